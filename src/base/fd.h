@@ -1,0 +1,38 @@
+#pragma once
+// An owned file descriptor for start-up code. On the data path descriptors are plain ints inside the
+// object whose Ops use them, because closing is itself an Op.
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace ringtime {
+
+class Fd {
+ public:
+    Fd() = default;
+    explicit Fd(int fd) noexcept : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        if (this != &other) {
+            reset();
+            fd_ = std::exchange(other.fd_, -1);
+        }
+        return *this;
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() { reset(); }
+
+    [[nodiscard]] int get() const noexcept { return fd_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+    void reset() noexcept {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+ private:
+    int fd_ = -1;
+};
+
+}  // namespace ringtime

@@ -1,0 +1,71 @@
+#include "base/log.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+
+#include "base/clock.h"
+
+namespace ringtime {
+namespace {
+
+std::atomic<LogLevel> threshold{LogLevel::info};
+std::atomic<uint64_t> dropped{0};
+
+constexpr std::string_view kNames[] = {"debug", "info", "warn", "error", "off"};
+
+void append_escaped(std::string& out, std::string_view text) {
+    for (char c : text) {
+        auto byte = static_cast<unsigned char>(c);
+        if (byte >= 0x20 && byte != 0x7f) {
+            out.push_back(c);
+        } else {
+            fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+        }
+    }
+}
+
+std::string timestamp() {
+    uint64_t now = wall_clock_milliseconds();
+    auto seconds = static_cast<time_t>(now / 1000);
+    tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
+                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, now % 1000);
+}
+
+}  // namespace
+
+void set_log_level(LogLevel level) noexcept { threshold.store(level, std::memory_order_relaxed); }
+LogLevel log_level() noexcept { return threshold.load(std::memory_order_relaxed); }
+
+bool parse_log_level(std::string_view text, LogLevel& out) noexcept {
+    for (size_t i = 0; i < std::size(kNames); ++i) {
+        if (text == kNames[i]) {
+            out = static_cast<LogLevel>(i);
+            return true;
+        }
+    }
+    return false;
+}
+
+void log_line(LogLevel level, std::string_view area, std::string_view text) noexcept {
+    if (level < log_level() || level == LogLevel::off) return;
+    try {
+        std::string line = timestamp();
+        fmt::format_to(std::back_inserter(line), " {:<5} {}: ", kNames[static_cast<size_t>(level)],
+                       area);
+        append_escaped(line, text);
+        line.push_back('\n');
+        if (::write(STDERR_FILENO, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+            dropped.fetch_add(1, std::memory_order_relaxed);
+    } catch (...) {
+        dropped.fetch_add(1, std::memory_order_relaxed);
+    }
+}
+
+uint64_t log_lines_dropped() noexcept { return dropped.load(std::memory_order_relaxed); }
+
+}  // namespace ringtime

@@ -1,0 +1,78 @@
+#pragma once
+// How bodies pass between the client's side and whatever answers, whoever they are: a source is pulled,
+// a sink is pushed, neither copies. The exchange relays between them and owns the pace; both ends wake
+// the exchange when they could go on. HTTP/1 connections, upstreams, workers, files and plugins
+// implement these; an exchange sees nothing else, so HTTP/2 and TLS need no change above them.
+
+#include <cstdint>
+
+#include "base/piece.h"
+#include "base/result.h"
+#include "http/head.h"
+
+namespace ringtime::http {
+
+enum class Pull : uint8_t {
+    data,     ///< A piece was handed out; its release is the receiver's duty.
+    pending,  ///< Nothing yet; the exchange is woken when there is.
+    end,      ///< The body is complete (RFC 9112 §8); nothing follows.
+    failed,   ///< Cut short or malformed: see error(). Never to be shown as a clean end.
+};
+
+/// A message body being produced.
+class BodySource {
+ public:
+    /// At most `max` bytes (> 0) of the body, decoded.
+    [[nodiscard]] virtual Pull pull(Piece& out, uint32_t max) noexcept = 0;
+    /// Bytes in all when they are known in advance, else unknown_length.
+    [[nodiscard]] virtual uint64_t length() const noexcept = 0;
+    [[nodiscard]] virtual Error error() const noexcept = 0;
+    static constexpr uint64_t unknown_length = UINT64_MAX;
+
+ protected:
+    ~BodySource() = default;
+};
+
+/// A message body being consumed. Framing is the sink's own.
+class BodySink {
+ public:
+    /// Bytes it would take now without exceeding its window; 0: the exchange is woken when there is room.
+    [[nodiscard]] virtual uint32_t room() const noexcept = 0;
+    /// Takes over the piece. Precondition: room() > 0 (one piece may exceed it).
+    virtual void push(const Piece& piece) noexcept = 0;
+    /// The body is complete.
+    virtual void finish() noexcept = 0;
+
+ protected:
+    ~BodySink() = default;
+};
+
+/// One attempt to get an answer to one request, from an upstream, a worker, a file or a plugin.
+/// Made by the target when a request is dispatched; belongs to the exchange until release().
+/// All calls on the core's thread; none blocks; progress arrives as a wake-up of the exchange.
+class Answer {
+ public:
+    enum class Phase : uint8_t {
+        waiting,   ///< For a connection, a free worker, the head.
+        interim,   ///< A 1xx head stands in head(); take_interim() goes on.
+        headed,    ///< The final head stands in head(); body() may be pulled.
+        failed,    ///< See error(); no head will come.
+    };
+
+    /// Does what can be done now and says where the attempt stands.
+    [[nodiscard]] virtual Phase advance() noexcept = 0;
+    [[nodiscard]] virtual const ResponseHead& head() const noexcept = 0;
+    virtual void take_interim() noexcept {}
+    [[nodiscard]] virtual BodySource& body() noexcept = 0;
+    /// Where the request's body goes; null when the target takes none.
+    [[nodiscard]] virtual BodySink* request_body() noexcept = 0;
+    [[nodiscard]] virtual Error error() const noexcept = 0;
+    /// Ends the attempt at any phase: resources return to their pools, or are torn down if not in step.
+    /// The object may not be used afterwards.
+    virtual void release() noexcept = 0;
+
+ protected:
+    ~Answer() = default;
+};
+
+}  // namespace ringtime::http
