@@ -1,0 +1,89 @@
+#pragma once
+// One core's event loop: the only place that enters the kernel, resumes runnables and advances time.
+// One turn: enter the ring (one system call) -> handlers wake runnables -> mailbox -> run what is
+// ready, within a budget -> expire timers -> flush what the turn produced. Lives on its core's thread;
+// only post() may be called from others.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/slab.h"
+#include "loop/mailbox.h"
+#include "loop/runnable.h"
+#include "loop/timer.h"
+#include "ring/ring.h"
+
+namespace ringtime::loop {
+
+struct ReactorCounters {
+    uint64_t turns = 0;
+    uint64_t runs = 0;
+    uint64_t stalls = 0;        ///< Turns longer than 50 ms.
+    Nanoseconds longest_turn = 0;
+};
+
+class Reactor {
+ public:
+    /// `ring` outlives the reactor.
+    Reactor(ring::Ring& ring, unsigned core) noexcept;
+    Reactor(const Reactor&) = delete;
+    Reactor& operator=(const Reactor&) = delete;
+
+    [[nodiscard]] ring::Ring& ring() noexcept { return ring_; }
+    [[nodiscard]] unsigned core() const noexcept { return core_; }
+    /// The time at which this turn began (read once).
+    [[nodiscard]] Nanoseconds now() const noexcept { return now_; }
+    [[nodiscard]] const ReactorCounters& counters() const noexcept { return counters_; }
+    /// Slots for fiber frames.
+    [[nodiscard]] SlabMemory& fiber_frames() noexcept { return fiber_frames_; }
+
+    /// Runs `runnable` in this turn, or the next when the budget is spent. Idempotent until it runs.
+    void wake(Runnable& runnable) noexcept {
+        if (!runnable.linked()) ready_.push_back(runnable);
+    }
+    /// Takes a woken runnable off the list (its owner dies).
+    static void forget(Runnable& runnable) noexcept {
+        if (runnable.linked()) runnable.unlink();
+    }
+    /// Calls `flushable.flush()` at the end of this turn. Idempotent until then.
+    void flush_soon(Flushable& flushable) noexcept {
+        if (!flushable.linked()) dirty_.push_back(flushable);
+    }
+    static void forget(Flushable& flushable) noexcept {
+        if (flushable.linked()) flushable.unlink();
+    }
+
+    void arm(Timer& timer, Nanoseconds deadline) noexcept { timers_.arm(timer, deadline); }
+    void disarm(Timer& timer) noexcept { timers_.disarm(timer); }
+
+    /// Any thread that holds a sender of this core's mailbox: `function(context, value)` runs here soon.
+    /// False when the mailbox is full.
+    [[nodiscard]] bool post(const Message& message) noexcept;
+
+    /// Turns until stop() is called on this thread.
+    void run() noexcept;
+    void stop() noexcept { stopping_ = true; }
+    /// One turn; waits for at most `timeout`. Tests drive this.
+    void turn(Nanoseconds timeout) noexcept;
+
+ private:
+    void run_ready() noexcept;
+    void flush_dirty() noexcept;
+    [[nodiscard]] Nanoseconds time_to_wait() noexcept;
+
+    ring::Ring& ring_;
+    unsigned core_;
+    bool stopping_ = false;
+    Nanoseconds now_;
+    TimerWheel timers_;
+    List<Runnable> ready_;
+    List<Flushable> dirty_;
+    SlabMemory fiber_frames_;
+    Mailbox mailbox_;
+    ReactorCounters counters_;
+};
+
+}  // namespace ringtime::loop

@@ -1,0 +1,27 @@
+#pragma once
+// The closed list of system calls the data path makes directly, because io_uring would hand them to a
+// helper thread (shutdown, splice), because a doorbell must not wait for the next submission, or because
+// they only probe. Sockets are non-blocking for these. Each back end implements them.
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ringtime::ring {
+
+enum class ShutdownSide : uint8_t { write, both };
+
+/// Sends FIN (write) or ends both directions. Errors are of no interest: the peer may be gone.
+void shutdown_socket(int fd, ShutdownSide side) noexcept;
+
+/// Adds one to a non-blocking eventfd.
+void ring_doorbell(int eventfd) noexcept;
+
+/// Moves bytes between a socket and a pipe. Result: bytes, 0 at the end of the stream, or -errno.
+[[nodiscard]] ssize_t splice_bytes(int from, int to, size_t size) noexcept;
+
+/// Reads only what is in memory already (RWF_NOWAIT). Result: bytes, or -errno (-EAGAIN: on disk).
+[[nodiscard]] ssize_t read_resident(int fd, void* out, size_t size, uint64_t offset) noexcept;
+
+}  // namespace ringtime::ring
