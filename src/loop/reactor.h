@@ -29,6 +29,7 @@ class Reactor {
  public:
     /// `ring` outlives the reactor.
     Reactor(ring::Ring& ring, unsigned core) noexcept;
+    ~Reactor();
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
 
@@ -56,11 +57,21 @@ class Reactor {
         if (flushable.linked()) flushable.unlink();
     }
 
+    /// Asked every turn; see Poller. Remove by unlinking.
+    void add_poller(Poller& poller) noexcept { pollers_.push_back(poller); }
+
+    /// Wakes `waiter.runnable` once receive buffers have returned to the pools.
+    struct BufferWaiter : ListNode {
+        Runnable* runnable = nullptr;
+    };
+    void wake_with_buffers(BufferWaiter& waiter) noexcept {
+        if (!waiter.linked()) buffer_waiters_.push_back(waiter);
+    }
+
     void arm(Timer& timer, Nanoseconds deadline) noexcept { timers_.arm(timer, deadline); }
     void disarm(Timer& timer) noexcept { timers_.disarm(timer); }
 
-    /// Any thread that holds a sender of this core's mailbox: `function(context, value)` runs here soon.
-    /// False when the mailbox is full.
+    /// Any thread: `message.function(context, value)` runs here soon. False when the mailbox is full.
     [[nodiscard]] bool post(const Message& message) noexcept;
 
     /// Turns until stop() is called on this thread.
@@ -70,9 +81,13 @@ class Reactor {
     void turn(Nanoseconds timeout) noexcept;
 
  private:
+    [[nodiscard]] bool may_sleep() noexcept;
+    void take_in() noexcept;
     void run_ready() noexcept;
     void flush_dirty() noexcept;
-    [[nodiscard]] Nanoseconds time_to_wait() noexcept;
+    void serve_buffer_waiters() noexcept;
+    void note_turn(Nanoseconds began) noexcept;
+    static void on_doorbell(ring::Op& op) noexcept;
 
     ring::Ring& ring_;
     unsigned core_;
@@ -81,8 +96,14 @@ class Reactor {
     TimerWheel timers_;
     List<Runnable> ready_;
     List<Flushable> dirty_;
+    List<Poller> pollers_;
+    List<BufferWaiter> buffer_waiters_;
     SlabMemory fiber_frames_;
     Mailbox mailbox_;
+    std::atomic<bool> sleeping_{false};
+    int doorbell_;
+    uint64_t doorbell_value_ = 0;
+    ring::Op doorbell_op_;
     ReactorCounters counters_;
 };
 

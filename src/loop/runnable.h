@@ -25,4 +25,20 @@ class Flushable : public ListNode {
     ~Flushable() = default;
 };
 
+/// Work that arrives in memory without a completion (the rings of workers). The reactor looks each turn,
+/// and once more between announcing that it will sleep and sleeping, so that no wake-up is lost: the
+/// other side reads the announcement after publishing, we look again after announcing, each behind a
+/// full fence.
+class Poller : public ListNode {
+ public:
+    /// Takes in what has arrived, within bounds. True when there was something.
+    virtual bool poll() noexcept = 0;
+    /// From here on the other side must ring a doorbell.
+    virtual void announce_sleep() noexcept = 0;
+    virtual void announce_awake() noexcept = 0;
+
+ protected:
+    ~Poller() = default;
+};
+
 }  // namespace ringtime::loop

@@ -57,9 +57,6 @@ class BufferPool final : public PieceOwner {
     }
     void release_piece(uint64_t token) noexcept override { release(static_cast<uint16_t>(token)); }
 
-    /// Whoever was refused a buffer asks to be told when one returns (see Ring::on_buffer_returned).
-    bool starved = false;
-
  private:
     friend class Ring;
     friend struct RingBackend;

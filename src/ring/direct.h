@@ -15,7 +15,10 @@ enum class ShutdownSide : uint8_t { write, both };
 /// Sends FIN (write) or ends both directions. Errors are of no interest: the peer may be gone.
 void shutdown_socket(int fd, ShutdownSide side) noexcept;
 
-/// Adds one to a non-blocking eventfd.
+/// A non-blocking, close-on-exec eventfd; -errno when there is none to be had. For start-up.
+[[nodiscard]] int make_doorbell() noexcept;
+void close_doorbell(int eventfd) noexcept;
+/// Adds one to a doorbell. Any thread.
 void ring_doorbell(int eventfd) noexcept;
 
 /// Moves bytes between a socket and a pipe. Result: bytes, 0 at the end of the stream, or -errno.

@@ -9,18 +9,19 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "ring/buffer_pool.h"
 #include "ring/op.h"
 
 namespace ringtime::ring {
 
 struct RingOptions {
-    unsigned submission_entries = 1024;
-    unsigned completion_entries = 16384;
-    uint32_t small_buffer_bytes = 4096;
-    uint32_t small_buffers = 1024;
-    uint32_t bulk_buffer_bytes = 32768;
-    uint32_t bulk_buffers = 256;
+    unsigned submission_entries = limits::submission_entries;
+    unsigned completion_entries = limits::completion_entries;
+    uint32_t small_buffer_bytes = limits::small_buffer_bytes;
+    uint32_t small_buffers = limits::small_buffers;
+    uint32_t bulk_buffer_bytes = limits::bulk_buffer_bytes;
+    uint32_t bulk_buffers = limits::bulk_buffers;
 };
 
 /// What this kernel does well, found by probing, never by its version.
@@ -61,6 +62,9 @@ class Ring {
     [[nodiscard]] bool has_completions() const noexcept;
     /// True when operations are queued for the kernel.
     [[nodiscard]] bool has_queued() const noexcept;
+
+    /// CLOCK_MONOTONIC, or the simulation's clock.
+    [[nodiscard]] Nanoseconds clock() const noexcept;
 
     [[nodiscard]] BufferPool& buffers(BufferGroup group) noexcept {
         return *pools_[static_cast<unsigned>(group)];
