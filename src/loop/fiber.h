@@ -59,7 +59,7 @@ class [[nodiscard]] Fiber {
         template <typename Owner, typename... Rest>
         static void* operator new(size_t size, Owner& owner, Rest&...) noexcept {
             SlabMemory& frames = owner.fiber_frames();
-            ASSERT(size <= frames.slot_size() - sizeof(void*));
+            ASSERT(size <= frames.slot_size() - 2 * sizeof(void*));
             auto* memory = static_cast<SlabMemory**>(frames.take());
             if (!memory) return nullptr;
             *memory = &frames;

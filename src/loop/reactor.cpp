@@ -100,7 +100,9 @@ void Reactor::serve_buffer_waiters() noexcept {
     if (buffer_waiters_.empty() || ring_.buffers(BufferGroup::small).available() < kBuffersToResume ||
         ring_.buffers(BufferGroup::bulk).available() < kBuffersToResume)
         return;
-    while (BufferWaiter* waiter = buffer_waiters_.pop_front()) wake(*waiter->runnable);
+    List<BufferWaiter> waiters;
+    waiters.splice_back(buffer_waiters_);
+    while (BufferWaiter* waiter = waiters.pop_front()) waiter->on_available(*waiter);
 }
 
 void Reactor::note_turn(Nanoseconds began) noexcept {

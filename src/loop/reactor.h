@@ -60,11 +60,12 @@ class Reactor {
     /// Asked every turn; see Poller. Remove by unlinking.
     void add_poller(Poller& poller) noexcept { pollers_.push_back(poller); }
 
-    /// Wakes `waiter.runnable` once receive buffers have returned to the pools.
+    /// Calls `waiter.on_available` once receive buffers have returned to the pools.
     struct BufferWaiter : ListNode {
-        Runnable* runnable = nullptr;
+        void (*on_available)(BufferWaiter&) noexcept = nullptr;
+        void* owner = nullptr;
     };
-    void wake_with_buffers(BufferWaiter& waiter) noexcept {
+    void wait_for_buffers(BufferWaiter& waiter) noexcept {
         if (!waiter.linked()) buffer_waiters_.push_back(waiter);
     }
 

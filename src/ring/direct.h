@@ -21,6 +21,11 @@ void close_doorbell(int eventfd) noexcept;
 /// Adds one to a doorbell. Any thread.
 void ring_doorbell(int eventfd) noexcept;
 
+/// A non-blocking stream socket for an outgoing connection, Nagle's algorithm off; or -errno.
+[[nodiscard]] int open_socket(int family) noexcept;
+/// Closing will send a reset instead of what is queued.
+void abort_on_close(int fd) noexcept;
+
 /// Moves bytes between a socket and a pipe. Result: bytes, 0 at the end of the stream, or -errno.
 [[nodiscard]] ssize_t splice_bytes(int from, int to, size_t size) noexcept;
 

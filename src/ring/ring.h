@@ -53,6 +53,10 @@ class Ring {
     /// -ECANCELED, or with what it had done by then. Nobody is told how many there were.
     void cancel_all(int fd) noexcept;
 
+    /// Asks for the end of one operation, which completes as described above, possibly after some more
+    /// completions. Precondition: op.in_flight.
+    void cancel(Op& op) noexcept;
+
     /// One system call: hands over what is queued, waits until a completion is there or `timeout` has
     /// passed (0: does not wait), then calls the handlers of at most `limits::completions_per_turn`
     /// completions. Returns how many were handled.

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <liburing.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -239,6 +241,14 @@ void Ring::cancel_all(int fd) noexcept {
     entry->user_data = 0;
 }
 
+void Ring::cancel(Op& op) noexcept {
+    io_uring_sqe* entry = backend_->next_entry();
+    std::memset(entry, 0, sizeof *entry);
+    entry->opcode = IORING_OP_ASYNC_CANCEL;
+    entry->fd = -1;
+    entry->addr = reinterpret_cast<uint64_t>(&op);
+}
+
 void RingBackend::complete(Ring& ring, Op& op, const io_uring_cqe& entry) noexcept {
     op.result = entry.res;
     op.more = (entry.flags & IORING_CQE_F_MORE) != 0;
@@ -300,6 +310,22 @@ int Ring::descriptor() const noexcept { return backend_->ring.ring_fd; }
 
 void shutdown_socket(int fd, ShutdownSide side) noexcept {
     ::shutdown(fd, side == ShutdownSide::write ? SHUT_WR : SHUT_RDWR);
+}
+
+int open_socket(int family) noexcept {
+    int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    if (family != AF_UNIX) {
+        int on = 1;
+        ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    }
+    return fd;
+}
+
+void abort_on_close(int fd) noexcept {
+    linger reset{1, 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 int make_doorbell() noexcept {

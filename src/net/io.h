@@ -1,0 +1,70 @@
+#pragma once
+// What all sockets of one core share: the reactor, the memory of sends in flight, and blocks of text for
+// heads and chunk lines. An idle connection holds none of it.
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+
+#include "base/limits.h"
+#include "base/piece.h"
+#include "base/slab.h"
+#include "loop/reactor.h"
+
+namespace ringtime::net {
+
+/// Pieces on their way to one socket; a stream keeps a list of these.
+struct SendBlock {
+    SendBlock* next = nullptr;
+    uint32_t first = 0;  ///< Pieces before this one have been sent.
+    uint32_t count = 0;
+    Piece pieces[limits::send_pieces_max];
+    iovec vectors[limits::send_pieces_max];
+    msghdr message{};
+
+    [[nodiscard]] bool full() const noexcept { return count == limits::send_pieces_max; }
+};
+
+/// Text that a connection writes itself. A block is shared by the pieces cut from it and returns to its
+/// slab when the last of them has been sent and the writer has let go.
+struct TextBlock {
+    uint32_t references = 0;
+    uint32_t used = 0;
+    uint32_t capacity = 0;
+
+    [[nodiscard]] char* bytes() noexcept { return reinterpret_cast<char*>(this + 1); }
+};
+
+class TextBlocks final : public PieceOwner {
+ public:
+    TextBlocks();
+
+    /// Room for `size` bytes at the end of `block`, which is replaced when it has not enough. Null when
+    /// memory is at its limit or `size` is larger than any block.
+    [[nodiscard]] char* reserve(TextBlock*& block, size_t size) noexcept;
+    /// The `size` bytes just written at the end of `block`.
+    [[nodiscard]] Piece commit(TextBlock& block, size_t size) noexcept;
+    /// The writer's own reference.
+    void let_go(TextBlock*& block) noexcept;
+
+    void release_piece(uint64_t token) noexcept override;
+    [[nodiscard]] size_t used() const noexcept { return small_.used() + large_.used(); }
+
+ private:
+    TextBlock* take(size_t size) noexcept;
+    void drop(TextBlock& block) noexcept;
+
+    SlabMemory small_;
+    SlabMemory large_;
+};
+
+struct Io {
+    explicit Io(loop::Reactor& reactor);
+
+    loop::Reactor& reactor;
+    Slab<SendBlock> send_blocks;
+    TextBlocks texts;
+};
+
+}  // namespace ringtime::net

@@ -1,0 +1,311 @@
+#include "net/stream.h"
+
+#include <cerrno>
+
+#include "base/assert.h"
+#include "ring/direct.h"
+
+namespace ringtime::net {
+
+using ring::BufferGroup;
+using ring::OpKind;
+
+Stream::Stream(Io& io) noexcept : io_(io) {
+    receive_op_.owner = this;
+    receive_op_.on_complete = [](ring::Op& op) noexcept {
+        static_cast<Stream*>(op.owner)->on_received(op);
+    };
+    send_op_.owner = this;
+    send_op_.on_complete = [](ring::Op& op) noexcept {
+        static_cast<Stream*>(op.owner)->on_send_op(op);
+    };
+    buffer_waiter_.owner = this;
+    buffer_waiter_.on_available = [](loop::Reactor::BufferWaiter& waiter) noexcept {
+        static_cast<Stream*>(waiter.owner)->start_receive();
+    };
+}
+
+Stream::~Stream() {
+    ASSERT(closed());
+    ASSERT(!receive_op_.in_flight && !send_op_.in_flight);
+}
+
+void Stream::open(int fd, loop::Runnable& owner) noexcept {
+    ASSERT(closed());
+    fd_ = fd;
+    owner_ = &owner;
+    state_ = State::open;
+    error_ = 0;
+    mode_ = Receive::off;
+    queued_ = sent_ = 0;
+    ended_ = fin_wanted_ = fin_sent_ = false;
+}
+
+bool Stream::connect(const Endpoint& endpoint, loop::Runnable& owner) noexcept {
+    int fd = ring::open_socket(endpoint.family());
+    if (fd < 0) {
+        error_ = -fd;
+        return false;
+    }
+    open(fd, owner);
+    state_ = State::connecting;
+    send_op_.kind = OpKind::connect;
+    send_op_.fd = fd;
+    send_op_.address = const_cast<sockaddr*>(endpoint.address());
+    send_op_.length = endpoint.size;
+    io_.reactor.ring().submit(send_op_);
+    return true;
+}
+
+// --- Receiving ---
+
+void Stream::receive(Receive mode) noexcept {
+    if (mode == mode_) return;
+    mode_ = mode;
+    if (receive_op_.in_flight) {
+        // A multishot receive goes on until told otherwise; its last completion starts the new mode. A
+        // single one takes at most one more buffer and is left alone.
+        if (receive_op_.kind == OpKind::receive_multishot) io_.reactor.ring().cancel(receive_op_);
+    } else {
+        start_receive();
+    }
+}
+
+void Stream::start_receive() noexcept {
+    if (mode_ == Receive::off || state_ != State::open || ended_ || failed() ||
+        receive_op_.in_flight || buffer_waiter_.linked())
+        return;
+    ring::Ring& ring = io_.reactor.ring();
+    bool multishot = ring.features().receive_multishot;
+    receive_op_.kind = multishot ? OpKind::receive_multishot : OpKind::receive;
+    receive_op_.group = mode_ == Receive::small ? BufferGroup::small : BufferGroup::bulk;
+    receive_op_.fd = fd_;
+    ring.submit(receive_op_);
+}
+
+void Stream::append(BufferGroup group, uint16_t id) noexcept {
+    auto tag = static_cast<uint16_t>(id | (group == BufferGroup::bulk ? kBulkTag : 0));
+    if (last_buffer_ == kNoBuffer) {
+        first_buffer_ = tag;
+    } else {
+        pool_of(last_buffer_).slice(id_of(last_buffer_)).next = tag;
+    }
+    last_buffer_ = tag;
+}
+
+void Stream::on_received(const ring::Op& op) noexcept {
+    if (state_ != State::open) {
+        if (op.has_buffer) io_.reactor.ring().buffers(op.group).release(op.buffer);
+        return maybe_close();
+    }
+    if (op.has_buffer) {
+        append(op.group, op.buffer);
+        // Back-pressure was asked for, but the cancellation came too early to find the operation.
+        if (op.more && mode_ == Receive::off) io_.reactor.ring().cancel(receive_op_);
+    } else if (op.result == 0) {
+        ended_ = true;
+    } else if (op.result == -ENOBUFS) {
+        io_.reactor.wait_for_buffers(buffer_waiter_);
+        return;
+    } else if (op.result != -ECANCELED && op.result != -EINTR && op.result != -EAGAIN) {
+        fail(-op.result);
+    }
+    if (!op.more) start_receive();
+    if (op.result != -ECANCELED) wake();
+}
+
+std::string_view Stream::readable() const noexcept {
+    if (first_buffer_ == kNoBuffer) return {};
+    ring::BufferPool& pool = pool_of(first_buffer_);
+    const auto& slice = pool.slice(id_of(first_buffer_));
+    return {pool.data(id_of(first_buffer_)) + slice.begin, slice.end - slice.begin};
+}
+
+void Stream::consume(uint32_t size) noexcept {
+    if (size == 0) return;
+    ring::BufferPool& pool = pool_of(first_buffer_);
+    uint16_t id = id_of(first_buffer_);
+    auto& slice = pool.slice(id);
+    ASSERT(size <= slice.end - slice.begin);
+    slice.begin += size;
+    if (slice.begin < slice.end) return;
+    first_buffer_ = slice.next;
+    if (first_buffer_ == kNoBuffer) last_buffer_ = kNoBuffer;
+    slice.next = kNoBuffer;
+    pool.release(id);
+}
+
+Piece Stream::pin() noexcept {
+    ring::BufferPool& pool = pool_of(first_buffer_);
+    uint16_t id = id_of(first_buffer_);
+    const auto& slice = pool.slice(id);
+    pool.retain(id);
+    return {pool.data(id) + slice.begin, slice.end - slice.begin, &pool, id};
+}
+
+Piece Stream::take(uint32_t size) noexcept {
+    Piece piece = pin();
+    ASSERT(size <= piece.size);
+    piece.size = size;
+    consume(size);
+    return piece;
+}
+
+// --- Sending ---
+
+void Stream::push(const Piece& piece) noexcept {
+    bool usable = (state_ == State::open || state_ == State::connecting) && !failed() && !fin_wanted_;
+    if (!usable || piece.size == 0) return piece.release();
+    // The block in flight is the kernel's: new pieces go behind it.
+    bool in_kernel = send_op_.in_flight && send_op_.kind != OpKind::connect;
+    if (!last_block_ || last_block_->full() || (in_kernel && last_block_ == first_block_)) {
+        SendBlock* block = io_.send_blocks.create();
+        if (!block) {
+            piece.release();
+            return fail(ENOBUFS);
+        }
+        (last_block_ ? last_block_->next : first_block_) = block;
+        last_block_ = block;
+    }
+    last_block_->pieces[last_block_->count++] = piece;
+    queued_ += piece.size;
+    io_.reactor.flush_soon(*this);
+}
+
+void Stream::finish_sending() noexcept {
+    fin_wanted_ = true;
+    io_.reactor.flush_soon(*this);
+}
+
+void Stream::flush() noexcept {
+    if (state_ != State::open || send_op_.in_flight || failed()) return;
+    if (first_block_) return submit_send(*first_block_);
+    if (fin_wanted_ && !fin_sent_) {
+        ring::shutdown_socket(fd_, ring::ShutdownSide::write);
+        fin_sent_ = true;
+        wake();
+    }
+}
+
+void Stream::submit_send(SendBlock& block) noexcept {
+    constexpr uint32_t kFlags = MSG_NOSIGNAL | MSG_WAITALL;
+    send_op_.fd = fd_;
+    send_op_.flags = kFlags;
+    uint32_t count = block.count - block.first;
+    if (count == 1) {
+        const Piece& piece = block.pieces[block.first];
+        send_op_.kind = OpKind::send;
+        send_op_.address = const_cast<char*>(piece.data);
+        send_op_.length = piece.size;
+    } else {
+        for (uint32_t i = 0; i < count; ++i) {
+            const Piece& piece = block.pieces[block.first + i];
+            block.vectors[i] = {const_cast<char*>(piece.data), piece.size};
+        }
+        block.message = {};
+        block.message.msg_iov = block.vectors;
+        block.message.msg_iovlen = count;
+        send_op_.kind = OpKind::send_message;
+        send_op_.address = &block.message;
+        send_op_.length = 1;
+    }
+    io_.reactor.ring().submit(send_op_);
+}
+
+void Stream::release_sent(uint32_t bytes) noexcept {
+    queued_ -= bytes;
+    sent_ += bytes;
+    SendBlock* block = first_block_;
+    while (bytes > 0) {
+        ASSERT(block->first < block->count);
+        Piece& piece = block->pieces[block->first];
+        if (bytes < piece.size) {
+            piece.data += bytes;
+            piece.size -= bytes;
+            return;
+        }
+        bytes -= piece.size;
+        piece.release();
+        ++block->first;
+    }
+    if (block->first < block->count) return;
+    first_block_ = block->next;
+    if (!first_block_) last_block_ = nullptr;
+    io_.send_blocks.destroy(block);
+}
+
+void Stream::on_sent(int32_t result) noexcept {
+    if (result > 0) {
+        release_sent(static_cast<uint32_t>(result));
+    } else if (result != -EINTR && result != -EAGAIN && result != -ECANCELED) {
+        fail(result == 0 ? EPIPE : -result);
+    }
+    if (failed()) drop_queue();
+    if (first_block_ || fin_wanted_) io_.reactor.flush_soon(*this);
+    wake();
+}
+
+void Stream::on_connected(int32_t result) noexcept {
+    if (result < 0) {
+        fail(-result);
+    } else {
+        state_ = State::open;
+        start_receive();
+        if (first_block_) io_.reactor.flush_soon(*this);
+    }
+    wake();
+}
+
+void Stream::on_send_op(const ring::Op& op) noexcept {
+    if (op.kind == OpKind::close) {
+        state_ = State::closed;
+        fd_ = -1;
+        wake();
+    } else if (state_ == State::closing) {
+        maybe_close();
+    } else if (op.kind == OpKind::connect) {
+        on_connected(op.result);
+    } else {
+        on_sent(op.result);
+    }
+}
+
+void Stream::drop_queue() noexcept {
+    while (SendBlock* block = first_block_) {
+        first_block_ = block->next;
+        for (uint32_t i = block->first; i < block->count; ++i) block->pieces[i].release();
+        io_.send_blocks.destroy(block);
+    }
+    last_block_ = nullptr;
+    queued_ = 0;
+}
+
+void Stream::fail(int error) noexcept {
+    if (!error_) error_ = error;
+    if (!send_op_.in_flight) drop_queue();
+    wake();
+}
+
+// --- Teardown ---
+
+void Stream::close(Close how) noexcept {
+    if (state_ == State::closed || state_ == State::closing) return;
+    state_ = State::closing;
+    mode_ = Receive::off;
+    loop::Reactor::forget(*this);
+    if (buffer_waiter_.linked()) buffer_waiter_.unlink();
+    while (first_buffer_ != kNoBuffer) consume(static_cast<uint32_t>(readable().size()));
+    if (how == Close::abortive) ring::abort_on_close(fd_);
+    if (receive_op_.in_flight || send_op_.in_flight) io_.reactor.ring().cancel_all(fd_);
+    maybe_close();
+}
+
+void Stream::maybe_close() noexcept {
+    if (state_ != State::closing || receive_op_.in_flight || send_op_.in_flight) return;
+    drop_queue();
+    send_op_.kind = OpKind::close;
+    send_op_.fd = fd_;
+    io_.reactor.ring().submit(send_op_);
+}
+
+}  // namespace ringtime::net
