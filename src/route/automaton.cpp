@@ -1,0 +1,150 @@
+#include "route/automaton.h"
+
+#include <bit>
+
+#include "route/automaton_code.h"
+
+namespace ringtime::route {
+namespace {
+
+using code::AcceptSet;
+using code::Header;
+
+template <typename T>
+[[nodiscard]] const T* section(const Header* header, uint32_t offset) noexcept {
+    return reinterpret_cast<const T*>(reinterpret_cast<const char*>(header) + offset);
+}
+
+/// The table form while it runs. The moves are stored class by class: the address of a column does not
+/// depend on the state, so the chain of dependences is one load per byte.
+class TableRun {
+ public:
+    explicit TableRun(const Header* header) noexcept
+        : header_(header),
+          classes_(section<uint8_t>(header, code::classes_offset)),
+          moves_(section<uint16_t>(header, header->moves)),
+          states_(header->states),
+          absorbing_(header->absorbing),
+          state_(header->start) {}
+
+    [[nodiscard]] bool settled() const noexcept { return state_ >= absorbing_; }
+    void step(char c) noexcept { state_ = moves_[classes_[static_cast<uint8_t>(c)] * states_ + state_]; }
+    void run(const char* text, const char* end) noexcept {
+        for (; text != end && !settled(); ++text) step(*text);
+    }
+
+    [[nodiscard]] Verdict verdict(uint16_t method) const noexcept {
+        const auto* set = section<AcceptSet>(header_, header_->sets) +
+                          section<uint16_t>(header_, header_->accepting)[state_];
+        Verdict verdict{UINT32_MAX, set->methods};
+        if ((set->methods & method) == 0) return verdict;
+        const auto* accepts = section<Accept>(header_, header_->accepts) + set->first;
+        for (unsigned i = 0; i < set->count; ++i) {
+            if ((accepts[i].methods & method) == 0) continue;
+            verdict.member = accepts[i].member;
+            return verdict;
+        }
+        return verdict;
+    }
+
+ private:
+    const Header* header_;
+    const uint8_t* classes_;
+    const uint16_t* moves_;
+    size_t states_;
+    uint32_t absorbing_;
+    uint32_t state_;
+};
+
+/// The fallback: one bit per position. A byte moves the positions it suits up by one, leaves the stars
+/// that take it where they are, and then lets stars be skipped (never two in a row, so once is enough).
+template <unsigned words>
+[[nodiscard]] Verdict run_positions(const Header* header, std::string_view text,
+                                    uint16_t method) noexcept {
+    const auto* classes = section<uint8_t>(header, code::classes_offset);
+    const auto* moves = section<uint64_t>(header, header->moves);
+    const auto* rows = section<uint64_t>(header, header->accepting);
+    uint64_t set[words];
+    for (unsigned w = 0; w < words; ++w) set[w] = rows[code::row_start * words + w];
+    for (char c : text) {
+        const uint64_t* move = moves + classes[static_cast<uint8_t>(c)] * words;
+        const uint64_t* stay = rows + (c == '/' ? code::row_stay_any : code::row_stay_segment) * words;
+        const uint64_t* skip = rows + code::row_skip * words;
+        uint64_t moved_carry = 0;
+        uint64_t skipped_carry = 0;
+        uint64_t alive = 0;
+        for (unsigned w = 0; w < words; ++w) {
+            uint64_t moved = set[w] & move[w];
+            uint64_t next = (moved << 1) | moved_carry | (set[w] & stay[w]);
+            moved_carry = moved >> 63;
+            uint64_t skipped = next & skip[w];
+            next |= (skipped << 1) | skipped_carry;
+            skipped_carry = skipped >> 63;
+            set[w] = next;
+            alive |= next;
+        }
+        if (alive == 0) return {};
+    }
+    const auto* members = section<uint16_t>(header, header->sets);
+    const auto* methods = section<uint16_t>(header, header->accepts);
+    Verdict verdict;
+    for (unsigned w = 0; w < words; ++w) {
+        uint64_t ends = set[w] & rows[code::row_ends * words + w];
+        for (; ends != 0; ends &= ends - 1) {
+            unsigned member = members[w * 64 + static_cast<unsigned>(std::countr_zero(ends))];
+            if (verdict.member == UINT32_MAX && (methods[member] & method)) verdict.member = member;
+            verdict.methods = static_cast<uint16_t>(verdict.methods | methods[member]);
+        }
+    }
+    return verdict;
+}
+
+}  // namespace
+
+Verdict run_automaton(const uint64_t* blob, std::string_view text, uint16_t method) noexcept {
+    const auto* header = reinterpret_cast<const Header*>(blob);
+    if (header->kind == AutomatonKind::table) {
+        TableRun run(header);
+        run.run(text.data(), text.data() + text.size());
+        return run.verdict(method);
+    }
+    switch (header->states) {
+        case 1: return run_positions<1>(header, text, method);
+        case 2: return run_positions<2>(header, text, method);
+        default: return run_positions<4>(header, text, method);
+    }
+}
+
+void run_automata(const Run& first, const Run& second, uint16_t method, Verdict& first_verdict,
+                  Verdict& second_verdict) noexcept {
+    const auto* header_a = reinterpret_cast<const Header*>(first.code);
+    const auto* header_b = reinterpret_cast<const Header*>(second.code);
+    if (header_a->kind != AutomatonKind::table || header_b->kind != AutomatonKind::table) {
+        first_verdict = run_automaton(first.code, first.text, method);
+        second_verdict = run_automaton(second.code, second.text, method);
+        return;
+    }
+    TableRun a(header_a);
+    TableRun b(header_b);
+    const char* end = first.text.data() + first.text.size();
+    const char* from_a = first.text.data();
+    const char* from_b = second.text.data();
+    const char* both = from_a < from_b ? from_b : from_a;
+    a.run(from_a, both);
+    b.run(from_b, both);
+    for (; both != end && !(a.settled() || b.settled()); ++both) {
+        a.step(*both);
+        b.step(*both);
+    }
+    a.run(both, end);
+    b.run(both, end);
+    first_verdict = a.verdict(method);
+    second_verdict = b.verdict(method);
+}
+
+AutomatonInfo automaton_info(const uint64_t* blob) noexcept {
+    const auto* header = reinterpret_cast<const Header*>(blob);
+    return {header->kind, header->states, header->bytes};
+}
+
+}  // namespace ringtime::route

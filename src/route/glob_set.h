@@ -1,0 +1,103 @@
+#pragma once
+// Many globs as one matcher. The literal segments a glob begins with are a key in a radix tree; at each
+// key stands one automaton of all that may still match behind it, globs with shorter prefixes included.
+// So a lookup is one walk and at most one automaton over the rest: linear in the path whatever the
+// globs are. Public routes of plugins and apps and the patterns of plugin routes are all such sets.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "route/automaton.h"
+#include "route/radix.h"
+
+namespace ringtime::route {
+
+/// All automata of one compiled table, in bytes; beyond it globs are refused.
+inline constexpr size_t automata_bytes_max = 64 * 1024 * 1024;
+
+/// What stands at a key: an automaton (shared by equal points) and the meaning of its members.
+struct Point {
+    uint32_t code = 0;    ///< Index of its first word.
+    uint32_t members = 0; ///< Index of its first member.
+};
+
+/// The compiled sets, wherever they are stored.
+struct GlobView {
+    std::span<const Node> nodes;
+    std::span<const Point> points;
+    std::span<const uint32_t> members;
+    std::span<const uint64_t> code;
+};
+
+struct GlobMatch {
+    uint32_t payload = none;  ///< Of the first pattern that matches with the method.
+    uint16_t methods = 0;     ///< All methods with which some pattern matches.
+};
+
+/// Where the rest of a path has to be decided.
+struct GlobStop {
+    uint32_t point = none;
+    size_t position = 0;
+};
+
+/// Finds the longest key of the set at `root` that ends at a segment boundary of `path`.
+[[nodiscard]] inline GlobStop find_point(const GlobView& view, uint32_t root,
+                                         std::string_view path) noexcept {
+    GlobStop stop;
+    walk(view.nodes.data(), root, path, [&](const Node& node, size_t position) noexcept {
+        if (node.value != none && at_boundary(path, position)) stop = {node.value, position};
+    });
+    return stop;
+}
+
+[[nodiscard]] inline GlobMatch to_match(const GlobView& view, uint32_t point,
+                                        const Verdict& verdict) noexcept {
+    if (verdict.member == UINT32_MAX) return {none, verdict.methods};
+    return {view.members[view.points[point].members + verdict.member], verdict.methods};
+}
+
+[[nodiscard]] inline GlobMatch match_globs(const GlobView& view, uint32_t root, std::string_view path,
+                                           uint16_t method) noexcept {
+    GlobStop stop = find_point(view, root, path);
+    if (stop.point == none) return {};
+    const uint64_t* code = &view.code[view.points[stop.point].code];
+    return to_match(view, stop.point, run_automaton(code, path.substr(stop.position), method));
+}
+
+struct GlobPattern {
+    std::span<const Item> items;
+    uint16_t methods = 0;
+    uint32_t payload = 0;
+};
+
+/// Compiles sets, one after the other, into shared storage.
+class GlobCompiler {
+ public:
+    /// `patterns` in order of priority. Returns the root of the set. The payloads of patterns that no
+    /// automaton could take go to `refused`, of those that earlier ones cover to `covered`.
+    [[nodiscard]] uint32_t add_set(std::span<const GlobPattern> patterns, std::vector<uint32_t>& refused,
+                                   std::vector<uint32_t>& covered);
+
+    std::vector<Node> nodes;
+    std::vector<Point> points;
+    std::vector<uint32_t> members;
+    std::vector<uint64_t> code;
+
+ private:
+    struct Key;
+    struct Compiled {
+        AutomatonKind kind = AutomatonKind::refused;
+        uint32_t code = 0;
+        std::vector<bool> reported;
+    };
+    [[nodiscard]] const Compiled& compile(std::span<const Seed> seeds);
+
+    /// Equal seeds give equal automata: most sets share a handful.
+    std::unordered_map<std::u16string, Compiled> compiled_;
+};
+
+}  // namespace ringtime::route

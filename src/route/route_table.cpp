@@ -1,0 +1,187 @@
+#include "route/route_table.h"
+
+#include "route/semver.h"
+
+namespace ringtime::route {
+namespace {
+
+[[nodiscard]] Version to_version(const VersionRecord& record, std::span<const char> text) noexcept {
+    return {record.major, record.minor, record.patch,
+            {text.data() + record.prerelease, record.prerelease_size}};
+}
+
+/// The last of the sorted `records` that is not above the end of `range`; none if all are.
+[[nodiscard]] const VersionRecord* last_below(std::span<const VersionRecord> records, const Version& high,
+                                              bool included, std::span<const char> text) noexcept {
+    size_t first = 0;
+    size_t count = records.size();
+    while (count > 0) {
+        size_t half = count / 2;
+        auto order = compare(to_version(records[first + half], text), high);
+        bool below = order < 0 || (order == 0 && included);
+        first = below ? first + half + 1 : first;
+        count = below ? count - half - 1 : half;
+    }
+    return first == 0 ? nullptr : &records[first - 1];
+}
+
+}  // namespace
+
+uint32_t RouteTable::scope_of(std::string_view host) const noexcept {
+    if (hosts_ == none || host.empty() || host.size() > host_bytes_max) return 0;
+    char reversed[host_bytes_max];
+    for (size_t i = 0; i < host.size(); ++i) reversed[i] = host[host.size() - 1 - i];
+    uint32_t scope = 0;
+    // A wildcard's key ends with its dot and needs something in front of it; any other key is a whole
+    // host. Later visits are longer, thus more specific.
+    walk(view_.nodes.data(), hosts_, {reversed, host.size()}, [&](const Node& node, size_t position) noexcept {
+        if (node.value == none) return;
+        bool wildcard = scopes_[node.value].suffix_size != 0;
+        if (wildcard == (position < host.size())) scope = node.value;
+    });
+    return scope;
+}
+
+uint32_t RouteTable::resolve_version(const App& app, std::string_view spelled) const noexcept {
+    if (spelled == "latest") return app.latest;
+    auto range = parse_range(spelled);
+    if (!range) return none;
+    auto releases = versions_.subspan(app.first_version, app.releases);
+    auto prereleases = versions_.subspan(app.first_version + app.releases, app.prereleases);
+    const VersionRecord* best = nullptr;
+    auto consider = [&](const VersionRecord* record) noexcept {
+        if (!record || !range->contains(to_version(*record, text_))) return;
+        if (best && compare(to_version(*record, text_), to_version(*best, text_)) < 0) return;
+        best = record;
+    };
+    if (range->bounded) {
+        consider(last_below(releases, range->high, range->high_included, text_));
+    } else if (!releases.empty()) {
+        consider(&releases.back());
+    }
+    // Pre-releases count only beside a bound that is one itself, so the highest of each such bound's
+    // numbers is the only candidate.
+    for (const Version* bound : {&range->low, &range->high}) {
+        if (bound->is_release()) continue;
+        Version end{bound->major, bound->minor, bound->patch, {}};
+        bool included = false;
+        if (range->bounded && compare(range->high, end) < 0) {
+            end = range->high;
+            included = range->high_included;
+        }
+        consider(last_below(prereleases, end, included, text_));
+    }
+    return best ? best->mount : none;
+}
+
+Cursor RouteTable::resolve(const App& app, std::string_view path, size_t position) const noexcept {
+    if (at_boundary(path, position)) return {app.plain, static_cast<uint32_t>(position)};
+    if (path[position] != '@') return {};
+    size_t end = path.find('/', position);
+    if (end == std::string_view::npos) end = path.size();
+    uint32_t mount = resolve_version(app, path.substr(position + 1, end - position - 1));
+    return {mount, static_cast<uint32_t>(end)};
+}
+
+Cursor RouteTable::longest(const Scope& scope, std::string_view path) const noexcept {
+    Cursor best;
+    for_each_candidate(scope, path, [&best](Cursor candidate) noexcept { best = candidate; });
+    return best;
+}
+
+uint32_t RouteTable::take_longest(Match& match) const noexcept {
+    Cursor* best = nullptr;
+    Cursor* cursor = match.cursors_;
+    for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next, ++cursor) {
+        if (cursor->mount == none) continue;
+        // The chain goes from specific to general: only a longer base beats an earlier scope.
+        if (!best || cursor->base_size > best->base_size) best = cursor;
+    }
+    match.tenant = {};
+    if (!best) {
+        match.mount = none;
+        match.base_size = 0;
+        match.kind = 0;
+        return none;
+    }
+    const Mount& mount = mounts_[best->mount];
+    match.mount = mount.id;
+    match.base_size = best->base_size;
+    match.kind = mount.kind;
+    if (size_t suffix = scopes_[mount.scope].suffix_size; suffix != 0) {
+        match.tenant = match.host_.substr(0, match.host_.size() - suffix);
+    }
+    *best = {mount.shorter, mount.shorter_size};
+    return mount.globs;
+}
+
+void RouteTable::decide_public(Match& match, uint32_t own_globs, std::string_view path,
+                               uint16_t method_bit) const noexcept {
+    auto accept = [&](uint32_t record, Origin origin) noexcept {
+        if (record == none || match.is_public) return;
+        match.is_public = true;
+        match.public_origin = origin;
+        match.public_source = publics_[record].source;
+    };
+    // One automaton per scope that has globs of plugins, one of the winner. They run in pairs.
+    Run runs[host_levels_max + 1];
+    uint32_t points[host_levels_max + 1];
+    size_t count = 0;
+    auto add = [&](uint32_t root, std::string_view text) noexcept {
+        if (root == none) return;
+        GlobStop stop = find_point(view_, root, text);
+        if (stop.point == none) return;
+        points[count] = stop.point;
+        runs[count++] = {&view_.code[view_.points[stop.point].code], text.substr(stop.position)};
+    };
+    for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next) {
+        add(scopes_[scope].globs, path);
+    }
+    size_t plugins = count;
+    add(own_globs, path.substr(match.base_size));
+    for (size_t i = 0; i < count; i += 2) {
+        Verdict verdicts[2];
+        if (i + 1 < count) {
+            run_automata(runs[i], runs[i + 1], method_bit, verdicts[0], verdicts[1]);
+        } else {
+            verdicts[0] = run_automaton(runs[i].code, runs[i].text, method_bit);
+        }
+        for (size_t k = i; k < count && k < i + 2; ++k) {
+            accept(to_match(view_, points[k], verdicts[k - i]).payload,
+                   k < plugins ? Origin::plugin : Origin::app);
+        }
+    }
+}
+
+Match RouteTable::match(std::string_view host, std::string_view path,
+                        uint16_t method_bit) const noexcept {
+    Match match;
+    // `example.com.` is the same name (RFC 3986 §3.2.2): a dot must not lead around a host's mounts.
+    if (host.ends_with('.')) host.remove_suffix(1);
+    match.host_ = host;
+    match.scope_ = scope_of(host);
+    Cursor* cursor = match.cursors_;
+    for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next) {
+        *cursor++ = longest(scopes_[scope], path);
+    }
+    uint32_t own_globs = take_longest(match);
+    decide_public(match, own_globs, path, method_bit);
+    return match;
+}
+
+Match RouteTable::pass(const Match& match) const noexcept {
+    Match next = match;
+    (void)take_longest(next);
+    return next;
+}
+
+TableStats RouteTable::stats() const noexcept {
+    return {.mounts = mounts_.size(),
+            .scopes = scopes_.size(),
+            .public_routes = publics_.size(),
+            .nodes = view_.nodes.size(),
+            .automata_bytes = view_.code.size_bytes(),
+            .bytes = block_.size()};
+}
+
+}  // namespace ringtime::route

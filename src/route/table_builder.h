@@ -1,0 +1,103 @@
+#pragma once
+// Collects mounts, app versions and public routes, checks them against each other, and compiles a
+// RouteTable. Start-up and reload only: it allocates. The order of the calls decides nothing but the
+// order of public routes of one origin; ids are the caller's and come back in every problem, so that
+// the caller can name files and lines.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "route/route_table.h"
+
+namespace ringtime::route {
+
+/// Bytes and segments of a base.
+inline constexpr size_t base_bytes_max = 512;
+inline constexpr size_t base_segments_max = 16;
+
+struct MountSpec {
+    std::string_view host;  ///< Empty for any, `shop.example.com`, or `*.example.com` (one label or more).
+    std::string_view base;  ///< `/`, or `/segment…`.
+    uint32_t id = 0;        ///< One package: the same id for each of its hosts.
+    uint8_t kind = 0;
+};
+
+struct VersionSpec {
+    std::string_view host;
+    std::string_view base;     ///< `/app` or `/@scope/app`.
+    std::string_view version;  ///< Semantic version, or `latest`.
+    uint32_t id = 0;
+    uint8_t kind = 0;
+};
+
+struct PublicSpec {
+    Origin origin = Origin::plugin;
+    std::string_view host;   ///< Plugins: where the glob holds; as in MountSpec.
+    uint32_t mount = none;   ///< Apps: id of the mount. The glob is relative to its base, and counts only
+                             ///< for requests that this mount wins.
+    std::string_view glob;   ///< Plugins: an absolute path.
+    uint16_t methods = 0;    ///< Bits as in http/head.h.
+    uint32_t source = 0;     ///< The caller's name for the manifest line.
+};
+
+enum class Severity : uint8_t { error, warning };
+
+enum class ProblemCode : uint8_t {
+    bad_host,
+    bad_base,
+    bad_version,
+    bad_glob,
+    unknown_mount,        ///< A public route of an app that mounts nothing.
+    same_base,            ///< Two mounts with one host and base.
+    same_version,         ///< Two folders of one app with one version.
+    spelled_version,      ///< A base such as `/app@1` that is also a version of `/app`.
+    reserved,             ///< A base at or under a reserved path.
+    hosts_nest_too_deep,
+    too_many_mounts,
+    globs_too_complex,    ///< No automaton within the caps.
+    shadowed_public,      ///< Warning: a public route that can never decide.
+};
+
+struct Problem {
+    Severity severity = Severity::error;
+    ProblemCode code = ProblemCode::bad_base;
+    /// Ids of mounts, or sources of public routes for bad_glob, globs_too_complex, shadowed_public,
+    /// unknown_mount.
+    uint32_t first = none;
+    /// The other one; none if there is no other. For shadowed_public see `second_is_mount`.
+    uint32_t second = none;
+    bool second_is_mount = true;
+    std::string message;     ///< A sentence with what was written and why it cannot be.
+};
+
+struct BuildResult {
+    std::unique_ptr<const RouteTable> table;  ///< Null if there is any error.
+    std::vector<Problem> problems;
+};
+
+class TableBuilder {
+ public:
+    TableBuilder();
+    ~TableBuilder();
+    TableBuilder(TableBuilder&&) noexcept;
+    TableBuilder& operator=(TableBuilder&&) noexcept;
+
+    /// Bases at or under `path` are refused.
+    void reserve(std::string_view path);
+    void add_mount(const MountSpec& spec);
+    /// One folder of an app; the versions of one (host, base) together answer `/app` and `/app@range`.
+    void add_app_version(const VersionSpec& spec);
+    void add_public(const PublicSpec& spec);
+
+    /// Consumes what was added. 100,000 bases take well under a second.
+    [[nodiscard]] BuildResult build();
+
+ private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace ringtime::route
