@@ -28,6 +28,15 @@ struct PendingPublic {
     std::vector<Item> items;
 };
 
+/// One side of a problem.
+struct Side {
+    Subject is = Subject::nothing;
+    uint32_t id = none;
+};
+constexpr Side no_side{};
+[[nodiscard]] Side a_mount(uint32_t id) noexcept { return {Subject::mount, id}; }
+[[nodiscard]] Side a_route(uint32_t source) noexcept { return {Subject::public_route, source}; }
+
 [[nodiscard]] std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
 
 [[nodiscard]] bool is_base_byte(char c) noexcept {
@@ -110,7 +119,7 @@ struct TableBuilder::State {
     [[nodiscard]] BuildResult build();
 
  private:
-    void report(ProblemCode code, uint32_t first, uint32_t second, std::string message);
+    void report(ProblemCode code, Side first, Side second, std::string message);
     [[nodiscard]] bool failed() const noexcept;
     uint32_t add_text(std::string_view bytes);
     uint32_t scope_of(const std::string& host);
@@ -134,11 +143,10 @@ struct TableBuilder::State {
     void pack(RouteTable& table) const;
 };
 
-void TableBuilder::State::report(ProblemCode code, uint32_t first, uint32_t second, std::string message) {
-    bool warning = code == ProblemCode::shadowed_public;
-    bool of_globs = warning || code == ProblemCode::bad_glob || code == ProblemCode::globs_too_complex;
-    problems.push_back({warning ? Severity::warning : Severity::error, code, first, second, !of_globs,
-                        std::move(message)});
+void TableBuilder::State::report(ProblemCode code, Side first, Side second, std::string message) {
+    Severity severity =
+        code == ProblemCode::shadowed_public ? Severity::warning : Severity::error;
+    problems.push_back({severity, code, first.is, second.is, first.id, second.id, std::move(message)});
 }
 
 bool TableBuilder::State::failed() const noexcept {
@@ -171,16 +179,16 @@ std::string_view TableBuilder::State::base_of(const Mount& mount) const noexcept
 
 bool TableBuilder::State::check(const PendingMount& mount) {
     if (const char* fault = host_fault(mount.host)) {
-        report(ProblemCode::bad_host, mount.id, none, "host " + quoted(mount.host) + " " + fault);
+        report(ProblemCode::bad_host, a_mount(mount.id), no_side, "host " + quoted(mount.host) + " " + fault);
         return false;
     }
     if (const char* fault = base_fault(mount.base)) {
-        report(ProblemCode::bad_base, mount.id, none, "base " + quoted(mount.base) + " " + fault);
+        report(ProblemCode::bad_base, a_mount(mount.id), no_side, "base " + quoted(mount.base) + " " + fault);
         return false;
     }
     for (const std::string& path : reserved) {
         if (!is_under(mount.base, path)) continue;
-        report(ProblemCode::reserved, mount.id, none,
+        report(ProblemCode::reserved, a_mount(mount.id), no_side,
                "base " + quoted(mount.base) + " is at or under the reserved path " + quoted(path));
         return false;
     }
@@ -207,7 +215,7 @@ void TableBuilder::State::take_base(uint32_t scope, const std::string& base, uin
     auto [entry, added] = bases[scope].try_emplace(base == "/" ? "" : base, value);
     if (added) return;
     std::string where = hosts[scope].empty() ? std::string("every host") : "host " + quoted(hosts[scope]);
-    report(ProblemCode::same_base, id_at(entry->second), id,
+    report(ProblemCode::same_base, a_mount(id_at(entry->second)), a_mount(id),
            "base " + quoted(base) + " is mounted twice for " + where);
 }
 
@@ -242,7 +250,7 @@ void TableBuilder::State::add_app(std::span<PendingMount*> folders) {
     for (PendingMount* mount : folders) {
         auto version = parse_version(mount->version);
         if (!version && mount->version != "latest") {
-            report(ProblemCode::bad_version, mount->id, none,
+            report(ProblemCode::bad_version, a_mount(mount->id), no_side,
                    "version " + quoted(mount->version) + " of " + quoted(mount->base) +
                        " is neither a semantic version nor `latest`");
             continue;
@@ -266,7 +274,7 @@ void TableBuilder::State::add_app(std::span<PendingMount*> folders) {
         const Folder* before = i > 0 ? &sorted[i - 1] : nullptr;
         if (before && rank(*before) == rank(folder) &&
             (!folder.version || compare(*before->version, *folder.version) == 0)) {
-            report(ProblemCode::same_version, before->mount->id, mount.id,
+            report(ProblemCode::same_version, a_mount(before->mount->id), a_mount(mount.id),
                    "version " + quoted(mount.version) + " of " + quoted(mount.base) + " exists twice");
         }
         uint32_t record = add_record(mount, scope);
@@ -310,7 +318,7 @@ void TableBuilder::State::link_scopes() {
         for (uint32_t at = scope; at != none; at = scopes[at].next) ++levels;
         if (levels <= host_levels_max) continue;
         uint32_t id = bases[scope].empty() ? none : id_at(bases[scope].begin()->second);
-        report(ProblemCode::hosts_nest_too_deep, id, none,
+        report(ProblemCode::hosts_nest_too_deep, a_mount(id), no_side,
                "host " + quoted(hosts[scope]) + " lies under more than four wildcards");
     }
 }
@@ -356,7 +364,7 @@ void TableBuilder::State::link_mounts(RouteTable& draft) {
             if (candidate.base_size != size || mount.version != none) return;
             const Mount& same = mounts[candidate.mount];
             if (same.version == none) return;
-            report(ProblemCode::spelled_version, same.id, mount.id,
+            report(ProblemCode::spelled_version, a_mount(same.id), a_mount(mount.id),
                    "base " + quoted(base) + " also names a version of " + quoted(base_of(same)));
         });
         mount.shorter = shorter.mount;
@@ -375,13 +383,14 @@ void TableBuilder::State::parse_publics() {
             route.items = std::move(glob.items);
         }
         if (fault) {
-            report(ProblemCode::bad_glob, route.source, none,
+            report(ProblemCode::bad_glob, a_route(route.source), no_side,
                    "public route " + quoted(route.glob) + " " + fault);
         } else if (route.origin == Origin::app && !ids.contains(route.mount)) {
-            report(ProblemCode::unknown_mount, route.source, none,
+            report(ProblemCode::unknown_mount, a_route(route.source), no_side,
                    "public route " + quoted(route.glob) + " belongs to an app that is not mounted");
         } else if (const char* of_host = host_fault(route.host)) {
-            report(ProblemCode::bad_host, route.source, none, "host " + quoted(route.host) + " " + of_host);
+            report(ProblemCode::bad_host, a_route(route.source), no_side,
+                   "host " + quoted(route.host) + " " + of_host);
         }
         PublicRecord record{route.source, add_text(route.glob), static_cast<uint16_t>(route.glob.size()),
                             route.methods, route.origin};
@@ -398,14 +407,14 @@ void TableBuilder::State::add_glob_set(std::span<const uint32_t> indexes, uint32
     std::vector<uint32_t> covered;
     root = globs.add_set(patterns, refused, covered);
     if (!refused.empty()) {
-        report(ProblemCode::globs_too_complex, publics[refused.front()].source,
-               publics[refused.back()].source,
+        report(ProblemCode::globs_too_complex, a_route(publics[refused.front()].source),
+               a_route(publics[refused.back()].source),
                "public routes from " + quoted(publics[refused.front()].glob) + " to " +
                    quoted(publics[refused.back()].glob) +
                    " together need too large an automaton: use fewer `**` in the middle");
     }
     for (uint32_t index : covered) {
-        report(ProblemCode::shadowed_public, publics[index].source, none,
+        report(ProblemCode::shadowed_public, a_route(publics[index].source), no_side,
                "public route " + quoted(publics[index].glob) + " is covered by earlier ones");
     }
 }
@@ -453,7 +462,7 @@ void TableBuilder::State::pack(RouteTable& table) const {
 
 BuildResult TableBuilder::State::build() {
     if (pending.size() > limits::mounts_max) {
-        report(ProblemCode::too_many_mounts, pending.back().id, none,
+        report(ProblemCode::too_many_mounts, a_mount(pending.back().id), no_side,
                "more than " + std::to_string(limits::mounts_max) + " mounts");
         return {nullptr, std::move(problems)};
     }
@@ -530,10 +539,10 @@ void TableBuilder::State::warn_of_shadow(const RouteTable& draft, const PendingP
     Cursor winner = draft.longest(scopes[mount.scope], prefix);
     if (winner.mount != none && mounts[winner.mount].id != mount.id &&
         winner.base_size > mount.text_size) {
-        report(ProblemCode::shadowed_public, route.source, mounts[winner.mount].id,
+        report(ProblemCode::shadowed_public, a_route(route.source),
+               a_mount(mounts[winner.mount].id),
                "public route " + quoted(route.glob) + " of " + quoted(base_of(mount)) +
                    " never decides: " + quoted(base_of(mounts[winner.mount])) + " takes its paths");
-        problems.back().second_is_mount = true;
         return;
     }
     std::vector<Item> whole;
@@ -550,7 +559,7 @@ void TableBuilder::State::warn_of_shadow(const RouteTable& draft, const PendingP
         for (size_t i = globs.points[stop.point].members; i < last; ++i) {
             const PendingPublic& plugin = publics[globs.members[i]];
             if ((route.methods & ~plugin.methods) != 0 || !covers(plugin.items, whole)) continue;
-            report(ProblemCode::shadowed_public, route.source, plugin.source,
+            report(ProblemCode::shadowed_public, a_route(route.source), a_route(plugin.source),
                    "public route " + quoted(route.glob) + " of " + quoted(base_of(mount)) +
                        " never decides: a plugin's " + quoted(plugin.glob) + " covers it");
             return;

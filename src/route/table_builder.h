@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "route/problem.h"
 #include "route/route_table.h"
 
 namespace ringtime::route {
@@ -41,36 +42,6 @@ struct PublicSpec {
     std::string_view glob;   ///< Plugins: an absolute path.
     uint16_t methods = 0;    ///< Bits as in http/head.h.
     uint32_t source = 0;     ///< The caller's name for the manifest line.
-};
-
-enum class Severity : uint8_t { error, warning };
-
-enum class ProblemCode : uint8_t {
-    bad_host,
-    bad_base,
-    bad_version,
-    bad_glob,
-    unknown_mount,        ///< A public route of an app that mounts nothing.
-    same_base,            ///< Two mounts with one host and base.
-    same_version,         ///< Two folders of one app with one version.
-    spelled_version,      ///< A base such as `/app@1` that is also a version of `/app`.
-    reserved,             ///< A base at or under a reserved path.
-    hosts_nest_too_deep,
-    too_many_mounts,
-    globs_too_complex,    ///< No automaton within the caps.
-    shadowed_public,      ///< Warning: a public route that can never decide.
-};
-
-struct Problem {
-    Severity severity = Severity::error;
-    ProblemCode code = ProblemCode::bad_base;
-    /// Ids of mounts, or sources of public routes for bad_glob, globs_too_complex, shadowed_public,
-    /// unknown_mount.
-    uint32_t first = none;
-    /// The other one; none if there is no other. For shadowed_public see `second_is_mount`.
-    uint32_t second = none;
-    bool second_is_mount = true;
-    std::string message;     ///< A sentence with what was written and why it cannot be.
 };
 
 struct BuildResult {
