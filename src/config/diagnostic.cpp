@@ -1,0 +1,76 @@
+#include "config/diagnostic.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/json.h"
+
+namespace ringtime::config {
+
+std::string render(const Diagnostic& diagnostic) {
+    std::string out = diagnostic.file;
+    if (diagnostic.line != 0) {
+        fmt::format_to(std::back_inserter(out), ":{}:{}", diagnostic.line, diagnostic.column);
+    }
+    if (!out.empty()) out += ": ";
+    out += diagnostic.severity == Severity::error ? "error: " : "warning: ";
+    out += diagnostic.text;
+    if (!diagnostic.remedy.empty()) {
+        out += "; ";
+        out += diagnostic.remedy;
+    }
+    return out;
+}
+
+void Diagnostics::error(std::string_view file, Position at, std::string text, std::string remedy) {
+    ++errors_;
+    add({Severity::error, std::string(file), at.line, at.column, std::move(text), std::move(remedy)});
+}
+
+void Diagnostics::warning(std::string_view file, Position at, std::string text,
+                          std::string remedy) {
+    ++warnings_;
+    add({Severity::warning, std::string(file), at.line, at.column, std::move(text),
+         std::move(remedy)});
+}
+
+void Diagnostics::add(Diagnostic diagnostic) {
+    if (list_.size() < kept_max) {
+        list_.push_back(std::move(diagnostic));
+        return;
+    }
+    // Warnings must not crowd out the reason why the start was refused.
+    if (diagnostic.severity == Severity::error && errors_ == 1) list_.back() = std::move(diagnostic);
+}
+
+std::string Diagnostics::render() const {
+    std::string out;
+    for (const Diagnostic& diagnostic : list_) {
+        out += config::render(diagnostic);
+        out += '\n';
+    }
+    size_t all = errors_ + warnings_;
+    if (all > list_.size()) {
+        fmt::format_to(std::back_inserter(out), "... and {} more ({} errors, {} warnings in all)\n",
+                       all - list_.size(), errors_, warnings_);
+    }
+    return out;
+}
+
+std::string quote(std::string_view text) {
+    constexpr size_t shown_max = 80;
+    std::string out;
+    if (text.size() <= shown_max) {
+        append_json_string(out, text);
+        return out;
+    }
+    // A cut inside a character would show as a replacement mark.
+    size_t length = shown_max;
+    while (length > shown_max - 4 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
+    append_json_string(out, text.substr(0, length));
+    out.insert(out.size() - 1, "...");
+    return out;
+}
+
+}  // namespace ringtime::config
