@@ -79,4 +79,15 @@ void FieldDraft::remove_all(FieldSet ids) noexcept {
     }
 }
 
+void FieldDraft::relocate(const char* from, size_t size, const char* to) noexcept {
+    auto move = [&](std::string_view& view) {
+        if (view.data() >= from && view.data() < from + size)
+            view = {to + (view.data() - from), view.size()};
+    };
+    for (unsigned i = 0; i < count_; ++i) {
+        move(additions_[i].name);
+        move(additions_[i].value);
+    }
+}
+
 }  // namespace ringtime::http

@@ -42,6 +42,9 @@ class FieldDraft {
     void remove(FieldId id) noexcept;
     /// Removes every line whose known id is in the set.
     void remove_all(FieldSet ids) noexcept;
+    /// The text at `from` has moved to `to`: additions that point into it follow. The table's base is
+    /// its owner's to change.
+    void relocate(const char* from, size_t size, const char* to) noexcept;
     /// Drops one received line by its index.
     void drop(unsigned index) noexcept { dropped_[index / 64] |= uint64_t{1} << (index % 64); }
     [[nodiscard]] bool dropped(unsigned index) const noexcept {
@@ -50,6 +53,18 @@ class FieldDraft {
     [[nodiscard]] const FieldTable& received() const noexcept { return *received_; }
     [[nodiscard]] bool edited() const noexcept {
         return count_ != 0 || (dropped_[0] | dropped_[1]) != 0;
+    }
+
+    /// Calls `on_received(field)` for each received line that is left, then `on_added(addition)`: for
+    /// writers that copy received lines whole.
+    template <typename OnReceived, typename OnAdded>
+    void for_each_line(OnReceived&& on_received, OnAdded&& on_added) const {
+        for (unsigned i = 0; i < received_->size(); ++i) {
+            if (!dropped(i)) on_received((*received_)[i]);
+        }
+        for (unsigned i = 0; i < count_; ++i) {
+            if (!additions_[i].removed) on_added(additions_[i]);
+        }
     }
 
     /// Calls `visit(name, value, id)` for each line that is left, in order, additions last.

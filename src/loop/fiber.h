@@ -20,7 +20,11 @@ class Fiber;
 /// The place a fiber lives in, embedded in its owner.
 class FiberSlot final : public Runnable {
  public:
-    explicit FiberSlot(Reactor& reactor) noexcept : reactor_(reactor) {}
+    using EndHandler = void (*)(void* owner) noexcept;
+
+    /// `on_end(owner)` is called when the fiber has returned and its frame is gone.
+    explicit FiberSlot(Reactor& reactor, EndHandler on_end = nullptr, void* owner = nullptr) noexcept
+        : reactor_(reactor), on_end_(on_end), owner_(owner) {}
     ~FiberSlot() { ASSERT(!handle_); }
 
     /// Runs `fiber` in this turn. False when there was no slot for its frame.
@@ -32,12 +36,17 @@ class FiberSlot final : public Runnable {
     [[nodiscard]] bool running() const noexcept { return static_cast<bool>(handle_); }
     [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
 
-    void run() noexcept override { handle_.resume(); }
+    void run() noexcept override {
+        handle_.resume();
+        if (!handle_ && on_end_) on_end_(owner_);
+    }
 
  private:
     friend class Fiber;
 
     Reactor& reactor_;
+    EndHandler on_end_;
+    void* owner_;
     std::coroutine_handle<> handle_;
 };
 

@@ -10,6 +10,15 @@ namespace ringtime::net {
 using ring::BufferGroup;
 using ring::OpKind;
 
+namespace {
+
+// Unread buffers at which a stream stops asking for more.
+constexpr uint16_t kUnreadBuffersMax = limits::relay_window_bytes / limits::bulk_buffer_bytes > 2
+                                           ? limits::relay_window_bytes / limits::bulk_buffer_bytes
+                                           : 2;
+
+}  // namespace
+
 Stream::Stream(Io& io) noexcept : io_(io) {
     receive_op_.owner = this;
     receive_op_.on_complete = [](ring::Op& op) noexcept {
@@ -73,7 +82,7 @@ void Stream::receive(Receive mode) noexcept {
 
 void Stream::start_receive() noexcept {
     if (mode_ == Receive::off || state_ != State::open || ended_ || failed() ||
-        receive_op_.in_flight || buffer_waiter_.linked())
+        receive_op_.in_flight || buffer_waiter_.linked() || unread_buffers_ >= kUnreadBuffersMax)
         return;
     ring::Ring& ring = io_.reactor.ring();
     bool multishot = ring.features().receive_multishot;
@@ -91,6 +100,7 @@ void Stream::append(BufferGroup group, uint16_t id) noexcept {
         pool_of(last_buffer_).slice(id_of(last_buffer_)).next = tag;
     }
     last_buffer_ = tag;
+    ++unread_buffers_;
 }
 
 void Stream::on_received(const ring::Op& op) noexcept {
@@ -100,8 +110,9 @@ void Stream::on_received(const ring::Op& op) noexcept {
     }
     if (op.has_buffer) {
         append(op.group, op.buffer);
-        // Back-pressure was asked for, but the cancellation came too early to find the operation.
-        if (op.more && mode_ == Receive::off) io_.reactor.ring().cancel(receive_op_);
+        // Again for each buffer: a cancellation may come too early to find the operation.
+        bool enough = mode_ == Receive::off || unread_buffers_ >= kUnreadBuffersMax;
+        if (op.more && enough) io_.reactor.ring().cancel(receive_op_);
     } else if (op.result == 0) {
         ended_ = true;
     } else if (op.result == -ENOBUFS) {
@@ -133,6 +144,8 @@ void Stream::consume(uint32_t size) noexcept {
     if (first_buffer_ == kNoBuffer) last_buffer_ = kNoBuffer;
     slice.next = kNoBuffer;
     pool.release(id);
+    --unread_buffers_;
+    start_receive();
 }
 
 Piece Stream::pin() noexcept {

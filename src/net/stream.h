@@ -50,6 +50,7 @@ class Stream final : public loop::Flushable {
     void receive(Receive mode) noexcept;
     [[nodiscard]] Receive receive_mode() const noexcept { return mode_; }
     /// The unread bytes of the oldest buffer; empty when there are none.
+    /// Nothing more is asked for while several buffers are unread: that is the back-pressure.
     [[nodiscard]] std::string_view readable() const noexcept;
     /// Unread bytes lie in a second buffer behind readable().
     [[nodiscard]] bool more_readable() const noexcept { return first_buffer_ != last_buffer_; }
@@ -122,6 +123,7 @@ class Stream final : public loop::Flushable {
     int error_ = 0;
     uint16_t first_buffer_ = kNoBuffer;
     uint16_t last_buffer_ = kNoBuffer;
+    uint16_t unread_buffers_ = 0;
     State state_ = State::closed;
     Receive mode_ = Receive::off;
     bool ended_ = false;

@@ -323,6 +323,8 @@ int open_socket(int family) noexcept {
     return fd;
 }
 
+void close_socket(int fd) noexcept { ::close(fd); }
+
 void abort_on_close(int fd) noexcept {
     linger reset{1, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -1,0 +1,53 @@
+#pragma once
+// The access log of one core: one JSON line per request, encoded into a bounded ring of bytes and written
+// by another thread in batches. A full ring drops the line and counts it; a core never waits for a disk.
+// One producer (the core), one consumer (the writer's thread).
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/reason.h"
+
+namespace ringtime::exchange {
+
+struct AccessEntry {
+    uint64_t wall_ms = 0;
+    std::string_view request_id;
+    std::string_view peer;
+    std::string_view method;
+    std::string_view target;  ///< As received.
+    std::string_view host;
+    std::string_view mount;
+    std::string_view user_agent;
+    Reason reason = Reason::none;
+    uint16_t status = 0;      ///< 0: nothing was answered.
+    uint64_t bytes_received = 0;
+    uint64_t bytes_sent = 0;
+    uint64_t duration_us = 0;
+    bool complete = false;
+};
+
+class AccessLog {
+ public:
+    explicit AccessLog(size_t capacity_bytes);
+
+    /// The core's thread.
+    void add(const AccessEntry& entry) noexcept;
+    [[nodiscard]] uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+
+    /// The writer's thread: the oldest contiguous bytes, whole lines only at the end of the ring's use;
+    /// call again after consumed() until it is empty.
+    [[nodiscard]] std::string_view readable() const noexcept;
+    void consumed(size_t size) noexcept;
+
+ private:
+    size_t capacity_;
+    std::unique_ptr<char[]> bytes_;
+    alignas(128) std::atomic<uint64_t> tail_{0};
+    alignas(128) std::atomic<uint64_t> head_{0};
+    std::atomic<uint64_t> dropped_{0};
+};
+
+}  // namespace ringtime::exchange

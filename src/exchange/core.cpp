@@ -1,0 +1,137 @@
+#include "exchange/core.h"
+
+#include <sys/random.h>
+
+#include "http/date.h"
+#include "ring/direct.h"
+
+namespace ringtime::exchange {
+namespace {
+
+// A bijection that makes consecutive counts look unrelated (the finaliser of splitmix64).
+uint64_t scramble(uint64_t value) noexcept {
+    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
+    value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
+    return value ^ (value >> 31);
+}
+
+void write_hex(char* out, uint64_t value) noexcept {
+    static constexpr char digits[] = "0123456789abcdef";
+    for (int i = 15; i >= 0; --i, value >>= 4) out[i] = digits[value & 15];
+}
+
+}  // namespace
+
+Core::Core(net::Io& core_io, upstream::CorePool& upstream_pool, worker::CorePool* worker_pool,
+           site::SiteCache* site_cache, AccessLog& log, const Readiness& gateway_readiness,
+           const CoreSettings& core_settings)
+    : io(core_io),
+      reactor(core_io.reactor),
+      upstreams(upstream_pool),
+      workers(worker_pool),
+      sites(site_cache),
+      access_log(log),
+      readiness(gateway_readiness),
+      settings(core_settings),
+      connections_(core_settings.connections_max),
+      exchanges_(limits::exchanges_per_core),
+      wall_offset_ms_(wall_clock_milliseconds() - reactor.now() / kNanosecondsPerMillisecond) {
+    if (::getrandom(id_seed_, sizeof id_seed_, 0) != sizeof id_seed_) {
+        id_seed_[0] = reactor.now();
+        id_seed_[1] = reinterpret_cast<uint64_t>(this);
+    }
+}
+
+Core::~Core() { ASSERT(connections_.used() == 0); }
+
+void Core::use(std::shared_ptr<const Snapshot> snapshot) {
+    holds_.push_back(std::make_unique<SnapshotHold>(SnapshotHold{std::move(snapshot), 0}));
+    std::erase_if(holds_, [&](const std::unique_ptr<SnapshotHold>& hold) {
+        return hold != holds_.back() && hold->pins == 0;
+    });
+}
+
+SnapshotHold& Core::pin() noexcept {
+    ++holds_.back()->pins;
+    return *holds_.back();
+}
+
+void Core::unpin(SnapshotHold& hold) noexcept {
+    ASSERT(hold.pins > 0);
+    if (--hold.pins > 0 || &hold == holds_.back().get()) return;
+    std::erase_if(holds_, [&](const std::unique_ptr<SnapshotHold>& held) { return held.get() == &hold; });
+}
+
+void Core::add_listener(int fd) {
+    listeners_.push_back(std::make_unique<net::Listener>(io, fd, *this));
+    listeners_.back()->resume();
+}
+
+bool Core::can_accept() const noexcept { return !draining_ && connections_.used() < connections_.limit(); }
+
+void Core::accepted(int fd, const net::PeerAddress& peer) noexcept {
+    Http1Connection* connection = connections_.create(*this, fd, peer);
+    // The listener asks only below the limit; accepts already armed may exceed it by a few.
+    if (!connection) return ring::close_socket(fd);
+    ++counters.connections;
+    members_.push_back(connection->membership());
+}
+
+void Core::gone(Http1Connection& connection) noexcept {
+    connection.membership().unlink();
+    connections_.destroy(&connection);
+    for (auto& listener : listeners_) listener->resume();
+}
+
+Exchange* Core::take_exchange() noexcept {
+    return exchanges_.take([&] { return std::make_unique<Exchange>(*this); });
+}
+
+void Core::give_exchange(Exchange& exchange) noexcept {
+    exchange.reset();
+    exchanges_.give(exchange);
+}
+
+void Core::drain() noexcept {
+    draining_ = true;
+    for (auto& listener : listeners_) listener->stop();
+    for (auto* member = members_.front(); member; member = members_.next(*member))
+        member->connection->drain();
+    upstreams.drain();
+}
+
+bool Core::drained() const noexcept {
+    for (const auto& listener : listeners_) {
+        if (!listener->stopped()) return false;
+    }
+    return connections_.used() == 0;
+}
+
+void Core::abort_all() noexcept {
+    for (auto* member = members_.front(); member; member = members_.next(*member))
+        member->connection->abort();
+}
+
+uint64_t Core::wall_ms() const noexcept {
+    return wall_offset_ms_ + reactor.now() / kNanosecondsPerMillisecond;
+}
+
+std::string_view Core::date() noexcept {
+    // The wall clock may be set while we run: looked at again whenever the second changes.
+    uint64_t second = wall_ms() / 1000;
+    if (second != date_second_) {
+        wall_offset_ms_ = wall_clock_milliseconds() - reactor.now() / kNanosecondsPerMillisecond;
+        date_second_ = wall_ms() / 1000;
+        http::format_http_date(static_cast<int64_t>(date_second_), date_);
+    }
+    return {date_, http::http_date_size};
+}
+
+std::string_view Core::new_request_id(char* out) noexcept {
+    ++id_count_;
+    write_hex(out, scramble(id_seed_[0] + id_count_));
+    write_hex(out + 16, scramble(id_seed_[1] ^ (id_count_ * 0x9e3779b97f4a7c15U)));
+    return {out, request_id_bytes};
+}
+
+}  // namespace ringtime::exchange

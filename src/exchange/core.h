@@ -1,0 +1,117 @@
+#pragma once
+// What the connections and exchanges of one core share. Made by runtime on the core's thread; one
+// thread, no locks. Holds the snapshot in force and counts who uses an older one.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/pool.h"
+#include "base/slab.h"
+#include "exchange/access_log.h"
+#include "exchange/exchange.h"
+#include "exchange/http1_connection.h"
+#include "exchange/snapshot.h"
+#include "net/io.h"
+#include "net/listener.h"
+#include "upstream/pool.h"
+
+namespace ringtime::worker {
+class CorePool;
+}
+namespace ringtime::site {
+class SiteCache;
+}
+
+namespace ringtime::exchange {
+
+/// Whether the gateway as a whole is ready, for /ready; implemented by runtime, any thread.
+class Readiness {
+ public:
+    /// Empty when ready, else why not, in one line.
+    [[nodiscard]] virtual std::string_view not_ready_because() const noexcept = 0;
+
+ protected:
+    ~Readiness() = default;
+};
+
+struct CoreCounters {
+    uint64_t connections = 0;
+    uint64_t requests = 0;
+    uint64_t refused_heads = 0;
+    uint64_t aborted = 0;       ///< Answers that could not be completed.
+    uint64_t status_class[6] = {};
+};
+
+struct CoreSettings {
+    size_t connections_max = limits::connections_per_core;
+    bool access_log = true;
+};
+
+/// A snapshot as one core uses it.
+struct SnapshotHold {
+    std::shared_ptr<const Snapshot> snapshot;
+    uint64_t pins = 0;
+};
+
+class Core final : public net::Acceptor {
+ public:
+    Core(net::Io& io, upstream::CorePool& upstreams, worker::CorePool* workers, site::SiteCache* sites,
+         AccessLog& access_log, const Readiness& readiness, const CoreSettings& settings);
+    ~Core();
+
+    // --- The parts ---
+    net::Io& io;
+    loop::Reactor& reactor;
+    upstream::CorePool& upstreams;
+    worker::CorePool* workers;
+    site::SiteCache* sites;
+    AccessLog& access_log;
+    const Readiness& readiness;
+    const CoreSettings settings;
+    CoreCounters counters;
+
+    // --- Snapshots ---
+    /// Replaces the snapshot for requests that begin from now on.
+    void use(std::shared_ptr<const Snapshot> snapshot);
+    [[nodiscard]] SnapshotHold& pin() noexcept;
+    void unpin(SnapshotHold& hold) noexcept;
+    [[nodiscard]] const Snapshot& snapshot() const noexcept { return *holds_.back()->snapshot; }
+
+    // --- Connections ---
+    void add_listener(int fd);
+    void accepted(int fd, const net::PeerAddress& peer) noexcept override;
+    [[nodiscard]] bool can_accept() const noexcept override;
+    void gone(Http1Connection& connection) noexcept;
+    [[nodiscard]] Exchange* take_exchange() noexcept;
+    void give_exchange(Exchange& exchange) noexcept;
+
+    /// No new connections; idle ones are closed, others after their current answer.
+    void drain() noexcept;
+    [[nodiscard]] bool draining() const noexcept { return draining_; }
+    [[nodiscard]] bool drained() const noexcept;
+    /// Cuts what is left.
+    void abort_all() noexcept;
+
+    /// `Date` of this second (RFC 9110 §5.6.7).
+    [[nodiscard]] std::string_view date() noexcept;
+    [[nodiscard]] uint64_t wall_ms() const noexcept;
+    /// 32 hexadecimal digits, unique to this process's life and not guessable in order.
+    [[nodiscard]] std::string_view new_request_id(char* out) noexcept;
+    static constexpr size_t request_id_bytes = 32;
+
+ private:
+    std::vector<std::unique_ptr<SnapshotHold>> holds_;
+    std::vector<std::unique_ptr<net::Listener>> listeners_;
+    Slab<Http1Connection> connections_;
+    List<Http1Connection::Membership> members_;
+    Pool<Exchange> exchanges_;
+    bool draining_ = false;
+    uint64_t id_seed_[2];
+    uint64_t id_count_ = 0;
+    uint64_t wall_offset_ms_;
+    uint64_t date_second_ = 0;
+    char date_[32];
+};
+
+}  // namespace ringtime::exchange

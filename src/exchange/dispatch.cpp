@@ -1,0 +1,163 @@
+// Who answers: the gateway itself, or the target of the mount. Each way ends in an Answer.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "exchange/core.h"
+#include "exchange/exchange.h"
+#include "http/hop_by_hop.h"
+#include "http/target.h"
+
+namespace ringtime::exchange {
+
+using http::FieldId;
+
+namespace {
+
+constexpr http::FieldSet kFramingAndHost =
+    http::field_bit(FieldId::content_length) | http::field_bit(FieldId::transfer_encoding) |
+    http::field_bit(FieldId::host) | http::field_bit(FieldId::expect);
+
+constexpr std::string_view kWellKnown = "{\"api\":\"/api\",\"version\":\"" RINGTIME_VERSION "\"}\n";
+
+Piece text_piece(std::string_view text) noexcept {
+    return {text.data(), static_cast<uint32_t>(text.size()), nullptr, 0};
+}
+
+}  // namespace
+
+void Exchange::dispatch() noexcept {
+    if (!refusal_.ok()) return answer_error(refusal_);
+    if (answer_core_api()) return;
+    while (match_.found()) {
+        mount_ = &hold_->snapshot->mounts[match_.mount];
+        if (framing.length > mount_->body_bytes_max)
+            return answer_error({Reason::body_too_large, Source::client, Retry::no, 0, 0});
+        switch (mount_->kind) {
+            case TargetKind::none: break;
+            case TargetKind::upstream: return dispatch_upstream();
+            case TargetKind::worker: return dispatch_worker();
+            case TargetKind::site: return dispatch_site();
+        }
+        // A package without a target of its own passes to the next shorter base.
+        match_ = hold_->snapshot->routes->pass(match_);
+    }
+    mount_ = nullptr;
+    answer_error({Reason::no_route, Source::client, Retry::no, 0, 0});
+}
+
+bool Exchange::answer_core_api() noexcept {
+    bool health = path_ == "/health";
+    bool ready = path_ == "/ready";
+    bool well_known = path_ == "/.well-known/ringtime";
+    if (!health && !ready && !well_known) return false;
+    mount_ = nullptr;
+    if (head.method != http::Method::get && head.method != http::Method::head) {
+        answer_error({Reason::method_not_allowed, Source::client, Retry::no, 0, 0});
+    } else if (well_known) {
+        answer_fixed(200, "application/json", text_piece(kWellKnown));
+    } else if (health) {
+        answer_fixed(200, "text/plain; charset=utf-8", text_piece("ok\n"));
+    } else {
+        std::string_view problem = core_.draining() ? "draining\n" : core_.readiness.not_ready_because();
+        answer_fixed(problem.empty() ? 200 : 503, "text/plain; charset=utf-8",
+                     text_piece(problem.empty() ? "ready\n" : problem));
+    }
+    return true;
+}
+
+std::string_view Exchange::stripped_path(std::string_view path) noexcept {
+    return http::strip_base(path, match_.base_size);
+}
+
+// What a target behind the gateway is told about the client, and what it is not told.
+void Exchange::add_forwarding_fields() noexcept {
+    request_.remove_all(kFramingAndHost);
+    http::HopByHop hop = http::hop_by_hop_fields(head.fields);
+    if (!hop.drop.empty()) {
+        for (unsigned i = 0; i < head.fields.size(); ++i) {
+            if (hop.drop.test(i)) request_.drop(i);
+        }
+    }
+    char text[net::PeerAddress::text_bytes_max];
+    std::string_view peer = connection_->peer().text(text);
+    std::string_view earlier = request_.get(FieldId::x_forwarded_for);
+    size_t size = earlier.size() + 2 + peer.size();
+    if (auto* out = static_cast<char*>(arena_.allocate(size, 1))) {
+        char* end = out;
+        if (!earlier.empty()) {
+            end = std::copy(earlier.begin(), earlier.end(), end);
+            *end++ = ',';
+            *end++ = ' ';
+        }
+        end = std::copy(peer.begin(), peer.end(), end);
+        (void)request_.set(FieldId::x_forwarded_for, {out, static_cast<size_t>(end - out)});
+    }
+    if (!request_.has(FieldId::x_forwarded_proto))
+        (void)request_.add(FieldId::x_forwarded_proto, "http");
+    if (!request_.has(FieldId::x_forwarded_host))
+        (void)request_.add(FieldId::x_forwarded_host, head.authority);
+    if (match_.base_size > 0) (void)request_.set(FieldId::x_forwarded_prefix, mount_->base);
+    if (!match_.tenant.empty())
+        (void)request_.set(FieldId::x_vhost_tenant, arena_.copy(match_.tenant));
+    (void)request_.add(FieldId::via, "1.1 ringtime");
+}
+
+void Exchange::dispatch_upstream() noexcept {
+    upstream::Upstream& upstream = *hold_->snapshot->upstreams[mount_->target];
+    const upstream::UpstreamSpec& spec = upstream.spec();
+    add_forwarding_fields();
+    for (const std::string& name : spec.remove_fields) request_.remove(name);
+    for (const auto& [name, value] : spec.set_fields) (void)request_.set(name, value);
+    for (const auto& [name, value] : spec.add_fields) (void)request_.add(name, value);
+    bool strip = spec.base_path == upstream::BasePath::strip;
+    upstream_request_.method = head.method_text;
+    upstream_request_.method_id = head.method;
+    upstream_request_.path =
+        strip ? http::strip_base_forwarded(forwarded_, match_.base_size) : forwarded_;
+    upstream_request_.query = head.query;
+    upstream_request_.authority = spec.host == upstream::HostField::rewrite
+                                      ? std::string_view(upstream.server(0).spec().authority)
+                                      : head.authority;
+    upstream_request_.fields = &request_;
+    upstream_request_.body_length = source_->length();
+    answer_ = core_.upstreams.send(upstream, upstream_request_, fiber_);
+    if (!answer_) answer_error({Reason::overload, Source::gateway, Retry::no, 0, 0});
+}
+
+void Exchange::dispatch_worker() noexcept { answer_error({Reason::worker_start, Source::gateway, Retry::no, 0, 0}); }
+void Exchange::dispatch_site() noexcept { answer_error({Reason::not_found, Source::gateway, Retry::no, 0, 0}); }
+
+// --- Answers of the gateway's own ---
+
+void Exchange::answer_fixed(uint16_t status, std::string_view type, const Piece& body) noexcept {
+    http::HeadBuilder builder = fixed_.begin(status, body);
+    builder.add(FieldId::content_type, type);
+    builder.add(FieldId::cache_control, "no-store");
+    if (status == 503) builder.add(FieldId::retry_after, "1");
+    answer_ = &fixed_;
+}
+
+void Exchange::answer_error(Error error) noexcept {
+    const ReasonInfo& info = describe(error.reason);
+    if (outcome_.ok()) outcome_ = error;
+    bool json = path_.starts_with("/api/") ||
+                head.fields.get(FieldId::accept).find("application/json") != std::string_view::npos;
+    auto status = info.status == 0 ? uint16_t{500} : info.status;
+    // The body may leave after this exchange has ended: it lies in a block of its own.
+    size_t capacity = info.message.size() + info.name.size() + request_id_.size() + 64;
+    net::TextBlock* block = nullptr;
+    Piece body = text_piece("The gateway is at its limit.\n");
+    if (char* text = core_.io.texts.reserve(block, capacity)) {
+        auto end = json ? fmt::format_to_n(text, capacity,
+                                           "{{\"error\":\"{}\",\"message\":\"{}\",\"requestId\":\"{}\"}}\n",
+                                           info.name, info.message, request_id_)
+                        : fmt::format_to_n(text, capacity, "{}\n", info.message);
+        body = core_.io.texts.commit(*block, static_cast<size_t>(end.out - text));
+        core_.io.texts.let_go(block);
+    }
+    answer_fixed(status, json ? "application/json" : "text/plain; charset=utf-8", body);
+}
+
+}  // namespace ringtime::exchange

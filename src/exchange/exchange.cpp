@@ -1,0 +1,251 @@
+#include "exchange/exchange.h"
+
+#include "exchange/core.h"
+#include "exchange/http1_connection.h"
+#include "http/hop_by_hop.h"
+
+namespace ringtime::exchange {
+
+using http::Answer;
+using http::Pull;
+
+namespace {
+
+// Bytes moved between a source and a sink before others get their turn.
+constexpr uint64_t kRelayBytesPerStep = 1024 * 1024;
+
+}  // namespace
+
+Exchange::Exchange(Core& core)
+    : gather(core.io.texts),
+      core_(core),
+      fiber_(core.reactor, [](void* self) noexcept { static_cast<Exchange*>(self)->finish(); }, this),
+      arena_(arena_block_, sizeof arena_block_, limits::exchange_arena_bytes_max) {}
+
+SlabMemory& Exchange::fiber_frames() noexcept { return core_.reactor.fiber_frames(); }
+
+void Exchange::reset() noexcept {
+    ASSERT(!fiber_.running());
+    if (head_pin.owner) head_pin.release();
+    head_pin = {};
+    gather.clear();
+    arena_.reset();
+    parser.reset();
+}
+
+void Exchange::begin(Http1Connection& connection) noexcept {
+    connection_ = &connection;
+    sink_ = &connection;
+    source_ = &connection;
+    hold_ = &core_.pin();
+    mount_ = nullptr;
+    answer_ = nullptr;
+    refusal_ = outcome_ = {};
+    status_ = 0;
+    request_done_ = response_started_ = response_complete_ = ended_ = false;
+    received_ = sent_ = 0;
+    ++core_.counters.requests;
+    if (!fiber_.start(serve(*this))) {
+        // No slot for a frame: the connection is cut, which its limits make a matter of configuration.
+        sink_->abort_response();
+        finish();
+    }
+}
+
+loop::Fiber Exchange::serve(Exchange& self) {
+    self.admit();
+    self.dispatch();
+    while (!self.step()) {
+        self.before_waiting();
+        co_await loop::next_event();
+    }
+}
+
+// Does everything that can be done now; true when the exchange is over.
+bool Exchange::step() noexcept {
+    for (;;) {
+        if (ended_) return true;
+        if (sink_->client_gone()) {
+            if (outcome_.ok()) outcome_ = {Reason::client_reset, Source::client, Retry::no, 0, 0};
+            return true;
+        }
+        relay_request_body();
+        if (response_started_) return relay_response_body();
+        switch (answer_->advance()) {
+            case Answer::Phase::waiting: return ended_;
+            case Answer::Phase::interim:
+                response_.begin(answer_->head().fields);
+                sink_->send_interim(answer_->head().status, response_);
+                answer_->take_interim();
+                break;
+            case Answer::Phase::failed: fail(answer_->error()); break;
+            case Answer::Phase::headed: start_response(); break;
+        }
+    }
+}
+
+void Exchange::relay_request_body() noexcept {
+    http::BodySink* sink = answer_->request_body();
+    if (request_done_ || !sink) return;
+    uint64_t moved = 0;
+    while (uint32_t room = sink->room()) {
+        Piece piece;
+        switch (source_->pull(piece, room)) {
+            case Pull::pending: return;
+            case Pull::data:
+                received_ += piece.size;
+                moved += piece.size;
+                if (mount_ && received_ > mount_->body_bytes_max) {
+                    piece.release();
+                    return fail({Reason::body_too_large, Source::client, Retry::no, 0, 0});
+                }
+                sink->push(piece);
+                if (moved >= kRelayBytesPerStep) return wake();
+                break;
+            case Pull::end:
+                request_done_ = true;
+                return sink->finish();
+            case Pull::failed:
+                // Never completed towards the target: releasing the answer cuts it there.
+                request_done_ = true;
+                return fail(source_->error());
+        }
+    }
+}
+
+void Exchange::start_response() noexcept {
+    const http::ResponseHead& answer_head = answer_->head();
+    response_started_ = true;
+    status_ = answer_head.status;
+    response_.begin(answer_head.fields);
+    // Framing and persistence are decided anew for this side.
+    response_.remove_all(http::field_bit(http::FieldId::content_length) |
+                         http::field_bit(http::FieldId::transfer_encoding));
+    http::HopByHop hop = http::hop_by_hop_fields(answer_head.fields);
+    if (!hop.drop.empty()) {
+        for (unsigned i = 0; i < answer_head.fields.size(); ++i) {
+            if (hop.drop.test(i)) response_.drop(i);
+        }
+    }
+    (void)response_.set(http::FieldId::x_request_id, request_id_);
+    if (hold_->snapshot->debug && outcome_.reason != Reason::none)
+        (void)response_.set("x-ringtime-reason", describe(outcome_.reason).name);
+    sink_->start_response({status_, &response_, answer_->body().length()});
+}
+
+bool Exchange::relay_response_body() noexcept {
+    http::BodySource& body = answer_->body();
+    uint64_t moved = 0;
+    while (uint32_t room = sink_->room()) {
+        Piece piece;
+        switch (body.pull(piece, room)) {
+            case Pull::pending: return false;
+            case Pull::data:
+                sent_ += piece.size;
+                moved += piece.size;
+                sink_->push(piece);
+                if (moved >= kRelayBytesPerStep) {
+                    wake();
+                    return false;
+                }
+                break;
+            case Pull::end:
+                sink_->finish();
+                response_complete_ = true;
+                return true;
+            case Pull::failed:
+                outcome_ = body.error();
+                ++core_.counters.aborted;
+                sink_->abort_response();
+                return true;
+        }
+    }
+    return sink_->client_gone();
+}
+
+// The current answer, if any, is given up for one of the gateway's own; when its head has gone out the
+// only honest thing left is to cut the stream.
+void Exchange::fail(Error error) noexcept {
+    if (answer_) answer_->release();
+    answer_ = nullptr;
+    if (response_started_ || describe(error.reason).status == 0) {
+        outcome_ = error;
+        ++core_.counters.aborted;
+        sink_->abort_response();
+        ended_ = true;
+        return answer_error({Reason::internal, Source::gateway, Retry::no, 0, 0});
+    }
+    request_done_ = true;
+    answer_error(error);
+}
+
+void Exchange::time_out(Reason reason) noexcept {
+    if (!running()) return;
+    if (outcome_.ok()) outcome_ = {reason, Source::client, Retry::no, 0, 0};
+    if (reason == Reason::stalled || response_started_) {
+        sink_->abort_response();
+    } else {
+        fail({reason, Source::client, Retry::no, 0, 0});
+    }
+    wake();
+}
+
+// A waiting exchange may hold a receive buffer for as long as a target takes. While they are plenty that
+// is cheaper than a copy; when they run low the head moves to memory of its own.
+void Exchange::before_waiting() noexcept {
+    if (!head_pin.owner) return;
+    ring::BufferPool& pool = core_.reactor.ring().buffers(ring::BufferGroup::small);
+    if (pool.available() < pool.count() / 4) move_head();
+}
+
+void Exchange::move_head() noexcept {
+    const char* from = head_pin.data;
+    size_t size = head_pin.size;
+    if (!gather.add({from, size})) return;
+    const char* to = gather.view().data();
+    auto move = [&](std::string_view& view) {
+        if (view.data() >= from && view.data() < from + size)
+            view = {to + (view.data() - from), view.size()};
+    };
+    head.fields.base = to + (head.fields.base - from);
+    for (std::string_view* view :
+         {&head.method_text, &head.target, &head.path, &head.query, &head.host, &head.authority, &path_,
+          &forwarded_, &host_, &request_id_, &upstream_request_.method, &upstream_request_.path,
+          &upstream_request_.query, &upstream_request_.authority})
+        move(*view);
+    request_.relocate(from, size, to);
+    head_pin.release();
+    head_pin = {};
+}
+
+void Exchange::finish() noexcept {
+    if (answer_) answer_->release();
+    answer_ = nullptr;
+    if (unsigned kind = status_ / 100; kind < 6) ++core_.counters.status_class[kind];
+    if (core_.settings.access_log) write_access_log();
+    core_.unpin(*hold_);
+    hold_ = nullptr;
+    connection_->exchange_ended();
+}
+
+void Exchange::write_access_log() noexcept {
+    char peer_text[net::PeerAddress::text_bytes_max];
+    AccessEntry entry;
+    entry.wall_ms = core_.wall_ms();
+    entry.request_id = request_id_;
+    entry.peer = connection_->peer().text(peer_text);
+    entry.method = head.method_text;
+    entry.target = head.target;
+    entry.host = head.authority;
+    entry.mount = mount_ ? std::string_view(mount_->name) : std::string_view{};
+    entry.user_agent = head.fields.get(http::FieldId::user_agent);
+    entry.reason = outcome_.reason;
+    entry.status = response_started_ ? status_ : uint16_t{0};
+    entry.bytes_received = received_;
+    entry.bytes_sent = sent_;
+    entry.duration_us = (core_.reactor.now() - started) / 1000;
+    entry.complete = response_complete_;
+    core_.access_log.add(entry);
+}
+
+}  // namespace ringtime::exchange

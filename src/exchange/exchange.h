@@ -1,0 +1,119 @@
+#pragma once
+// One request and its answer. A fiber that reads from top to bottom: admit, hooks, dispatch, relay,
+// finish; it sees a body source, a response sink and an answer, whoever stands behind them. Taken from
+// the core's pool when the first bytes of a head arrive, given back when the answer has been handed over.
+
+#include <string_view>
+
+#include "base/arena.h"
+#include "exchange/fixed_answer.h"
+#include "exchange/sink.h"
+#include "exchange/snapshot.h"
+#include "http/body.h"
+#include "http/draft.h"
+#include "http/framing.h"
+#include "http/head_parser.h"
+#include "loop/fiber.h"
+#include "net/gather.h"
+#include "upstream/pool.h"
+
+namespace ringtime::exchange {
+
+class Core;
+class Http1Connection;
+struct SnapshotHold;
+
+class Exchange {
+ public:
+    explicit Exchange(Core& core);
+
+    // --- For the connection, while the head arrives ---
+    http::RequestParser parser;
+    http::RequestHead head;
+    http::Framing framing;
+    net::Gather gather;       ///< A head that did not lie in one buffer.
+    Piece head_pin;           ///< Or the buffer it lies in.
+    Nanoseconds started = 0;  ///< When the first byte of the head arrived.
+
+    /// Ready for the first byte of another head.
+    void reset() noexcept;
+    /// The head is complete and its framing decided. `connection` outlives the exchange.
+    void begin(Http1Connection& connection) noexcept;
+    /// Something has happened: bytes, room, an end.
+    void wake() noexcept { fiber_.wake(); }
+    [[nodiscard]] bool running() const noexcept { return fiber_.running(); }
+    /// The time allowed for the body or the answer has run out.
+    void time_out(Reason reason) noexcept;
+
+    // --- For fibers ---
+    [[nodiscard]] SlabMemory& fiber_frames() noexcept;
+
+    // --- What others may ask ---
+    [[nodiscard]] uint16_t status() const noexcept { return status_; }
+    [[nodiscard]] std::string_view request_id() const noexcept { return request_id_; }
+
+ private:
+    static loop::Fiber serve(Exchange& self);
+
+    // admission.cpp
+    void admit() noexcept;
+    void choose_request_id(bool trusted) noexcept;
+    void strip_untrusted(bool trusted) noexcept;
+    [[nodiscard]] Error normalise() noexcept;
+    void find_route() noexcept;
+
+    // dispatch.cpp
+    void dispatch() noexcept;
+    [[nodiscard]] bool answer_core_api() noexcept;
+    void dispatch_upstream() noexcept;
+    void dispatch_worker() noexcept;
+    void dispatch_site() noexcept;
+    [[nodiscard]] std::string_view stripped_path(std::string_view path) noexcept;
+    void add_forwarding_fields() noexcept;
+    void answer_error(Error error) noexcept;
+    void answer_fixed(uint16_t status, std::string_view type, const Piece& body) noexcept;
+
+    // exchange.cpp
+    [[nodiscard]] bool step() noexcept;
+    void relay_request_body() noexcept;
+    [[nodiscard]] bool relay_response_body() noexcept;
+    void start_response() noexcept;
+    void fail(Error error) noexcept;
+    void finish() noexcept;
+    void write_access_log() noexcept;
+    void before_waiting() noexcept;
+    void move_head() noexcept;
+
+    Core& core_;
+    loop::FiberSlot fiber_;
+    Http1Connection* connection_ = nullptr;
+    ResponseSink* sink_ = nullptr;
+    http::BodySource* source_ = nullptr;
+    SnapshotHold* hold_ = nullptr;
+    const Mount* mount_ = nullptr;
+    route::Match match_;
+    http::Answer* answer_ = nullptr;
+
+    http::FieldDraft request_;
+    http::FieldDraft response_;
+    std::string_view path_;        ///< Canonical.
+    std::string_view forwarded_;   ///< As sent to upstreams: received bytes, dot segments resolved.
+    std::string_view host_;        ///< Canonical, for routing.
+    std::string_view request_id_;
+    upstream::UpstreamRequest upstream_request_;
+    FixedAnswer fixed_;
+    Error refusal_;                ///< Decided before dispatch.
+    Error outcome_;                ///< For the access log.
+    uint16_t status_ = 0;
+    bool trusted_ = false;
+    bool request_done_ = false;
+    bool response_started_ = false;
+    bool response_complete_ = false;
+    bool ended_ = false;
+    uint64_t received_ = 0;
+    uint64_t sent_ = 0;
+    Arena arena_;
+    char arena_block_[limits::exchange_arena_bytes];
+};
+
+}  // namespace ringtime::exchange

@@ -1,0 +1,375 @@
+#include "exchange/http1_connection.h"
+
+#include "exchange/core.h"
+#include "exchange/exchange.h"
+#include "http/chunk_writer.h"
+#include "http/head_reader.h"
+
+namespace ringtime::exchange {
+
+using http::Pull;
+using net::Receive;
+using net::Stream;
+
+namespace {
+
+constexpr size_t kUsualHeadBytes = 1024;
+constexpr size_t kLargestHeadBytes = limits::head_bytes_max + 8 * 1024;
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+Piece static_piece(std::string_view text) noexcept {
+    return {text.data(), static_cast<uint32_t>(text.size()), nullptr, 0};
+}
+
+}  // namespace
+
+Http1Connection::Http1Connection(Core& core, int fd, const net::PeerAddress& peer) noexcept
+    : core_(core), stream_(core.io), peer_(peer) {
+    membership_.connection = this;
+    timer_.owner = this;
+    timer_.on_expire = [](loop::Timer& timer) noexcept {
+        static_cast<Http1Connection*>(timer.owner)->on_deadline();
+    };
+    stream_.open(fd, *this);
+    stream_.receive(Receive::small);
+    set_deadline(core_.snapshot().timeouts.head_ms);
+}
+
+Http1Connection::~Http1Connection() {
+    ASSERT(!exchange_);
+    core_.reactor.disarm(timer_);
+    loop::Reactor::forget(static_cast<loop::Runnable&>(*this));
+    core_.io.texts.let_go(text_);
+}
+
+void Http1Connection::set_deadline(uint64_t milliseconds) noexcept {
+    progress_ = stream_.sent();
+    core_.reactor.arm(timer_, core_.reactor.now() + from_milliseconds(milliseconds));
+}
+
+void Http1Connection::run() noexcept {
+    if (stream_.closed()) return core_.gone(*this);
+    switch (phase_) {
+        case Phase::head: return read_head();
+        case Phase::exchange: return exchange_->wake();
+        case Phase::linger: return linger();
+        case Phase::closing: return;
+    }
+}
+
+// --- Requests ---
+
+void Http1Connection::read_head() noexcept {
+    if (stream_.failed()) return close(Stream::Close::graceful);
+    // Pipelined requests wait until the client has taken enough of the answers before them.
+    if (stream_.queued() >= limits::relay_window_bytes) return;
+    if (stream_.readable().empty()) {
+        if (stream_.ended()) return close(Stream::Close::graceful);
+        return;
+    }
+    if (!exchange_) {
+        exchange_ = core_.take_exchange();
+        if (!exchange_) return refuse({Reason::overload, Source::gateway, Retry::no, 0, 0});
+        exchange_->started = core_.reactor.now();
+        set_deadline(core_.snapshot().timeouts.head_ms);
+    }
+    http::ParseOutcome outcome = http::read_head(exchange_->parser, exchange_->head, stream_,
+                                                 exchange_->gather, exchange_->head_pin);
+    if (outcome.failed()) return refuse(outcome.error);
+    if (outcome.complete()) return begin_exchange();
+    if (stream_.ended()) close(Stream::Close::graceful);
+}
+
+void Http1Connection::begin_exchange() noexcept {
+    Result<http::Framing> framing = http::decide_framing(exchange_->head);
+    if (!framing.ok()) return refuse(framing.error());
+    exchange_->framing = *framing;
+    decoder_ = http::BodyDecoder(*framing);
+    phase_ = Phase::exchange;
+    keep_alive_ = framing->keep_alive;
+    http_1_0_ = exchange_->head.version == http::Version::http_1_0;
+    expect_continue_ = framing->expect_continue;
+    body_wanted_ = exchange_->head.method != http::Method::head;
+    response_started_ = response_finished_ = aborted_ = false;
+    body_error_ = {};
+    body_seen_ = UINT64_MAX;
+    set_deadline(core_.snapshot().timeouts.response_stall_ms);
+    exchange_->begin(*this);
+}
+
+// Nothing of what was refused may be taken for another request: answer, then read only to discard.
+void Http1Connection::refuse(Error error) noexcept {
+    ++core_.counters.refused_heads;
+    if (exchange_) {
+        core_.give_exchange(*exchange_);
+        exchange_ = nullptr;
+    }
+    const ReasonInfo& info = describe(error.reason);
+    char id_text[Core::request_id_bytes];
+    std::string_view id = core_.new_request_id(id_text);
+    if (char* out = core_.io.texts.reserve(text_, kUsualHeadBytes)) {
+        http::HeadWriter writer(out, kUsualHeadBytes);
+        writer.status_line(info.status);
+        writer.field("date", core_.date());
+        writer.field("x-request-id", id);
+        writer.prepared("connection: close\r\ncontent-type: text/plain; charset=utf-8\r\n");
+        writer.number_field("content-length", info.message.size() + 1);
+        writer.end();
+        stream_.push(core_.io.texts.commit(*text_, writer.size()));
+        stream_.push(static_piece(info.message));
+        stream_.push(static_piece("\n"));
+    }
+    AccessEntry entry;
+    char peer_text[net::PeerAddress::text_bytes_max];
+    entry.wall_ms = core_.wall_ms();
+    entry.request_id = id;
+    entry.peer = peer_.text(peer_text);
+    entry.reason = error.reason;
+    entry.status = info.status;
+    entry.bytes_sent = info.message.size() + 1;
+    entry.complete = true;
+    if (core_.settings.access_log) core_.access_log.add(entry);
+    start_linger();
+}
+
+Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
+    while (!decoder_.done() && body_error_.ok()) {
+        std::string_view text = stream_.readable();
+        if (text.empty()) {
+            if (stream_.ended() || stream_.failed()) {
+                body_error_ = {Reason::client_closed, Source::client, Retry::no, 0, 0};
+                return Pull::failed;
+            }
+            if (expect_continue_ && !response_started_) {
+                stream_.push(static_piece(kContinue));
+                expect_continue_ = false;
+            }
+            stream_.receive(Receive::bulk);
+            return Pull::pending;
+        }
+        if (text.size() > max) text = text.substr(0, max);
+        http::BodyDecoder::Step step = decoder_.decode(text.data(), text.size());
+        if (!step.error.ok()) body_error_ = step.error;
+        if (step.size > 0) {
+            out = stream_.pin();
+            out.data = step.data;
+            out.size = static_cast<uint32_t>(step.size);
+        }
+        stream_.consume(static_cast<uint32_t>(step.consumed));
+        if (step.size > 0) return Pull::data;
+    }
+    return body_error_.ok() ? Pull::end : Pull::failed;
+}
+
+uint64_t Http1Connection::length() const noexcept {
+    switch (exchange_->framing.kind) {
+        case http::BodyKind::none: return 0;
+        case http::BodyKind::length: return exchange_->framing.length;
+        case http::BodyKind::chunked:
+        case http::BodyKind::until_close: return unknown_length;
+    }
+    return unknown_length;
+}
+
+// --- Answers ---
+
+bool Http1Connection::may_keep_alive() const noexcept {
+    // A body that is still on its way when the answer is ready is not waited for.
+    return keep_alive_ && decoder_.done() && !core_.draining() && !stream_.ended();
+}
+
+bool Http1Connection::write_head(const ResponseStart& start, size_t capacity) noexcept {
+    char* out = core_.io.texts.reserve(text_, capacity);
+    if (!out) return false;
+    http::HeadWriter writer(out, capacity);
+    writer.status_line(start.status);
+    bool has_date = false;
+    const http::FieldTable& received = start.fields->received();
+    start.fields->for_each_line(
+        [&](const http::Field& field) {
+            has_date = has_date || field.id == http::FieldId::date;
+            writer.received_field(received, field);
+        },
+        [&](const http::Addition& added) { writer.field(added.name, added.value); });
+    if (!has_date) writer.field("date", core_.date());
+    if (coding_ == Coding::chunked) {
+        writer.prepared("transfer-encoding: chunked\r\n");
+    } else if (coding_ == Coding::length || (!body_wanted_ && start.length != unknown_length &&
+                                             start.status >= 200 && start.status != 204)) {
+        writer.number_field("content-length", start.length);
+    }
+    if (!keep_alive_) {
+        writer.prepared("connection: close\r\n");
+    } else if (http_1_0_) {
+        writer.prepared("connection: keep-alive\r\n");
+    }
+    writer.end();
+    if (!writer.ok()) return false;
+    stream_.push(core_.io.texts.commit(*text_, writer.size()));
+    return true;
+}
+
+void Http1Connection::start_response(const ResponseStart& start) noexcept {
+    ASSERT(!response_started_);
+    response_started_ = true;
+    if (start.status == 204 || start.status == 304) body_wanted_ = false;
+    if (!may_keep_alive()) keep_alive_ = false;
+    if (!body_wanted_) {
+        coding_ = Coding::none;
+    } else if (start.length != unknown_length) {
+        coding_ = Coding::length;
+        remaining_ = start.length;
+    } else if (http_1_0_) {
+        coding_ = Coding::until_close;
+        keep_alive_ = false;
+    } else {
+        coding_ = Coding::chunked;
+    }
+    if (!write_head(start, kUsualHeadBytes) && !write_head(start, kLargestHeadBytes))
+        abort_response();
+    set_deadline(core_.snapshot().timeouts.response_stall_ms);
+}
+
+void Http1Connection::send_interim(uint16_t status, const http::FieldDraft& fields) noexcept {
+    if (http_1_0_ || (status == 100 && !expect_continue_)) return;
+    if (status == 100) {
+        expect_continue_ = false;
+        return stream_.push(static_piece(kContinue));
+    }
+    char* out = core_.io.texts.reserve(text_, kLargestHeadBytes);
+    if (!out) return;
+    http::HeadWriter writer(out, kLargestHeadBytes);
+    writer.status_line(status);
+    fields.for_each([&](std::string_view name, std::string_view value, http::FieldId) {
+        writer.field(name, value);
+    });
+    writer.end();
+    if (writer.ok()) stream_.push(core_.io.texts.commit(*text_, writer.size()));
+}
+
+uint32_t Http1Connection::room() const noexcept {
+    if (aborted_) return 0;
+    uint64_t queued = stream_.queued();
+    return queued < limits::relay_window_bytes
+               ? static_cast<uint32_t>(limits::relay_window_bytes - queued)
+               : 0;
+}
+
+void Http1Connection::push(const Piece& piece) noexcept {
+    switch (coding_) {
+        case Coding::none: return piece.release();
+        case Coding::until_close: return stream_.push(piece);
+        case Coding::chunked:
+            if (!http::push_chunk(stream_, core_.io.texts, text_, piece)) abort_response();
+            return;
+        case Coding::length:
+            if (piece.size > remaining_) {
+                // More than was announced would be taken for another answer.
+                piece.release();
+                return abort_response();
+            }
+            remaining_ -= piece.size;
+            return stream_.push(piece);
+    }
+}
+
+void Http1Connection::finish() noexcept {
+    if (coding_ == Coding::length && remaining_ != 0) return abort_response();
+    if (coding_ == Coding::chunked) http::push_last_chunk(stream_);
+    response_finished_ = true;
+}
+
+void Http1Connection::abort_response() noexcept { aborted_ = true; }
+
+bool Http1Connection::client_gone() const noexcept { return stream_.failed() || aborted_; }
+
+void Http1Connection::exchange_ended() noexcept {
+    core_.give_exchange(*exchange_);
+    exchange_ = nullptr;
+    core_.io.texts.let_go(text_);
+    if (aborted_ || stream_.failed() || !response_finished_) return close(Stream::Close::abortive);
+    if (!keep_alive_ || !decoder_.done()) return start_linger();
+    if (core_.draining() && stream_.readable().empty()) return start_linger();
+    phase_ = Phase::head;
+    stream_.receive(Receive::small);
+    set_deadline(core_.snapshot().timeouts.keep_alive_ms);
+    if (!stream_.readable().empty() || stream_.ended()) core_.reactor.wake(*this);
+}
+
+// --- Ends ---
+
+// After the last answer: everything queued leaves, then FIN; input is read and dropped for a while, so
+// that a reset caused by unread bytes does not destroy the answer on its way (RFC 9112 §9.6).
+void Http1Connection::start_linger() noexcept {
+    phase_ = Phase::linger;
+    remaining_ = timeouts::linger_bytes;
+    stream_.finish_sending();
+    stream_.receive(Receive::small);
+    set_deadline(core_.snapshot().timeouts.response_stall_ms);
+    core_.reactor.wake(*this);
+}
+
+void Http1Connection::linger() noexcept {
+    if (stream_.failed()) return close(Stream::Close::graceful);
+    while (!stream_.readable().empty()) {
+        auto size = static_cast<uint32_t>(stream_.readable().size());
+        stream_.consume(size);
+        if (size >= remaining_) return close(Stream::Close::graceful);
+        remaining_ -= size;
+    }
+    if (!stream_.sending_finished()) return;
+    if (stream_.ended()) return close(Stream::Close::graceful);
+    set_deadline(core_.draining() ? timeouts::linger_ms / 4 : timeouts::linger_ms);
+}
+
+void Http1Connection::close(Stream::Close how) noexcept {
+    if (exchange_) {
+        core_.give_exchange(*exchange_);
+        exchange_ = nullptr;
+    }
+    phase_ = Phase::closing;
+    core_.reactor.disarm(timer_);
+    stream_.close(how);
+}
+
+void Http1Connection::drain() noexcept {
+    if (phase_ == Phase::head && !exchange_ && stream_.queued() == 0) start_linger();
+}
+
+void Http1Connection::abort() noexcept {
+    if (phase_ == Phase::exchange) {
+        aborted_ = true;
+        exchange_->wake();
+    } else if (phase_ != Phase::closing) {
+        close(Stream::Close::abortive);
+    }
+}
+
+void Http1Connection::check_progress() noexcept {
+    const Timeouts& limits = core_.snapshot().timeouts;
+    bool stalled = stream_.queued() > 0 && stream_.sent() == progress_;
+    if (stalled) {
+        aborted_ = true;
+        exchange_->time_out(Reason::stalled);
+    } else if (!decoder_.done() && !response_started_ && decoder_.decoded() == body_seen_) {
+        // No byte of the body in a whole period.
+        exchange_->time_out(Reason::timeout_body);
+    }
+    body_seen_ = decoder_.decoded();
+    set_deadline(limits.response_stall_ms);
+}
+
+void Http1Connection::on_deadline() noexcept {
+    switch (phase_) {
+        case Phase::head:
+            // Without a byte of a head this is an idle connection: closed without a word.
+            if (exchange_) return refuse({Reason::timeout_head, Source::client, Retry::no, 0, 0});
+            return close(Stream::Close::graceful);
+        case Phase::exchange: return check_progress();
+        case Phase::linger: return close(Stream::Close::graceful);
+        case Phase::closing: return;
+    }
+}
+
+}  // namespace ringtime::exchange

@@ -1,0 +1,95 @@
+#pragma once
+// One client connection speaking HTTP/1: bytes in, requests one after the other, answers in order. It
+// pumps and frames; what to answer is the exchange's affair, which sees it as the source of the request's
+// body and the sink of the answer. Between requests it holds no buffer, no fiber and no exchange.
+//
+// head -> exchange -> head ... -> linger -> closing. RFC 9112 §9.
+
+#include "base/list.h"
+#include "exchange/sink.h"
+#include "http/body_decoder.h"
+#include "http/framing.h"
+#include "http/head_parser.h"
+#include "loop/timer.h"
+#include "net/gather.h"
+#include "net/stream.h"
+
+namespace ringtime::exchange {
+
+class Core;
+class Exchange;
+
+class Http1Connection final : public loop::Runnable, public ResponseSink, public http::BodySource {
+ public:
+    Http1Connection(Core& core, int fd, const net::PeerAddress& peer) noexcept;
+    ~Http1Connection();
+
+    /// In the core's list of all connections.
+    struct Membership : ListNode {
+        Http1Connection* connection = nullptr;
+    };
+    [[nodiscard]] Membership& membership() noexcept { return membership_; }
+    [[nodiscard]] const net::PeerAddress& peer() const noexcept { return peer_; }
+
+    void run() noexcept override;
+    /// The gateway is shutting down: closes when idle, else after the current answer.
+    void drain() noexcept;
+    void abort() noexcept;
+    /// Called by the exchange as its last act.
+    void exchange_ended() noexcept;
+
+    // ResponseSink
+    void start_response(const ResponseStart& start) noexcept override;
+    void send_interim(uint16_t status, const http::FieldDraft& fields) noexcept override;
+    void abort_response() noexcept override;
+    [[nodiscard]] bool client_gone() const noexcept override;
+    [[nodiscard]] bool drained() const noexcept override { return stream_.queued() == 0; }
+    [[nodiscard]] uint32_t room() const noexcept override;
+    void push(const Piece& piece) noexcept override;
+    void finish() noexcept override;
+
+    // BodySource: the request's body.
+    [[nodiscard]] http::Pull pull(Piece& out, uint32_t max) noexcept override;
+    [[nodiscard]] uint64_t length() const noexcept override;
+    [[nodiscard]] Error error() const noexcept override { return body_error_; }
+
+ private:
+    enum class Phase : uint8_t { head, exchange, linger, closing };
+    enum class Coding : uint8_t { none, length, chunked, until_close };
+
+    void read_head() noexcept;
+    void begin_exchange() noexcept;
+    void refuse(Error error) noexcept;
+    void linger() noexcept;
+    void start_linger() noexcept;
+    void close(net::Stream::Close how) noexcept;
+    void set_deadline(uint64_t milliseconds) noexcept;
+    void on_deadline() noexcept;
+    void check_progress() noexcept;
+    [[nodiscard]] bool may_keep_alive() const noexcept;
+    [[nodiscard]] bool write_head(const ResponseStart& start, size_t capacity) noexcept;
+
+    Core& core_;
+    net::Stream stream_;
+    Membership membership_;
+    loop::Timer timer_;
+    Exchange* exchange_ = nullptr;
+    net::PeerAddress peer_;
+    Phase phase_ = Phase::head;
+    Coding coding_ = Coding::none;
+    bool keep_alive_ = true;
+    bool response_started_ = false;
+    bool response_finished_ = false;
+    bool body_wanted_ = false;      ///< The answer carries a body (not HEAD, 204, 304).
+    bool expect_continue_ = false;  ///< 100 has not been sent yet.
+    bool aborted_ = false;
+    bool http_1_0_ = false;
+    uint64_t remaining_ = 0;        ///< Of the answer's announced length.
+    uint64_t progress_ = 0;         ///< Bytes sent when the deadline was last set.
+    uint64_t body_seen_ = 0;        ///< Bytes of the request's body by then.
+    http::BodyDecoder decoder_;
+    Error body_error_;
+    net::TextBlock* text_ = nullptr;
+};
+
+}  // namespace ringtime::exchange

@@ -1,0 +1,80 @@
+#pragma once
+// A snapshot: everything configuration decides about a request, compiled, immutable and shared by all
+// cores. Built by runtime beside the one in force and published whole; a core counts the exchanges that
+// hold it and it is freed when all counts are zero.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.h"
+#include "net/address.h"
+#include "route/route_table.h"
+#include "upstream/upstream.h"
+
+namespace ringtime::site {
+class Site;
+}
+namespace ringtime::hook {
+class PluginSet;
+struct Chain;
+}
+
+namespace ringtime::exchange {
+
+/// What stands behind a base path.
+enum class TargetKind : uint8_t { none, site, worker, upstream };
+
+struct Mount {
+    std::string name;
+    std::string version;
+    std::string base;        ///< `/` or `/shop`.
+    std::string folder;
+    std::string origin;      ///< `file:line` of the manifest, for explanations.
+    TargetKind kind = TargetKind::none;
+    uint32_t target = 0;     ///< Index into the snapshot's sites or upstreams, or a worker app.
+    uint64_t body_bytes_max = limits::body_bytes_default;
+    const hook::Chain* chain = nullptr;  ///< Null: no plugin subscribes to anything here.
+};
+
+/// A network of trusted peers.
+struct Network {
+    uint8_t bytes[16] = {};
+    uint8_t family = 0;
+    uint8_t bits = 0;
+    [[nodiscard]] bool contains(const net::PeerAddress& peer) const noexcept;
+};
+
+struct Timeouts {
+    uint64_t head_ms = timeouts::head_ms;
+    uint64_t keep_alive_ms = timeouts::keep_alive_ms;
+    uint64_t response_stall_ms = timeouts::response_stall_ms;
+};
+
+struct Snapshot {
+    uint64_t epoch = 0;
+    std::unique_ptr<const route::RouteTable> routes;
+    std::vector<Mount> mounts;
+    std::vector<std::shared_ptr<upstream::Upstream>> upstreams;
+    std::vector<std::shared_ptr<site::Site>> sites;
+    std::shared_ptr<hook::PluginSet> plugins;
+    const hook::Chain* unrouted_chain = nullptr;
+    std::vector<Network> trusted_proxies;
+    Timeouts timeouts;
+    uint32_t head_bytes_max = limits::head_bytes_max;
+    uint32_t target_bytes_max = limits::target_bytes_max;
+    uint32_t fields_max = limits::fields_max;
+    std::string api_prefix = "/api";
+    bool debug = false;  ///< `x-ringtime-reason` on answers of the gateway's own.
+
+    [[nodiscard]] bool trusts(const net::PeerAddress& peer) const noexcept {
+        for (const Network& network : trusted_proxies) {
+            if (network.contains(peer)) return true;
+        }
+        return false;
+    }
+};
+
+}  // namespace ringtime::exchange

@@ -1,0 +1,92 @@
+#include "runtime/access_log_writer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+namespace ringtime::runtime {
+namespace {
+
+constexpr size_t kRingBytes = 1024 * 1024;
+constexpr auto kInterval = std::chrono::milliseconds(100);
+// A reader that takes nothing for this long loses lines.
+constexpr int kWriteTimeoutMs = 1000;
+
+}  // namespace
+
+AccessLogWriter::AccessLogWriter(const config::AccessLog& destination) : destination_(destination) {}
+
+AccessLogWriter::~AccessLogWriter() { stop(); }
+
+bool AccessLogWriter::open(std::string& problem) {
+    switch (destination_.kind) {
+        case config::AccessLog::Kind::off: fd_ = -1; return true;
+        case config::AccessLog::Kind::standard_output: fd_ = STDOUT_FILENO; return true;
+        case config::AccessLog::Kind::standard_error: fd_ = STDERR_FILENO; return true;
+        case config::AccessLog::Kind::file: break;
+    }
+    Fd opened(::open(destination_.path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+    if (!opened) {
+        problem = "cannot open the access log " + destination_.path + ": " + std::strerror(errno);
+        return false;
+    }
+    file_ = std::move(opened);
+    fd_ = file_.get();
+    return true;
+}
+
+exchange::AccessLog& AccessLogWriter::add_core() {
+    logs_.push_back(std::make_unique<exchange::AccessLog>(kRingBytes));
+    return *logs_.back();
+}
+
+void AccessLogWriter::start() { thread_ = std::thread([this] { run(); }); }
+
+void AccessLogWriter::stop() {
+    stopping_.store(true);
+    if (thread_.joinable()) thread_.join();
+}
+
+void AccessLogWriter::write_all(std::string_view bytes) {
+    while (!bytes.empty() && fd_ >= 0) {
+        ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+        if (written > 0) {
+            bytes.remove_prefix(static_cast<size_t>(written));
+        } else if (errno == EAGAIN) {
+            pollfd ready{fd_, POLLOUT, 0};
+            if (::poll(&ready, 1, kWriteTimeoutMs) <= 0) return;
+        } else if (errno != EINTR) {
+            return;
+        }
+    }
+}
+
+bool AccessLogWriter::write_round() {
+    bool wrote = false;
+    for (auto& log : logs_) {
+        std::string_view bytes = log->readable();
+        if (bytes.empty()) continue;
+        write_all(bytes);
+        log->consumed(bytes.size());
+        wrote = true;
+    }
+    return wrote;
+}
+
+void AccessLogWriter::run() {
+    while (!stopping_.load()) {
+        if (reopen_.exchange(false)) {
+            std::string problem;
+            (void)open(problem);
+        }
+        if (!write_round()) std::this_thread::sleep_for(kInterval);
+    }
+    while (write_round()) {
+    }
+}
+
+}  // namespace ringtime::runtime

@@ -1,0 +1,146 @@
+#include "runtime/core_thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace ringtime::runtime {
+namespace {
+
+constexpr Nanoseconds kLookAgain = 50 * kNanosecondsPerMillisecond;
+// After everything was cut, the time the kernel has to give operations back.
+constexpr Nanoseconds kTeardown = 2 * kNanosecondsPerSecond;
+
+}  // namespace
+
+struct CoreThread::Parts {
+    explicit Parts(ring::Ring& kernel_ring, CoreThread& thread)
+        : reactor(kernel_ring, thread.options_.index),
+          io(reactor),
+          upstreams(io),
+          core(io, upstreams, nullptr, nullptr, thread.access_log_, thread.readiness_,
+               thread.options_.settings) {}
+
+    loop::Reactor reactor;
+    net::Io io;
+    upstream::CorePool upstreams;
+    exchange::Core core;
+    Nanoseconds abort_at = UINT64_MAX;
+    Nanoseconds give_up_at = UINT64_MAX;
+    bool draining = false;
+};
+
+CoreThread::CoreThread(const CoreOptions& options, exchange::AccessLog& access_log,
+                       const exchange::Readiness& readiness)
+    : options_(options), access_log_(access_log), readiness_(readiness) {}
+
+CoreThread::~CoreThread() { join(); }
+
+void CoreThread::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+bool CoreThread::start(std::shared_ptr<const exchange::Snapshot> snapshot, std::string& problem) {
+    std::promise<std::string> started;
+    std::future<std::string> outcome = started.get_future();
+    thread_ = std::thread([this, snapshot = std::move(snapshot), promise = std::move(started)]() mutable {
+        run(std::move(snapshot), std::move(promise));
+    });
+    problem = outcome.get();
+    return problem.empty();
+}
+
+void CoreThread::pin_thread() const {
+    std::string name = fmt::format("core {}", options_.index);
+    ::pthread_setname_np(::pthread_self(), name.c_str());
+    if (options_.cpu < 0) return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<unsigned>(options_.cpu), &set);
+    if (::pthread_setaffinity_np(::pthread_self(), sizeof set, &set) != 0)
+        log_format(LogLevel::warn, "core", "cannot pin core {} to CPU {}", options_.index, options_.cpu);
+}
+
+void CoreThread::run(std::shared_ptr<const exchange::Snapshot> snapshot,
+                     std::promise<std::string> started) {
+    pin_thread();
+    std::string problem;
+    std::unique_ptr<ring::Ring> kernel_ring = ring::Ring::open({}, problem);
+    if (!kernel_ring) {
+        finished_.store(true);
+        return started.set_value(problem);
+    }
+    {
+        Parts parts(*kernel_ring, *this);
+        parts.core.use(std::move(snapshot));
+        parts_ = &parts;
+        started.set_value({});
+        loop(parts);
+        std::lock_guard lock(mutex_);
+        parts_ = nullptr;
+    }
+    finished_.store(true);
+}
+
+void CoreThread::loop(Parts& parts) {
+    auto over = [&] { return parts.core.drained() && parts.upstreams.drained(); };
+    while (!parts.draining || !over()) {
+        parts.reactor.turn(parts.draining ? kLookAgain : kNanosecondsPerSecond);
+        Nanoseconds now = parts.reactor.now();
+        if (now >= parts.abort_at) {
+            log_format(LogLevel::warn, "core", "core {}: cutting what has not finished", options_.index);
+            parts.core.abort_all();
+            parts.abort_at = UINT64_MAX;
+            parts.give_up_at = now + kTeardown;
+        }
+        if (parts.draining) parts.upstreams.drain();
+        ASSERT(now < parts.give_up_at);
+    }
+}
+
+void CoreThread::post(std::function<void(Parts&)> work) {
+    struct Task {
+        CoreThread* thread;
+        std::function<void(Parts&)> work;
+    };
+    std::lock_guard lock(mutex_);
+    if (!parts_) return;
+    auto* task = new Task{this, std::move(work)};
+    loop::Message message;
+    message.context = task;
+    message.function = [](void* context, uint64_t) noexcept {
+        std::unique_ptr<Task> owned(static_cast<Task*>(context));
+        owned->work(*owned->thread->parts_);
+    };
+    if (!parts_->reactor.post(message)) {
+        delete task;
+        log_format(LogLevel::error, "core", "core {} does not take messages", options_.index);
+    }
+}
+
+void CoreThread::listen(std::vector<int> sockets) {
+    post([sockets = std::move(sockets)](Parts& parts) {
+        for (int fd : sockets) parts.core.add_listener(fd);
+    });
+}
+
+void CoreThread::use(std::shared_ptr<const exchange::Snapshot> snapshot) {
+    post([snapshot = std::move(snapshot)](Parts& parts) { parts.core.use(snapshot); });
+}
+
+void CoreThread::drain(Milliseconds deadline_ms) {
+    post([deadline_ms](Parts& parts) {
+        parts.draining = true;
+        parts.abort_at = parts.reactor.now() + from_milliseconds(deadline_ms);
+        parts.core.drain();
+    });
+}
+
+void CoreThread::abort() { drain(0); }
+
+}  // namespace ringtime::runtime

@@ -1,0 +1,64 @@
+#pragma once
+// One core of the gateway: a pinned thread with its ring, reactor, connections and pools. Made and torn
+// down on its own thread; the server talks to it by messages.
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "exchange/core.h"
+#include "loop/reactor.h"
+#include "net/io.h"
+#include "ring/ring.h"
+#include "upstream/pool.h"
+
+namespace ringtime::runtime {
+
+struct CoreOptions {
+    unsigned index = 0;
+    int cpu = -1;  ///< -1: not pinned.
+    exchange::CoreSettings settings;
+};
+
+class CoreThread {
+ public:
+    CoreThread(const CoreOptions& options, exchange::AccessLog& access_log,
+               const exchange::Readiness& readiness);
+    ~CoreThread();
+
+    /// Starts the thread and waits until its ring stands. False with the cause and the remedy otherwise.
+    [[nodiscard]] bool start(std::shared_ptr<const exchange::Snapshot> snapshot, std::string& problem);
+    /// Takes connections from these sockets from now on.
+    void listen(std::vector<int> sockets);
+    void use(std::shared_ptr<const exchange::Snapshot> snapshot);
+    /// Finishes what is running and ends; after `deadline_ms` cuts the rest.
+    void drain(Milliseconds deadline_ms);
+    /// Ends without regard to running requests.
+    void abort();
+    [[nodiscard]] bool finished() const noexcept { return finished_.load(); }
+    void join();
+
+ private:
+    struct Parts;
+
+    void run(std::shared_ptr<const exchange::Snapshot> snapshot, std::promise<std::string> started);
+    void loop(Parts& parts);
+    void pin_thread() const;
+    /// Runs `work` on the core's thread.
+    void post(std::function<void(Parts&)> work);
+
+    CoreOptions options_;
+    exchange::AccessLog& access_log_;
+    const exchange::Readiness& readiness_;
+    std::thread thread_;
+    std::atomic<bool> finished_{false};
+    std::mutex mutex_;        ///< Guards parts_, which ends with the thread.
+    Parts* parts_ = nullptr;
+};
+
+}  // namespace ringtime::runtime

@@ -1,0 +1,96 @@
+#include "runtime/listen.h"
+
+#include <fmt/format.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "net/address.h"
+
+namespace ringtime::runtime {
+namespace {
+
+constexpr int kBacklog = 4096;
+
+std::string explain(const std::string& where, int error) {
+    std::string remedy;
+    if (error == EADDRINUSE) {
+        remedy = "; another process listens there: stop it, or choose another PORT or RUNTIME_LISTEN";
+    } else if (error == EACCES) {
+        remedy = "; ports below 1024 need CAP_NET_BIND_SERVICE, and socket files a writable folder";
+    } else if (error == EADDRNOTAVAIL) {
+        remedy = "; no interface of this machine has that address";
+    }
+    return fmt::format("cannot listen on {}: {}{}", where, std::strerror(error), remedy);
+}
+
+net::Endpoint endpoint_of(const config::ListenAddress& address) {
+    net::Endpoint endpoint;
+    if (address.kind == config::ListenAddress::Kind::local) {
+        (void)net::Endpoint::from_unix_path(address.path, endpoint);
+    } else if (address.kind == config::ListenAddress::Kind::ip) {
+        (void)net::Endpoint::from_ip(config::ip_text(address.address), address.port, endpoint);
+    } else {
+        (void)net::Endpoint::from_ip("::", address.port, endpoint);
+    }
+    return endpoint;
+}
+
+// Result: a listening descriptor or -errno.
+int open_one(const net::Endpoint& endpoint) {
+    Fd fd(::socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd) return -errno;
+    int on = 1;
+    if (endpoint.family() == AF_UNIX) {
+        // A socket file left by a process that is gone is no reason to fail; one in use is.
+        auto* path = reinterpret_cast<const sockaddr_un*>(&endpoint.storage)->sun_path;
+        if (::connect(fd.get(), endpoint.address(), endpoint.size) == 0) return -EADDRINUSE;
+        if (errno == ECONNREFUSED) ::unlink(path);
+    } else {
+        ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        // Accepted sockets inherit it.
+        ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (endpoint.family() == AF_INET6) {
+            int off = 0;
+            ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+        }
+    }
+    if (::bind(fd.get(), endpoint.address(), endpoint.size) != 0) return -errno;
+    if (::listen(fd.get(), kBacklog) != 0) return -errno;
+    return fd.release();
+}
+
+std::string shown(int fd, const net::Endpoint& asked) {
+    net::Endpoint bound = asked;
+    bound.size = sizeof bound.storage;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) != 0) bound = asked;
+    return bound.family() == AF_UNIX ? asked.text() : "http://" + bound.text();
+}
+
+}  // namespace
+
+bool open_listeners(const std::vector<config::ListenAddress>& addresses,
+                    std::vector<ListenSocket>& out, std::string& problem) {
+    for (const config::ListenAddress& address : addresses) {
+        net::Endpoint endpoint = endpoint_of(address);
+        int fd = open_one(endpoint);
+        if (address.kind == config::ListenAddress::Kind::any &&
+            (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
+            // A machine without IPv6.
+            (void)net::Endpoint::from_ip("0.0.0.0", address.port, endpoint);
+            fd = open_one(endpoint);
+        }
+        if (fd < 0) {
+            problem = explain(endpoint.text(), -fd);
+            out.clear();
+            return false;
+        }
+        out.push_back({Fd(fd), shown(fd, endpoint)});
+    }
+    return true;
+}
+
+}  // namespace ringtime::runtime

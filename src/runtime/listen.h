@@ -1,0 +1,22 @@
+#pragma once
+// The sockets the gateway listens on: opened once by the process, before any thread, and shared by all
+// cores. Errors name the address, the cause and the remedy.
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "config/settings.h"
+
+namespace ringtime::runtime {
+
+struct ListenSocket {
+    Fd fd;
+    std::string text;  ///< For messages: `http://127.0.0.1:8000`, `unix:/run/x.sock`.
+};
+
+/// All of them or none: false when one fails, with `problem` for the operator.
+[[nodiscard]] bool open_listeners(const std::vector<config::ListenAddress>& addresses,
+                                  std::vector<ListenSocket>& out, std::string& problem);
+
+}  // namespace ringtime::runtime

@@ -1,0 +1,210 @@
+#include "runtime/snapshot_builder.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "http/head.h"
+#include "route/table_builder.h"
+
+namespace ringtime::runtime {
+namespace {
+
+using config::Package;
+using config::PackageKind;
+using exchange::TargetKind;
+
+constexpr http::MethodSet kEveryMethod = 0x3ff;
+
+upstream::UpstreamSpec upstream_spec(const Package& package) {
+    const config::Upstream& from = *package.manifest.upstream;
+    upstream::UpstreamSpec spec;
+    spec.name = package.manifest.name.value;
+    for (const config::UpstreamServer& server : from.servers) {
+        upstream::ServerSpec made;
+        made.host = server.host;
+        made.port = server.port;
+        made.unix_path = server.path;
+        made.authority = server.host.empty() ? "localhost"
+                         : server.port == 80 ? server.host
+                                             : fmt::format("{}:{}", server.host, server.port);
+        made.weight = server.weight;
+        made.backup = server.backup;
+        spec.servers.push_back(std::move(made));
+    }
+    switch (from.balance) {
+        case config::Balance::round_robin: spec.balance = upstream::Balance::round_robin; break;
+        case config::Balance::random_two: spec.balance = upstream::Balance::random_two; break;
+        case config::Balance::least_inflight:
+        case config::Balance::hash: spec.balance = upstream::Balance::least_inflight; break;
+    }
+    spec.host = from.host == config::HostHeader::keep ? upstream::HostField::keep
+                                                      : upstream::HostField::rewrite;
+    spec.base_path = from.strip ? upstream::BasePath::strip : upstream::BasePath::keep;
+    spec.connect_timeout = from.timeouts.connect_ms;
+    spec.head_timeout = from.timeouts.head_ms;
+    spec.idle_timeout = from.timeouts.idle_ms;
+    spec.idle_max = from.connections.idle;
+    spec.retries = from.retries.max;
+    spec.set_fields = from.request_headers.set;
+    spec.add_fields = from.request_headers.add;
+    spec.remove_fields = from.request_headers.remove;
+    return spec;
+}
+
+exchange::Network network_of(const config::Cidr& cidr) {
+    exchange::Network network;
+    bool v4 = config::is_ipv4(cidr.address);
+    network.family = v4 ? AF_INET : AF_INET6;
+    network.bits = static_cast<uint8_t>(v4 ? (cidr.prefix_bits >= 96 ? cidr.prefix_bits - 96 : 0)
+                                           : cidr.prefix_bits);
+    std::memcpy(network.bytes, cidr.address.data() + (v4 ? 12 : 0), v4 ? 4 : 16);
+    return network;
+}
+
+class Builder {
+ public:
+    Builder(const config::Configuration& configuration, config::Diagnostics& diagnostics)
+        : configuration_(configuration), diagnostics_(diagnostics) {}
+
+    std::shared_ptr<exchange::Snapshot> build(uint64_t epoch) {
+        snapshot_->epoch = epoch;
+        take_settings();
+        reserve_paths();
+        for (const Package& package : configuration_.packages) add_package(package);
+        route::BuildResult routes = table_.build();
+        for (const route::Problem& problem : routes.problems) report(problem);
+        snapshot_->routes = std::move(routes.table);
+        if (!snapshot_->routes || !diagnostics_.ok()) return nullptr;
+        return std::move(snapshot_);
+    }
+
+ private:
+    void take_settings() {
+        const config::Settings& settings = configuration_.settings;
+        for (const config::Cidr& cidr : settings.trusted_proxies)
+            snapshot_->trusted_proxies.push_back(network_of(cidr));
+        snapshot_->timeouts = {settings.timeouts.head_ms, settings.timeouts.keep_alive_ms,
+                               settings.timeouts.response_stall_ms};
+        snapshot_->head_bytes_max = static_cast<uint32_t>(settings.limits.head_bytes);
+        snapshot_->target_bytes_max = static_cast<uint32_t>(settings.limits.target_bytes);
+        snapshot_->fields_max = static_cast<uint32_t>(settings.limits.fields);
+        snapshot_->api_prefix = settings.api_base();
+        snapshot_->debug = settings.reason_header;
+    }
+
+    void reserve_paths() {
+        table_.reserve(snapshot_->api_prefix);
+        for (const char* path : {"/health", "/ready", "/.well-known/ringtime"}) table_.reserve(path);
+    }
+
+    void add_package(const Package& package) {
+        const config::Manifest& manifest = package.manifest;
+        auto id = static_cast<uint32_t>(snapshot_->mounts.size());
+        packages_.push_back(&package);
+        snapshot_->mounts.push_back(mount_of(package));
+        if (!manifest.base.value.empty()) add_bases(package, id);
+        for (const config::PublicRoute& glob : manifest.public_routes) add_public(package, id, glob);
+    }
+
+    exchange::Mount mount_of(const Package& package) {
+        const config::Manifest& manifest = package.manifest;
+        exchange::Mount mount;
+        mount.name = manifest.name.value;
+        mount.version = config::version_text(manifest.version.value);
+        mount.base = manifest.base.value;
+        mount.folder = package.folder;
+        mount.origin = fmt::format("{}:{}", manifest.file,
+                                   manifest.base.given() ? manifest.base.at.line : manifest.at.line);
+        mount.body_bytes_max = manifest.max_body_bytes.given() ? manifest.max_body_bytes.value
+                                                               : configuration_.settings.limits.body_bytes;
+        if (manifest.upstream) {
+            mount.kind = TargetKind::upstream;
+            mount.target = static_cast<uint32_t>(snapshot_->upstreams.size());
+            if (!manifest.max_body_bytes.given()) mount.body_bytes_max = UINT64_MAX;
+            snapshot_->upstreams.push_back(
+                std::make_shared<upstream::Upstream>(upstream_spec(package)));
+        }
+        return mount;
+    }
+
+    void add_bases(const Package& package, uint32_t id) {
+        const config::Manifest& manifest = package.manifest;
+        std::vector<std::string_view> hosts;
+        for (const auto& host : manifest.hosts) hosts.push_back(host.value);
+        if (hosts.empty()) hosts.push_back({});
+        for (std::string_view host : hosts) {
+            bool versioned = package.kind == PackageKind::app && manifest.base.value != "/" &&
+                             manifest.version.given();
+            if (versioned) {
+                table_.add_app_version(
+                    {host, manifest.base.value, snapshot_->mounts[id].version, id, 0});
+            } else {
+                table_.add_mount({host, manifest.base.value, id, 0});
+            }
+        }
+    }
+
+    void add_public(const Package& package, uint32_t id, const config::PublicRoute& glob) {
+        route::PublicSpec spec;
+        bool plugin = package.kind == PackageKind::plugin;
+        spec.origin = plugin ? route::Origin::plugin : route::Origin::app;
+        spec.mount = plugin ? route::none : id;
+        spec.glob = glob.glob.value;
+        spec.methods = kEveryMethod;
+        if (!glob.method.empty()) spec.methods = http::method_bit(http::intern_method(glob.method));
+        spec.source = static_cast<uint32_t>(sources_.size());
+        sources_.push_back({&package, glob.glob.at});
+        if (!plugin || package.manifest.hosts.empty()) return table_.add_public(spec);
+        for (const auto& host : package.manifest.hosts) {
+            spec.host = host.value;
+            table_.add_public(spec);
+        }
+    }
+
+    struct Place {
+        const Package* package;
+        config::Position at;
+    };
+
+    /// Null package: the problem names nothing in a file.
+    Place place_of(route::Subject subject, uint32_t id) const {
+        if (subject == route::Subject::mount) {
+            const config::Manifest& manifest = packages_[id]->manifest;
+            return {packages_[id], manifest.base.given() ? manifest.base.at : manifest.at};
+        }
+        if (subject == route::Subject::public_route) return sources_[id];
+        return {nullptr, {}};
+    }
+
+    void report(const route::Problem& problem) {
+        Place first = place_of(problem.first_is, problem.first);
+        Place second = place_of(problem.second_is, problem.second);
+        std::string remedy;
+        if (second.package)
+            remedy = fmt::format("the other is {}:{}:{}", second.package->manifest.file, second.at.line,
+                                 second.at.column);
+        std::string file = first.package ? first.package->manifest.file : std::string{};
+        if (problem.severity == route::Severity::warning) {
+            diagnostics_.warning(file, first.at, problem.message, remedy);
+        } else {
+            diagnostics_.error(file, first.at, problem.message, remedy);
+        }
+    }
+
+    const config::Configuration& configuration_;
+    config::Diagnostics& diagnostics_;
+    std::shared_ptr<exchange::Snapshot> snapshot_ = std::make_shared<exchange::Snapshot>();
+    route::TableBuilder table_;
+    std::vector<const Package*> packages_;
+    std::vector<Place> sources_;
+};
+
+}  // namespace
+
+std::shared_ptr<exchange::Snapshot> build_snapshot(const config::Configuration& configuration,
+                                                   uint64_t epoch, config::Diagnostics& diagnostics) {
+    return Builder(configuration, diagnostics).build(epoch);
+}
+
+}  // namespace ringtime::runtime

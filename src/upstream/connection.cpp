@@ -1,0 +1,68 @@
+#include "upstream/connection.h"
+
+#include "upstream/pool.h"
+
+namespace ringtime::upstream {
+
+Connection::Connection(net::Io& io, ServerPool& pool) noexcept : stream_(io), pool_(pool) {
+    timer_.owner = this;
+    timer_.on_expire = &on_deadline;
+}
+
+Connection::~Connection() {
+    pool_.reactor().disarm(timer_);
+    loop::Reactor::forget(static_cast<loop::Runnable&>(*this));
+}
+
+bool Connection::connect(const net::Endpoint& endpoint) noexcept {
+    if (!stream_.connect(endpoint, *this)) return false;
+    stream_.receive(net::Receive::bulk);
+    return true;
+}
+
+void Connection::attach(loop::Runnable& user) noexcept {
+    user_ = &user;
+    expired_ = false;
+    stream_.set_owner(user);
+}
+
+void Connection::set_deadline(Nanoseconds deadline) noexcept {
+    pool_.reactor().arm(timer_, deadline);
+}
+
+void Connection::on_deadline(loop::Timer& timer) noexcept {
+    auto& self = *static_cast<Connection*>(timer.owner);
+    self.expired_ = true;
+    self.pool_.reactor().wake(self.user_ ? *self.user_ : self);
+}
+
+void Connection::rest(Nanoseconds deadline) noexcept {
+    ++uses_;
+    user_ = nullptr;
+    expired_ = false;
+    stream_.set_owner(*this);
+    stream_.receive(net::Receive::bulk);
+    set_deadline(deadline);
+}
+
+void Connection::discard(net::Stream::Close how) noexcept {
+    user_ = nullptr;
+    pool_.forget_idle(*this);
+    stream_.set_owner(*this);
+    if (stream_.closed()) {
+        pool_.reactor().wake(*this);
+    } else {
+        stream_.close(how);
+    }
+}
+
+// Runs only while nobody uses the connection: closed at last, or disturbed while idle. Whatever a server
+// says unasked (408, a late second answer) makes the connection worthless.
+void Connection::run() noexcept {
+    if (stream_.closed()) return pool_.destroy(*this);
+    if (stream_.closing() || user_) return;
+    bool disturbed = stream_.ended() || stream_.failed() || !stream_.readable().empty();
+    if (disturbed || expired_) discard(net::Stream::Close::graceful);
+}
+
+}  // namespace ringtime::upstream

@@ -1,0 +1,50 @@
+#pragma once
+// One connection to a server of an upstream, on one core: connecting, carrying one request, or idle in
+// its pool. An idle one keeps its receive armed, so that the server's FIN or an unasked byte is seen when
+// it happens and such a connection is never handed out.
+
+#include "loop/runnable.h"
+#include "loop/timer.h"
+#include "net/stream.h"
+
+namespace ringtime::upstream {
+
+class ServerPool;
+
+class Connection final : public loop::Runnable {
+ public:
+    Connection(net::Io& io, ServerPool& pool) noexcept;
+    ~Connection();
+
+    /// Begins to connect. False when that failed at once: see stream().error().
+    [[nodiscard]] bool connect(const net::Endpoint& endpoint) noexcept;
+
+    [[nodiscard]] net::Stream& stream() noexcept { return stream_; }
+    /// Requests sent on it before the current one: 0 means that a failure is not a stale connection.
+    [[nodiscard]] uint32_t uses() const noexcept { return uses_; }
+
+    /// Events of the stream go to `user` from now on.
+    void attach(loop::Runnable& user) noexcept;
+    /// Moves the deadline; `user` is woken when it passes, an idle connection is closed.
+    void set_deadline(Nanoseconds deadline) noexcept;
+    [[nodiscard]] bool expired() const noexcept { return expired_; }
+
+    /// The exchange is over and both sides are in step: idle from now on, events are watched here.
+    void rest(Nanoseconds deadline) noexcept;
+    /// Not usable any more: closes, and returns its memory when that is done.
+    void discard(net::Stream::Close how) noexcept;
+
+    void run() noexcept override;
+
+ private:
+    static void on_deadline(loop::Timer& timer) noexcept;
+
+    net::Stream stream_;
+    ServerPool& pool_;
+    loop::Runnable* user_ = nullptr;
+    loop::Timer timer_;
+    uint32_t uses_ = 0;
+    bool expired_ = false;
+};
+
+}  // namespace ringtime::upstream
