@@ -302,8 +302,12 @@ void read_data_dir(SettingSources& sources, const std::string& config_file, Sett
 
 void read_access_log(SettingSources& sources, Settings& settings) {
     auto found = sources.find_value("RUNTIME_ACCESS_LOG", "accessLog");
-    if (!found) return;
     using Kind = AccessLog::Kind;
+    if (!found) {
+        // A line per request is of level info: who asks for less gets none, unless it is named.
+        if (settings.log_level > LogLevel::info) settings.access_log.kind = Kind::off;
+        return;
+    }
     if (found->text == "off") {
         settings.access_log = {Kind::off, {}};
     } else if (found->text == "stdout") {

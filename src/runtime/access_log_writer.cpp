@@ -11,8 +11,9 @@
 namespace ringtime::runtime {
 namespace {
 
-constexpr size_t kRingBytes = 1024 * 1024;
-constexpr auto kInterval = std::chrono::milliseconds(100);
+constexpr size_t kRingBytes = 2 * 1024 * 1024;
+constexpr size_t kBusyBytes = kRingBytes / 4;
+constexpr auto kInterval = std::chrono::milliseconds(50);
 // A reader that takes nothing for this long loses lines.
 constexpr int kWriteTimeoutMs = 1000;
 
@@ -65,14 +66,17 @@ void AccessLogWriter::write_all(std::string_view bytes) {
     }
 }
 
+// True when there was so much that the next round should follow at once.
 bool AccessLogWriter::write_round() {
     bool wrote = false;
     for (auto& log : logs_) {
-        std::string_view bytes = log->readable();
-        if (bytes.empty()) continue;
-        write_all(bytes);
-        log->consumed(bytes.size());
-        wrote = true;
+        // To its end, past the wrap, so that lines of two cores never mix.
+        for (int part = 0; part < 2; ++part) {
+            std::string_view bytes = log->readable();
+            write_all(bytes);
+            log->consumed(bytes.size());
+            wrote = wrote || bytes.size() > kBusyBytes;
+        }
     }
     return wrote;
 }
@@ -85,8 +89,7 @@ void AccessLogWriter::run() {
         }
         if (!write_round()) std::this_thread::sleep_for(kInterval);
     }
-    while (write_round()) {
-    }
+    write_round();
 }
 
 }  // namespace ringtime::runtime

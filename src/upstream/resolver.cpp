@@ -17,15 +17,13 @@ constexpr size_t kAddressesMax = 16;
 
 }  // namespace
 
-Resolver::Resolver() : thread_([this] { run(); }) {}
-
 Resolver::~Resolver() {
     {
         std::lock_guard lock(mutex_);
         stopping_ = true;
     }
     changed_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 void Resolver::watch(std::vector<std::shared_ptr<Upstream>> upstreams) {
@@ -34,6 +32,7 @@ void Resolver::watch(std::vector<std::shared_ptr<Upstream>> upstreams) {
         upstreams_ = std::move(upstreams);
         ++generation_;
     }
+    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
     changed_.notify_all();
 }
 

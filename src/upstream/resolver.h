@@ -14,10 +14,11 @@ namespace ringtime::upstream {
 
 class Resolver {
  public:
-    Resolver();
+    Resolver() = default;
     ~Resolver();
 
-    /// Replaces the upstreams to look after; the first look-up begins at once.
+    /// Replaces the upstreams to look after; the first look-up begins at once. Starts the thread, which
+    /// inherits the caller's signal mask.
     void watch(std::vector<std::shared_ptr<Upstream>> upstreams);
 
  private:
