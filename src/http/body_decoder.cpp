@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "http/field_section.h"
-#include "http/find.h"
 #include "http/hop_by_hop.h"
 #include "http/syntax.h"
 
@@ -227,8 +226,8 @@ void BodyDecoder::keep_trailers() noexcept {
     detail::FieldSection section;
     section.aliases = detail::FieldSection::Aliases::pass;
     section.start(0);
-    detail::WordFinder find(trailers_->text, trailers_->size);
-    detail::Step step = section.advance(find, trailers_->text, trailers_->size, all);
+    detail::Step step =
+        section.advance(portable_scan(), trailers_->text, trailers_->size, all);
     ASSERT(step == detail::Step::next);
     for (unsigned i = 0; i < all.size(); ++i) {
         if (is_forwardable_trailer(all[i].id, all.name(all[i]))) kept.add(all[i]);

@@ -1,5 +1,7 @@
 #include "http/field_section.h"
 
+#include "http/find.h"
+#include "http/interning.h"
 #include "http/syntax.h"
 #include "http/words.h"
 
@@ -46,6 +48,55 @@ bool is_alias_of_protected_field(std::string_view name) noexcept {
 }
 
 namespace detail {
+namespace {
+
+/// The field of one line whose CR stands at `end`.
+Field field_at(const char* data, size_t line, size_t colon, size_t end, FieldId id) noexcept {
+    auto blank = [](char c) { return c == ' ' || c == '\t'; };
+    // The CR is no blank and ends the search.
+    size_t begin = colon + 1;
+    while (blank(data[begin])) ++begin;
+    while (end > begin && blank(data[end - 1])) --end;
+    Field field;
+    field.name_offset = static_cast<uint16_t>(line);
+    field.name_size = static_cast<uint16_t>(colon - line);
+    field.value_offset = static_cast<uint16_t>(begin);
+    field.value_size = static_cast<uint16_t>(end - begin);
+    field.id = id;
+    return field;
+}
+
+bool is_line_end(const char* at) noexcept { return at[0] == '\r' && at[1] == '\n'; }
+
+/// What the fast reader wants to know about a line. `end` is the first byte from the line's beginning
+/// (masks) or from the colon on (words) that ends it, or `size`; the colon counts only when `valid`.
+struct Line {
+    size_t colon;
+    size_t end;
+    FieldId id;
+    bool valid;
+};
+
+// Both searches of a line begin where it does, so that neither waits for the other.
+Line look_at_line(MaskFinder& find, const char* data, size_t line, size_t) noexcept {
+    size_t end = find.control(line);
+    size_t colon = find.not_token(line);
+    bool valid = colon != line && colon < end && data[colon] == ':';
+    FieldId id = valid ? interning::find(data + line, colon - line) : FieldId::other;
+    return {colon, end, id, valid};
+}
+
+// A name that is a known one need not be looked at byte by byte.
+Line look_at_line(const WordFinder& find, const char* data, size_t line, size_t size) noexcept {
+    if (line >= size || data[line] == '\r') return {line, line, FieldId::other, false};
+    size_t colon = find.colon(line);
+    if (colon >= size) return {colon, size, FieldId::other, false};
+    FieldId id = interning::find(data + line, colon - line);
+    bool valid = id != FieldId::other || is_token({data + line, colon - line});
+    return {colon, find.not_value(colon), id, valid};
+}
+
+}  // namespace
 
 Refusal FieldSection::name_fault(char byte, size_t name_size, unsigned fields_before) noexcept {
     bool blank = byte == ' ' || byte == '\t';
@@ -57,6 +108,91 @@ Refusal FieldSection::name_fault(char byte, size_t name_size, unsigned fields_be
     if (byte == '\r') return Refusal::field_colon_missing;
     if (byte == '\n') return Refusal::bare_lf;
     return Refusal::field_name_byte;
+}
+
+// Two readers of the same rules. The fast one takes whole well-formed lines only and leaves everything
+// else, unfinished lines and all refusals, to the careful one, which alone knows how to wait.
+Step FieldSection::advance(const ScanPath& scan, const char* data, size_t size,
+                           FieldTable& table) noexcept {
+    for (;;) {
+        bool fresh = scan_ == line_ && colon_ == 0;
+        if (fresh) {
+            Step step = Step::more;
+            if (scan.classify) {
+                MaskFinder find(scan, data, size, line_);
+                step = take_whole_lines(find, data, size, table);
+            } else {
+                WordFinder find(data, size);
+                step = take_whole_lines(find, data, size, table);
+            }
+            if (step == Step::next) return step;
+        }
+        uint32_t line = line_;
+        Step step = take_line(data, size, table);
+        if (step != Step::next || line_ == line) return step;
+    }
+}
+
+template <typename Finder>
+Step FieldSection::take_whole_lines(Finder& find, const char* data, size_t size,
+                                    FieldTable& table) noexcept {
+    size_t line = line_;
+    Step step = Step::more;
+    for (;;) {
+        Line found = look_at_line(find, data, line, size);
+        if (found.end + 1 >= size || !is_line_end(data + found.end)) break;
+        if (found.end == line) {
+            end = static_cast<uint32_t>(line + 2);
+            step = Step::next;
+            break;
+        }
+        if (!found.valid || table.size() >= fields_max) break;
+        if (found.id == FieldId::other &&
+            is_refused_alias({data + line, found.colon - line})) {
+            break;
+        }
+        table.add(field_at(data, line, found.colon, found.end, found.id));
+        line = found.end + 2;
+    }
+    line_ = scan_ = static_cast<uint32_t>(line);
+    return step;
+}
+
+// One line, as far as it has arrived. At the empty line, which ends the section, `line_` stays.
+Step FieldSection::take_line(const char* data, size_t size, FieldTable& table) noexcept {
+    WordFinder find(data, size);
+    size_t line = line_;
+    size_t colon = colon_;
+    if (colon == 0) {
+        if (line >= size) return Step::more;
+        if (data[line] == '\r') {
+            if (line + 1 >= size) return Step::more;
+            if (data[line + 1] != '\n') return refused(Refusal::bare_cr);
+            end = static_cast<uint32_t>(line + 2);
+            return Step::next;
+        }
+        if (table.size() >= fields_max) return refused(Refusal::fields_too_many);
+        colon = find.not_token(scan_);
+        if (colon >= size) return pause(0, size);
+        if (data[colon] != ':' || colon == line) {
+            return refused(name_fault(data[colon], colon - line, table.size()));
+        }
+        scan_ = static_cast<uint32_t>(colon + 1);
+    }
+    size_t line_end = find.not_value(scan_);
+    if (line_end >= size) return pause(colon, size);
+    if (data[line_end] != '\r') {
+        return refused(data[line_end] == '\n' ? Refusal::bare_lf : Refusal::field_value_byte);
+    }
+    if (line_end + 1 >= size) return pause(colon, line_end);
+    if (data[line_end + 1] != '\n') return refused(Refusal::bare_cr);
+    FieldId id = interning::find(data + line, colon - line);
+    if (id == FieldId::other && is_refused_alias({data + line, colon - line})) {
+        return refused(Refusal::field_name_alias);
+    }
+    table.add(field_at(data, line, colon, line_end, id));
+    start(static_cast<uint32_t>(line_end + 2));
+    return Step::next;
 }
 
 }  // namespace detail

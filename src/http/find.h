@@ -8,80 +8,87 @@
 
 namespace ringtime::http::detail {
 
-/// Searches masks of 64-byte blocks, which are made when a search first reaches them. Blocks are
-/// classified in runs of growing length: a short head behind which a full buffer of pipelined requests
-/// waits pays for itself only.
+/// Searches masks of 64-byte blocks, which are made when a search first reaches them: in runs of growing
+/// length, so that a short head before a full buffer of pipelined requests pays for itself only.
 class MaskFinder {
  public:
-    /// The line's end may be searched from its beginning: the two searches of a line then do not wait
-    /// for one another.
-    static constexpr bool kSearchesAreIndependent = true;
     static constexpr size_t kBytesMax = UINT16_MAX;
 
     /// `from`: no search will begin before it. Precondition: size <= kBytesMax.
     MaskFinder(const ScanPath& scan, const char* data, size_t size, size_t from) noexcept
         : scan_(scan), data_(data), size_(size), ready_(from / 64) {
         DEBUG_ASSERT(size <= kBytesMax);
+        set_sentinel();
     }
 
-    /// First position in [from, size) with such a byte, else `size`.
-    [[nodiscard]] size_t not_token(size_t from) noexcept { return find<&BlockMasks::not_token>(from); }
-    [[nodiscard]] size_t not_value(size_t from) noexcept { return find<&BlockMasks::not_value>(from); }
+    /// First position in [from, size) with such a byte, else `size`. Precondition: from <= size.
+    [[nodiscard]] size_t not_token(size_t from) noexcept { return find(not_token_, from); }
+    [[nodiscard]] size_t control(size_t from) noexcept { return find(control_, from); }
 
  private:
-    template <uint64_t BlockMasks::*kMask>
-    size_t find(size_t from) noexcept {
-        size_t block = from / 64;
-        uint64_t skip = ~uint64_t{0} << (from % 64);
+    /// A block of hits behind the classified ones ends every search there.
+    void set_sentinel() noexcept { not_token_[ready_] = control_[ready_] = ~uint64_t{0}; }
+
+    size_t find(const uint64_t* masks, size_t from) noexcept {
         for (;;) {
-            if (block >= ready_) [[unlikely]] {
-                if (block * 64 >= size_) return size_;
-                classify_up_to(block);
+            size_t block = from / 64;
+            size_t at = from;
+            uint64_t hits = masks[block] >> (from % 64);
+            if (hits == 0) {
+                do hits = masks[++block];
+                while (hits == 0);
+                at = block * 64;
             }
-            // Bits beyond the text are set: the search ends at exactly `size_`.
-            if (uint64_t hits = masks_[block].*kMask & skip; hits != 0) {
-                return block * 64 + static_cast<size_t>(std::countr_zero(hits));
-            }
-            skip = ~uint64_t{0};
-            ++block;
+            if (block < ready_) [[likely]] return at + static_cast<size_t>(std::countr_zero(hits));
+            if (block * 64 >= size_) return size_;
+            classify_more();
         }
     }
 
-    void classify_up_to(size_t block) noexcept {
-        size_t blocks = (size_ + 63) / 64;
-        while (ready_ <= block) {
-            size_t count = run_ < blocks - ready_ ? run_ : blocks - ready_;
-            scan_.classify(data_, size_, ready_, count, masks_);
-            ready_ += count;
-            run_ *= 2;
-        }
+    // Out of line, or its call costs the searching loop its registers.
+    [[gnu::noinline]] void classify_more() noexcept {
+        size_t blocks = (size_ + 63) / 64 - ready_;
+        size_t count = run_ < blocks ? run_ : blocks;
+        scan_.classify(data_, size_, ready_, count, {not_token_, control_});
+        ready_ += count;
+        run_ *= 4;
+        set_sentinel();
     }
+
+    static constexpr size_t kBlocksMax = kBytesMax / 64 + 1;
 
     const ScanPath& scan_;
     const char* data_;
     size_t size_;
     size_t ready_;
-    size_t run_ = 1;
-    BlockMasks masks_[kBytesMax / 64 + 1];
+    size_t run_ = 2;
+    uint64_t not_token_[kBlocksMax + 1];
+    uint64_t control_[kBlocksMax + 1];
 };
 
 /// Searches word by word, without preparation.
 class WordFinder {
  public:
-    static constexpr bool kSearchesAreIndependent = false;
-
     WordFinder(const char* data, size_t size) noexcept : data_(data), size_(size) {}
 
-    [[nodiscard]] size_t not_token(size_t from) noexcept {
+    [[nodiscard]] size_t not_token(size_t from) const noexcept {
         while (from < size_ && is_class(data_[from], kTokenChar)) ++from;
         return from;
     }
-    [[nodiscard]] size_t not_value(size_t from) noexcept {
+    [[nodiscard]] size_t colon(size_t from) const noexcept {
+        return words::find(data_, from, size_, [](uint64_t w) { return words::equal(w, ':'); },
+                           [](char c) { return c == ':'; });
+    }
+    [[nodiscard]] size_t not_value(size_t from) const noexcept {
+        auto in_byte = [](char c) { return !is_class(c, kValueChar); };
         for (;;) {
-            size_t at = words::find(data_, from, size_, words::control,
-                                    [](char c) { return !is_class(c, kValueChar); });
-            // HTAB is the one control a value may hold.
-            if (at >= size_ || data_[at] != '\t') return at;
+            while (size_ - from >= 16 &&
+                   (words::maybe_control(words::load(data_ + from)) |
+                    words::maybe_control(words::load(data_ + from + 8))) == 0) {
+                from += 16;
+            }
+            size_t at = words::find(data_, from, size_, words::maybe_control, in_byte);
+            if (at >= size_ || in_byte(data_[at])) return at;
             from = at + 1;
         }
     }

@@ -17,15 +17,34 @@ std::string_view method_name(Method method) noexcept {
     return index < kMethods.size() ? kMethods[index] : std::string_view{};
 }
 
+namespace {
+
+/// Up to seven bytes as one number, from loads that stay inside the text.
+constexpr uint64_t packed(const char* text, size_t size) noexcept {
+    uint64_t word = 0;
+    for (size_t i = 0; i < size; ++i) word |= static_cast<uint64_t>(static_cast<uint8_t>(text[i])) << (8 * i);
+    return word;
+}
+consteval uint64_t spelled(Method method) {
+    std::string_view name = kMethods[static_cast<size_t>(method)];
+    return packed(name.data(), name.size());
+}
+
+}  // namespace
+
 // Case-sensitive: `get` is another method, RFC 9110 §9.1.
 Method intern_method(std::string_view name) noexcept {
-    auto is = [name](Method method) { return name == method_name(method) ? method : Method::other; };
-    switch (name.size()) {
-        case 3: return name[0] == 'G' ? is(Method::get) : is(Method::put);
-        case 4: return name[0] == 'P' ? is(Method::post) : is(Method::head);
-        case 5: return name[0] == 'P' ? is(Method::patch) : is(Method::trace);
-        case 6: return is(Method::delete_);
-        case 7: return name[0] == 'O' ? is(Method::options) : is(Method::connect);
+    if (name.size() > 7) return Method::other;
+    switch (packed(name.data(), name.size())) {
+        case spelled(Method::get): return Method::get;
+        case spelled(Method::head): return Method::head;
+        case spelled(Method::post): return Method::post;
+        case spelled(Method::put): return Method::put;
+        case spelled(Method::delete_): return Method::delete_;
+        case spelled(Method::options): return Method::options;
+        case spelled(Method::patch): return Method::patch;
+        case spelled(Method::connect): return Method::connect;
+        case spelled(Method::trace): return Method::trace;
         default: return Method::other;
     }
 }

@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "http/field_section.h"
-#include "http/find.h"
 #include "http/syntax.h"
 
 namespace ringtime::http {
@@ -67,56 +66,62 @@ ParseOutcome RequestParser::parse(const char* data, size_t size, RequestHead& ou
     using State = ParseOutcome::State;
     // Bytes behind the limit must not influence the outcome, or it would depend on the reads.
     size_t used = std::min<size_t>(size, limits_.head_bytes);
-    Step step = Step::refused;
-    if (phase_ != Phase::failed) {
-        if (scan_->classify) {
-            detail::MaskFinder find(*scan_, data, used, at_);
-            step = run(find, data, used, out);
-        } else {
-            detail::WordFinder find(data, used);
-            step = run(find, data, used, out);
-        }
-    }
-    if (step == Step::next) {
+    Step step = phase_ == Phase::fields ? Step::next : read_request_line(data, used, out);
+    if (step == Step::next) step = section_.advance(*scan_, data, used, out.fields);
+    if (step == Step::next) step = finish(data, out);
+    if (step == Step::next) [[likely]] {
         uint32_t head_size = section_.end;
         reset();
         return {State::complete, head_size, {}};
     }
+    if (step == Step::refused && phase_ == Phase::fields) refused(section_.refusal);
     if (step == Step::more && used >= limits_.head_bytes) refused(Refusal::head_too_large);
     if (phase_ == Phase::failed) return {State::failed, 0, refuse(refusal_)};
     return {State::need_more, 0, {}};
 }
 
-template <typename Finder>
-Step RequestParser::run(Finder& find, const char* data, size_t size, RequestHead& out) noexcept {
+// Reads a whole request line that breaks no rule, in the common form, at the very beginning; leaves
+// everything else, and every refusal, to the steps below.
+bool RequestParser::read_usual_line(const char* data, size_t size, RequestHead& out) noexcept {
+    constexpr std::string_view kLineEnd = " HTTP/1.1\r\n";
+    size_t at = 0;
+    while (at < size && is_class(data[at], kTokenChar)) ++at;
+    if (at + 1 >= size || data[at] != ' ' || data[at + 1] != '/') return false;
+    out.method = intern_method({data, at});
+    if (out.method == Method::other || out.method >= Method::connect) return false;
+    size_t target = at + 1;
+    TargetScan found = scan_->target(data, target, size);
+    if (found.end - target > limits_.target_bytes || size - found.end < kLineEnd.size()) return false;
+    if (std::memcmp(data + found.end, kLineEnd.data(), kLineEnd.size()) != 0) return false;
+    method_ = 0;
+    target_ = path_ = offset(target);
+    target_end_ = offset(found.end);
+    query_ = found.query < found.end ? offset(found.query) : 0;
+    at_ = target_end_ + 1;
+    out.form = TargetForm::origin;
+    out.fields.clear();
+    end_request_line(Version::http_1_1, kLineEnd.size() - 1, out);
+    return true;
+}
+
+Step RequestParser::read_request_line(const char* data, size_t size, RequestHead& out) noexcept {
     Step step = Step::next;
     switch (phase_) {
         case Phase::start:
+            if (at_ == 0 && read_usual_line(data, size, out)) [[likely]] return Step::next;
             step = skip_empty_lines(data, size, out);
             if (step != Step::next) return step;
             [[fallthrough]];
-        case Phase::method: {
-            size_t end = find.not_token(at_);
-            at_ = offset(std::min(end, size));
-            if (at_ - method_ > limits::method_bytes_max) return refused(Refusal::method_too_long);
-            if (end >= size) return Step::more;
-            step = end_method(data, end, out);
+        case Phase::method:
+            step = read_method(data, size, out);
             if (step != Step::next) return step;
             [[fallthrough]];
-        }
         case Phase::target:
-            step = scan_target(data, size, out);
+            step = read_target(data, size, out);
             if (step != Step::next) return step;
             [[fallthrough]];
-        case Phase::version:
-            step = check_version(data, size, out);
-            if (step != Step::next) return step;
-            [[fallthrough]];
-        case Phase::fields:
-            step = section_.advance(find, data, size, out.fields);
-            if (step == Step::refused) return refused(section_.refusal);
-            at_ = section_.resume_offset();
-            return step == Step::next ? finish(data, out) : step;
+        case Phase::version: return read_version(data, size, out);
+        case Phase::fields: return Step::next;
         case Phase::failed: return Step::refused;
     }
     return Step::refused;
@@ -141,7 +146,12 @@ Step RequestParser::skip_empty_lines(const char* data, size_t size, RequestHead&
     return Step::more;
 }
 
-Step RequestParser::end_method(const char* data, size_t end, RequestHead& out) noexcept {
+Step RequestParser::read_method(const char* data, size_t size, RequestHead& out) noexcept {
+    size_t end = at_;
+    while (end < size && is_class(data[end], kTokenChar)) ++end;
+    at_ = offset(end);
+    if (end - method_ > limits::method_bytes_max) return refused(Refusal::method_too_long);
+    if (end == size) return Step::more;
     if (data[end] != ' ') return refused(Refusal::method_byte);
     std::string_view name = view(data, method_, end);
     out.method = intern_method(name);
@@ -153,7 +163,7 @@ Step RequestParser::end_method(const char* data, size_t end, RequestHead& out) n
     return Step::next;
 }
 
-Step RequestParser::scan_target(const char* data, size_t size, RequestHead& out) noexcept {
+Step RequestParser::read_target(const char* data, size_t size, RequestHead& out) noexcept {
     TargetScan found = scan_->target(data, at_, size);
     if (query_ == 0 && found.query < found.end) query_ = offset(found.query);
     at_ = offset(found.end);
@@ -208,7 +218,7 @@ Step RequestParser::split_absolute(const char* data, size_t scheme_size, Request
     return Step::next;
 }
 
-Step RequestParser::check_version(const char* data, size_t size, RequestHead& out) noexcept {
+Step RequestParser::read_version(const char* data, size_t size, RequestHead& out) noexcept {
     const char* text = data + at_;
     size_t available = std::min<size_t>(size - at_, kVersionSize + 2);
     size_t matched = match_version(text, available);
@@ -223,11 +233,15 @@ Step RequestParser::check_version(const char* data, size_t size, RequestHead& ou
     }
     if (available == kVersionSize + 1) return Step::more;
     if (text[9] != '\n') return refused(Refusal::bare_cr);
-    out.version = version_of(text[7]);
-    at_ = offset(at_ + kVersionSize + 2);
+    end_request_line(version_of(text[7]), kVersionSize + 2, out);
+    return Step::next;
+}
+
+void RequestParser::end_request_line(Version version, size_t rest, RequestHead& out) noexcept {
+    out.version = version;
+    at_ = offset(at_ + rest);
     section_.start(at_);
     phase_ = Phase::fields;
-    return Step::next;
 }
 
 // All bytes stand; views are made now because the text may have moved until here.
@@ -280,7 +294,7 @@ ResponseParser::ResponseParser(Source source, const HeadLimits& limits,
 }
 
 void ResponseParser::reset() noexcept {
-    phase_ = Phase::status_line;
+    phase_ = Phase::status;
     refusal_ = Refusal::none;
     at_ = 0;
 }
@@ -294,62 +308,51 @@ Step ResponseParser::refused(Refusal why) noexcept {
 ParseOutcome ResponseParser::parse(const char* data, size_t size, ResponseHead& out) noexcept {
     using State = ParseOutcome::State;
     size_t used = std::min<size_t>(size, limits_.head_bytes);
-    Step step = Step::refused;
-    if (phase_ != Phase::failed) {
-        if (scan_->classify) {
-            detail::MaskFinder find(*scan_, data, used, at_);
-            step = run(find, data, used, out);
-        } else {
-            detail::WordFinder find(data, used);
-            step = run(find, data, used, out);
-        }
-    }
-    if (step == Step::next) {
+    Step step = phase_ == Phase::fields ? Step::next : read_status_line(data, used, out);
+    if (step == Step::next) step = section_.advance(*scan_, data, used, out.fields);
+    if (step == Step::next) [[likely]] {
         out.fields.base = data;
         out.reason_phrase = view(data, reason_, reason_end_);
         uint32_t head_size = section_.end;
         reset();
         return {State::complete, head_size, {}};
     }
+    if (step == Step::refused && phase_ == Phase::fields) refused(section_.refusal);
     if (step == Step::more && used >= limits_.head_bytes) refused(Refusal::head_too_large);
     if (phase_ == Phase::failed) return {State::failed, 0, refuse(refusal_, source_)};
     return {State::need_more, 0, {}};
 }
 
-template <typename Finder>
-Step ResponseParser::run(Finder& find, const char* data, size_t size, ResponseHead& out) noexcept {
+Step ResponseParser::read_status_line(const char* data, size_t size, ResponseHead& out) noexcept {
     Step step = Step::next;
     switch (phase_) {
-        case Phase::status_line:
-            step = check_status_line(data, size, out);
+        case Phase::status:
+            step = read_status(data, size, out);
             if (step != Step::next) return step;
             [[fallthrough]];
-        case Phase::reason: {
-            size_t end = find.not_value(at_);
-            at_ = offset(std::min(end, size));
-            if (at_ >= size) return Step::more;
-            if (data[at_] == '\n') return refused(Refusal::bare_lf);
-            if (data[at_] != '\r') return refused(Refusal::reason_phrase_byte);
-            if (at_ + 1 >= size) return Step::more;
-            if (data[at_ + 1] != '\n') return refused(Refusal::bare_cr);
-            reason_end_ = at_;
-            section_.start(at_ + 2);
-            phase_ = Phase::fields;
-            [[fallthrough]];
-        }
-        case Phase::fields:
-            step = section_.advance(find, data, size, out.fields);
-            if (step == Step::refused) return refused(section_.refusal);
-            at_ = section_.resume_offset();
-            return step;
+        case Phase::reason: return read_reason(data, size);
+        case Phase::fields: return Step::next;
         case Phase::failed: return Step::refused;
     }
     return Step::refused;
 }
 
+Step ResponseParser::read_reason(const char* data, size_t size) noexcept {
+    while (at_ < size && is_class(data[at_], kValueChar)) ++at_;
+    if (at_ >= size) return Step::more;
+    if (data[at_] == '\n') return refused(Refusal::bare_lf);
+    if (data[at_] != '\r') return refused(Refusal::reason_phrase_byte);
+    if (at_ + 1 >= size) return Step::more;
+    if (data[at_ + 1] != '\n') return refused(Refusal::bare_cr);
+    reason_end_ = at_;
+    section_.start(at_ + 2);
+    phase_ = Phase::fields;
+    return Step::next;
+}
+
 // RFC 9112 §4: `HTTP/1.x SP 3DIGIT`, then SP and a phrase, or the line's end: many senders leave the
 // SP out when there is no phrase.
-Step ResponseParser::check_status_line(const char* data, size_t size, ResponseHead& out) noexcept {
+Step ResponseParser::read_status(const char* data, size_t size, ResponseHead& out) noexcept {
     constexpr size_t kStatusEnd = kVersionSize + 4;
     size_t available = std::min<size_t>(size, kStatusEnd + 1);
     size_t matched = match_version(data, available);

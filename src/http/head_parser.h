@@ -55,14 +55,15 @@ class RequestParser {
  private:
     enum class Phase : uint8_t { start, method, target, version, fields, failed };
 
-    template <typename Finder>
-    detail::Step run(Finder& find, const char* data, size_t size, RequestHead& out) noexcept;
+    bool read_usual_line(const char* data, size_t size, RequestHead& out) noexcept;
+    detail::Step read_request_line(const char* data, size_t size, RequestHead& out) noexcept;
     detail::Step skip_empty_lines(const char* data, size_t size, RequestHead& out) noexcept;
-    detail::Step end_method(const char* data, size_t end, RequestHead& out) noexcept;
-    detail::Step scan_target(const char* data, size_t size, RequestHead& out) noexcept;
+    detail::Step read_method(const char* data, size_t size, RequestHead& out) noexcept;
+    detail::Step read_target(const char* data, size_t size, RequestHead& out) noexcept;
     detail::Step split_target(const char* data, RequestHead& out) noexcept;
     detail::Step split_absolute(const char* data, size_t scheme_size, RequestHead& out) noexcept;
-    detail::Step check_version(const char* data, size_t size, RequestHead& out) noexcept;
+    detail::Step read_version(const char* data, size_t size, RequestHead& out) noexcept;
+    void end_request_line(Version version, size_t rest, RequestHead& out) noexcept;
     detail::Step finish(const char* data, RequestHead& out) noexcept;
     detail::Step refused(Refusal why) noexcept;
 
@@ -92,18 +93,18 @@ class ResponseParser {
     [[nodiscard]] ParseOutcome parse(const char* data, size_t size, ResponseHead& out) noexcept;
 
  private:
-    enum class Phase : uint8_t { status_line, reason, fields, failed };
+    enum class Phase : uint8_t { status, reason, fields, failed };
 
-    template <typename Finder>
-    detail::Step run(Finder& find, const char* data, size_t size, ResponseHead& out) noexcept;
-    detail::Step check_status_line(const char* data, size_t size, ResponseHead& out) noexcept;
+    detail::Step read_status_line(const char* data, size_t size, ResponseHead& out) noexcept;
+    detail::Step read_status(const char* data, size_t size, ResponseHead& out) noexcept;
+    detail::Step read_reason(const char* data, size_t size) noexcept;
     detail::Step refused(Refusal why) noexcept;
 
     const ScanPath* scan_;
     HeadLimits limits_;
     detail::FieldSection section_;
     Source source_;
-    Phase phase_ = Phase::status_line;
+    Phase phase_ = Phase::status;
     Refusal refusal_ = Refusal::none;
     uint32_t at_ = 0;
     uint32_t reason_ = 0;

@@ -34,107 +34,119 @@ bool portable_path_is_plain(const char* data, size_t size) {
 
 #define RINGTIME_AVX2 __attribute__((target("avx2")))
 
-/// For each low nibble, the set of high nibbles (bit n for 0xn_) with which it forms a member. Bytes
-/// above 0x7f find nothing: the shuffle yields 0 for them.
-struct NibbleTable {
-    alignas(32) uint8_t rows[32] = {};
+/// Which bit stands for a high nibble in the tables below. Rows 0 and 1, the controls, are in no table
+/// and mark themselves with the sign bit; row 7 takes the bit that is free for that.
+constexpr uint8_t row_bit(unsigned row) {
+    if (row < 2) return 0x80;
+    if (row == 7) return 1;
+    return row < 7 ? static_cast<uint8_t>(1U << row) : 0;
+}
+
+struct Table {
+    alignas(32) uint8_t entries[32] = {};
 };
 
-constexpr NibbleTable rows_of(uint8_t classes) {
-    NibbleTable table;
-    for (unsigned c = 0; c < 128; ++c) {
+constexpr Table make_row_bits() {
+    Table table;
+    for (unsigned i = 0; i < 32; ++i) table.entries[i] = row_bit(i & 15);
+    return table;
+}
+
+/// For each low nibble, the rows in which it is a member. Bytes above 0x7f find nothing: a shuffle
+/// yields 0 for them.
+constexpr Table make_members(uint8_t classes) {
+    Table table;
+    for (unsigned c = 0x20; c < 0x80; ++c) {
         if ((detail::kClasses[c] & classes) == 0) continue;
-        table.rows[c & 15] = static_cast<uint8_t>(table.rows[c & 15] | 1U << (c >> 4));
-        table.rows[16 + (c & 15)] = table.rows[c & 15];
+        table.entries[c & 15] = static_cast<uint8_t>(table.entries[c & 15] | row_bit(c >> 4));
+        table.entries[16 + (c & 15)] = table.entries[c & 15];
     }
     return table;
 }
 
-/// The complement, within the lower half.
-constexpr NibbleTable rows_without(uint8_t classes) {
-    NibbleTable table = rows_of(classes);
-    for (uint8_t& row : table.rows) row = static_cast<uint8_t>(~row);
-    return table;
-}
-
-constexpr NibbleTable kTokenRows = rows_of(kTokenChar);
-constexpr NibbleTable kNoValueRows = rows_without(kValueChar);
-constexpr NibbleTable kTargetRows = rows_of(kTargetChar);
-constexpr NibbleTable kPathRows = rows_of(kPathRawChar);
-alignas(32) constexpr uint8_t kRowBits[32] = {1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0,
-                                              1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0};
+constexpr Table kRowBits = make_row_bits();
+constexpr Table kTokens = make_members(kTokenChar);
+constexpr Table kTargets = make_members(kTargetChar);
+constexpr Table kPaths = make_members(kPathRawChar);
 
 using Bytes = __m256i;
 
-RINGTIME_AVX2 inline Bytes load_aligned(const uint8_t* from) {
-    return _mm256_load_si256(reinterpret_cast<const Bytes*>(from));
-}
 RINGTIME_AVX2 inline Bytes load(const char* from) {
     return _mm256_loadu_si256(reinterpret_cast<const Bytes*>(from));
 }
-RINGTIME_AVX2 inline Bytes row_bits(Bytes bytes) {
-    Bytes high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(0x0f));
-    return _mm256_shuffle_epi8(load_aligned(kRowBits), high);
+RINGTIME_AVX2 inline uint32_t bits_of(Bytes bytes) {
+    return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
+}
+RINGTIME_AVX2 inline Bytes look_up(const Table& table, Bytes indexes) {
+    return _mm256_shuffle_epi8(_mm256_load_si256(reinterpret_cast<const Bytes*>(table.entries)),
+                               indexes);
+}
+RINGTIME_AVX2 inline Bytes rows_of(Bytes bytes) {
+    return look_up(kRowBits, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15)));
 }
 /// A bit for each byte that is no member of the table.
-RINGTIME_AVX2 inline uint32_t outside(Bytes bytes, Bytes bits, const NibbleTable& table) {
-    Bytes rows = _mm256_shuffle_epi8(load_aligned(table.rows), bytes);
-    Bytes member = _mm256_and_si256(rows, bits);
-    return static_cast<uint32_t>(
-        _mm256_movemask_epi8(_mm256_cmpeq_epi8(member, _mm256_setzero_si256())));
+RINGTIME_AVX2 inline uint32_t outside(Bytes bytes, Bytes rows, const Table& table) {
+    Bytes member = _mm256_and_si256(look_up(table, bytes), rows);
+    return bits_of(_mm256_cmpeq_epi8(member, _mm256_setzero_si256()));
 }
 
-struct HalfMasks {
-    uint32_t not_token;
-    uint32_t not_value;
+struct Masks {
+    uint64_t not_token;
+    uint64_t control;
 };
-RINGTIME_AVX2 inline HalfMasks classify_half(Bytes bytes) {
-    Bytes bits = row_bits(bytes);
-    return {outside(bytes, bits, kTokenRows), ~outside(bytes, bits, kNoValueRows)};
+
+RINGTIME_AVX2 inline Masks classify_half(const char* half) {
+    Bytes bytes = load(half);
+    Bytes rows = rows_of(bytes);
+    Bytes del = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x7f));
+    return {outside(bytes, rows, kTokens), bits_of(_mm256_or_si256(rows, del))};
 }
 
-RINGTIME_AVX2 inline BlockMasks classify_block(const char* block) {
-    HalfMasks low = classify_half(load(block));
-    HalfMasks high = classify_half(load(block + 32));
-    return {low.not_token | static_cast<uint64_t>(high.not_token) << 32,
-            low.not_value | static_cast<uint64_t>(high.not_value) << 32};
+/// Two halves, the second of which begins `distance` bytes behind the first.
+RINGTIME_AVX2 inline Masks classify_halves(const char* block, size_t distance) {
+    Masks low = classify_half(block);
+    Masks high = classify_half(block + distance);
+    return {low.not_token | high.not_token << distance, low.control | high.control << distance};
 }
 
-/// Fewer than 64 bytes in all: two overlapping loads, or single bytes below 32.
-RINGTIME_AVX2 BlockMasks classify_short(const char* data, size_t size) {
-    uint64_t beyond = ~uint64_t{0} << size;
-    if (size >= 32) {
-        HalfMasks low = classify_half(load(data));
-        HalfMasks high = classify_half(load(data + size - 32));
-        unsigned shift = static_cast<unsigned>(size - 32);
-        return {low.not_token | static_cast<uint64_t>(high.not_token) << shift | beyond,
-                low.not_value | static_cast<uint64_t>(high.not_value) << shift | beyond};
-    }
-    BlockMasks masks{beyond, beyond};
+/// Fewer than 32 bytes in all.
+Masks classify_bytes(const char* data, size_t size) {
+    Masks masks{0, 0};
     for (size_t i = 0; i < size; ++i) {
+        bool control = data[i] == '\t' || !is_class(data[i], kValueChar);
         masks.not_token |= static_cast<uint64_t>(!is_class(data[i], kTokenChar)) << i;
-        masks.not_value |= static_cast<uint64_t>(!is_class(data[i], kValueChar)) << i;
+        masks.control |= static_cast<uint64_t>(control) << i;
     }
     return masks;
 }
 
-RINGTIME_AVX2 void avx2_classify(const char* data, size_t size, size_t first, size_t count,
-                                 BlockMasks* masks) {
-    for (size_t i = first; i < first + count; ++i) {
-        size_t begin = i * 64;
-        if (begin + 64 <= size) [[likely]] {
-            masks[i] = classify_block(data + begin);
-        } else if (size >= 64) {
-            // The last 64 bytes of the text, shifted so that bit 0 is this block's first byte.
-            BlockMasks last = classify_block(data + size - 64);
-            auto used = static_cast<unsigned>(size - begin);
-            uint64_t beyond = ~uint64_t{0} << used;
-            masks[i] = {last.not_token >> (64 - used) | beyond,
-                        last.not_value >> (64 - used) | beyond};
-        } else {
-            masks[i] = classify_short(data, size);
-        }
+/// The last block, of `used` < 64 bytes: from loads that end with the text and begin before the block,
+/// or overlap.
+RINGTIME_AVX2 Masks classify_tail(const char* data, size_t size, size_t used) {
+    Masks masks{};
+    if (size >= 64) {
+        masks = classify_halves(data + size - 64, 32);
+        masks = {masks.not_token >> (64 - used), masks.control >> (64 - used)};
+    } else {
+        masks = size >= 32 ? classify_halves(data, size - 32) : classify_bytes(data, size);
     }
+    uint64_t beyond = ~uint64_t{0} << used;
+    return {masks.not_token | beyond, masks.control | beyond};
+}
+
+RINGTIME_AVX2 void avx2_classify(const char* data, size_t size, size_t first, size_t count,
+                                 BlockMasks masks) {
+    size_t end = first + count;
+    size_t whole = end * 64 <= size ? end : end - 1;
+    for (size_t i = first; i < whole; ++i) {
+        Masks block = classify_halves(data + i * 64, 32);
+        masks.not_token[i] = block.not_token;
+        masks.control[i] = block.control;
+    }
+    if (whole == end) return;
+    Masks tail = classify_tail(data, size, size - whole * 64);
+    masks.not_token[whole] = tail.not_token;
+    masks.control[whole] = tail.control;
 }
 
 RINGTIME_AVX2 TargetScan avx2_target(const char* data, size_t from, size_t size) {
@@ -142,9 +154,8 @@ RINGTIME_AVX2 TargetScan avx2_target(const char* data, size_t from, size_t size)
     size_t at = from;
     for (; at + 32 <= size; at += 32) {
         Bytes bytes = load(data + at);
-        uint32_t stops = outside(bytes, row_bits(bytes), kTargetRows);
-        auto marks = static_cast<uint32_t>(
-            _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('?'))));
+        uint32_t stops = outside(bytes, rows_of(bytes), kTargets);
+        uint32_t marks = bits_of(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('?')));
         if (query == size && marks != 0) query = at + static_cast<size_t>(std::countr_zero(marks));
         if (stops != 0) {
             size_t end = at + static_cast<size_t>(std::countr_zero(stops));
@@ -160,8 +171,7 @@ RINGTIME_AVX2 TargetScan avx2_target(const char* data, size_t from, size_t size)
 RINGTIME_AVX2 inline uint32_t path_stops(Bytes bytes, Bytes before) {
     Bytes hidden = _mm256_and_si256(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('.')),
                                     _mm256_cmpeq_epi8(before, _mm256_set1_epi8('/')));
-    return outside(bytes, row_bits(bytes), kPathRows) |
-           static_cast<uint32_t>(_mm256_movemask_epi8(hidden));
+    return outside(bytes, rows_of(bytes), kPaths) | bits_of(hidden);
 }
 
 RINGTIME_AVX2 bool avx2_path_is_plain(const char* data, size_t size) {

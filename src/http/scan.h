@@ -9,11 +9,11 @@
 
 namespace ringtime::http {
 
-/// One bit per byte of a 64-byte block. Bits at and beyond the end of the text are set, so that a
-/// search stops there by itself.
+/// One bit per byte for runs of 64-byte blocks, the first byte lowest. Bits at and beyond the end of the
+/// text are set, so that a search stops there by itself.
 struct BlockMasks {
-    uint64_t not_token;  ///< Not a tchar: ends a method or a field name.
-    uint64_t not_value;  ///< A CTL but HTAB: ends a field value; in a well-formed head always CR.
+    uint64_t* not_token;  ///< Not a tchar: ends a method or a field name.
+    uint64_t* control;    ///< CTL, HTAB included, and DEL: ends a value unless it is HTAB.
 };
 
 /// Where a request target ends.
@@ -24,9 +24,10 @@ struct TargetScan {
 
 struct ScanPath {
     std::string_view name;
-    /// Classifies blocks [first, first + count) of the text into masks[first...]; every block begins
-    /// inside the text. Null: there are no masks on this path, the parser searches word by word.
-    void (*classify)(const char* data, size_t size, size_t first, size_t count, BlockMasks* masks);
+    /// Classifies blocks [first, first + count) of the text into the masks at the same indexes; every
+    /// block begins inside the text. Null: there are no masks on this path, the parser searches word by
+    /// word.
+    void (*classify)(const char* data, size_t size, size_t first, size_t count, BlockMasks masks);
     TargetScan (*target)(const char* data, size_t from, size_t size);
     /// Whether a path is in canonical form as it stands: no byte but pchar and `/`, no `%`, and no
     /// segment that begins with a dot. A false "no" only costs time.

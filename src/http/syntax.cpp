@@ -1,5 +1,7 @@
 #include "http/syntax.h"
 
+#include <algorithm>
+
 #include "http/fields.h"
 
 namespace ringtime::http {
@@ -79,7 +81,7 @@ bool valid_reg_name(std::string_view host) noexcept {
         if (high > 15 || low > 15 || (high | low) == 0) return false;
         i += 2;
     }
-    return !host.empty();
+    return true;
 }
 
 }  // namespace
@@ -96,15 +98,19 @@ std::string_view trim(std::string_view text) noexcept {
 
 bool parse_authority(std::string_view text, Authority& out) noexcept {
     size_t host_size = 0;
-    if (text.starts_with('[')) {
-        size_t close = text.find(']');
-        if (close == std::string_view::npos || !valid_ipv6(text.substr(1, close - 1))) return false;
-        host_size = close + 1;
-    } else {
-        host_size = text.find(':');
-        if (host_size == std::string_view::npos) host_size = text.size();
-        if (!valid_reg_name(text.substr(0, host_size))) return false;
+    while (host_size < text.size() && is_class(text[host_size], kHostChar)) ++host_size;
+    if (host_size < text.size() && text[host_size] != ':') {
+        if (text.starts_with('[')) {
+            size_t close = text.find(']');
+            if (close == std::string_view::npos) return false;
+            if (!valid_ipv6(text.substr(1, close - 1))) return false;
+            host_size = close + 1;
+        } else {
+            host_size = std::min(text.find(':'), text.size());
+            if (!valid_reg_name(text.substr(0, host_size))) return false;
+        }
     }
+    if (host_size == 0) return false;
     out.host = text.substr(0, host_size);
     out.port = {};
     if (host_size == text.size()) return true;
@@ -132,14 +138,8 @@ LengthText parse_content_length(std::string_view text, uint64_t& out) noexcept {
 
 bool ListElements::next(std::string_view& element) noexcept {
     while (!rest_.empty()) {
-        size_t end = 0;
-        bool quoted = false;
-        for (; end < rest_.size(); ++end) {
-            char c = rest_[end];
-            if (c == '"') quoted = !quoted;
-            if (c == '\\' && quoted && end + 1 < rest_.size()) ++end;
-            if (c == ',' && !quoted) break;
-        }
+        size_t end = rest_.find(',');
+        if (end == std::string_view::npos) end = rest_.size();
         element = trim(rest_.substr(0, end));
         rest_.remove_prefix(end < rest_.size() ? end + 1 : end);
         if (!element.empty()) return true;

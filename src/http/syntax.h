@@ -84,8 +84,8 @@ struct Authority {
 enum class LengthText : uint8_t { valid, invalid, overflow };
 [[nodiscard]] LengthText parse_content_length(std::string_view text, uint64_t& out) noexcept;
 
-/// Iterates a comma separated list (RFC 9110 §5.6.1): trimmed elements, empty ones left out, commas
-/// inside quoted strings not counted.
+/// Iterates a comma separated list (RFC 9110 §5.6.1): trimmed elements, empty ones left out. For lists of
+/// tokens: every comma separates, so that an open quote cannot hide a `close` behind it.
 class ListElements {
  public:
     explicit ListElements(std::string_view list) noexcept : rest_(list) {}

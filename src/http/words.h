@@ -1,7 +1,7 @@
 #pragma once
-// Eight bytes at a time in a plain register: searches for the machine without vectors. Each test
-// yields 0x80 in exactly the bytes that match (no carries between bytes), so the lowest set bit is
-// the first match.
+// Eight bytes at a time in a plain register: searches for the machine without vectors. Unless it says
+// otherwise a test yields 0x80 in exactly the bytes that match (no carries between bytes), so the lowest
+// set bit is the first match.
 
 #include <bit>
 #include <cstddef>
@@ -28,10 +28,10 @@ constexpr uint64_t kHigh = 0x80 * kOnes;
     return ~(((difference & kLow7) + kLow7) | difference) & kHigh;
 }
 
-/// CTL including HTAB, which the caller lets pass, and DEL.
-[[nodiscard]] constexpr uint64_t control(uint64_t word) noexcept {
-    uint64_t low = word & kLow7;
-    return (~(low + 0x60 * kOnes) | (low + kOnes)) & ~word & kHigh;
+/// CTL and DEL, quickly: misses none, and no byte before the first that is marked is one of them; but
+/// a marked byte may be another, and is looked at again.
+[[nodiscard]] constexpr uint64_t maybe_control(uint64_t word) noexcept {
+    return ((word - 0x20 * kOnes) | (word + kOnes)) & ~word & kHigh;
 }
 
 /// CTL, SP, DEL, `#` and the 8-bit half.

@@ -47,7 +47,7 @@ inline std::string show_fields(const FieldTable& fields) {
 }
 inline std::string show(const RequestHead& head) {
     auto text = [](std::string_view view) {
-        return view.data() ? "<" + std::string(view) + ">" : std::string("null");
+        return view.data() ? std::string("<").append(view).append(">") : std::string("null");
     };
     return text(head.method_text) + std::to_string(static_cast<int>(head.method)) + " v" +
            std::to_string(static_cast<int>(head.version)) + " f" +
