@@ -39,7 +39,7 @@ bool portable_path_is_plain(const char* data, size_t size) {
 constexpr uint8_t row_bit(unsigned row) {
     if (row < 2) return 0x80;
     if (row == 7) return 1;
-    return row < 7 ? static_cast<uint8_t>(1U << row) : 0;
+    return static_cast<uint8_t>(row < 7 ? 1U << row : 0U);
 }
 
 struct Table {

@@ -17,7 +17,7 @@ enum CharClass : uint8_t {
     kTargetChar = 4,      ///< What a request target may hold here: VCHAR but `#`.
     kUnreservedChar = 8,  ///< RFC 3986 §2.3.
     kHostChar = 16,       ///< reg-name without `%`, comma and quote: RFC 3986 §3.2.2.
-    kPathRawChar = 32,    ///< A path byte that needs no look: pchar and `/` without `%`.
+    kPathRawChar = 32,    ///< A path byte that needs no look: pchar, `/`, brackets; not `%`.
     kDigitChar = 64,
     kHexChar = 128,
 };
@@ -39,7 +39,7 @@ constexpr std::array<uint8_t, 256> make_classes() {
         if (visible && c != '#') set |= kTargetChar;
         if (alnum || (visible && contains("-._~", c))) set |= kUnreservedChar;
         if (alnum || (visible && contains("-._~!$&()*+;=", c))) set |= kHostChar;
-        if (alnum || (visible && contains("-._~!$&'()*+,;=:@/", c))) set |= kPathRawChar;
+        if (alnum || (visible && contains("-._~!$&'()*+,;=:@/[]", c))) set |= kPathRawChar;
         if (digit) set |= kDigitChar;
         if (digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) set |= kHexChar;
         classes[c] = set;
