@@ -92,7 +92,7 @@ Glob parse_glob(std::string_view text) {
     return glob;
 }
 
-std::string literal_prefix(const std::vector<Item>& items) {
+std::string literal_prefix(std::span<const Item> items) {
     std::string prefix;
     size_t whole = 0;
     size_t i = 0;

@@ -4,6 +4,7 @@
 // may write `/a b` or `/caf\u00e9`. Used at start-up only.
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,7 +50,7 @@ void append_canonical(std::vector<Item>& items, uint8_t byte);
 
 /// The leading whole segments without wildcards, as bytes: `/api/v1` of `/api/v1/*/x`; all of a glob
 /// without wildcards unless it ends with `/`. The rest is empty or begins with `/`.
-[[nodiscard]] std::string literal_prefix(const std::vector<Item>& items);
+[[nodiscard]] std::string literal_prefix(std::span<const Item> items);
 
 /// Whether every path that matches `inner` matches `outer`. May say no where the answer is yes.
 [[nodiscard]] bool covers(const std::vector<Item>& outer, const std::vector<Item>& inner);

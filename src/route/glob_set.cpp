@@ -36,6 +36,14 @@ struct Alive {
     return after;
 }
 
+[[nodiscard]] Seed to_seed(const GlobPattern& pattern, const Alive& alive) {
+    // Items before the first start are behind us and take no part.
+    uint16_t from = alive.starts.front();
+    Seed seed{pattern.items.subspan(from), alive.starts, pattern.methods};
+    for (uint16_t& start : seed.starts) start = static_cast<uint16_t>(start - from);
+    return seed;
+}
+
 }  // namespace
 
 /// A literal prefix and the patterns alive behind it.
@@ -65,67 +73,64 @@ const GlobCompiler::Compiled& GlobCompiler::compile(std::span<const Seed> seeds)
     return compiled;
 }
 
-uint32_t GlobCompiler::add_set(std::span<const GlobPattern> patterns, std::vector<uint32_t>& refused,
-                               std::vector<uint32_t>& covered) {
-    std::vector<Key> keys;
-    std::unordered_map<std::string, size_t> index;
-    for (size_t i = 0; i < patterns.size(); ++i) {
-        std::vector<Item> items(patterns[i].items.begin(), patterns[i].items.end());
-        std::string prefix = literal_prefix(items);
-        auto start = static_cast<uint16_t>(prefix.size());
-        auto [entry, added] = index.try_emplace(prefix, keys.size());
-        if (added) keys.push_back({std::move(prefix), {}});
-        keys[entry->second].alive.push_back({static_cast<uint32_t>(i), {start}});
+/// What is alive at the nearest key above `key` comes down as far as it survives the bytes between.
+void GlobCompiler::inherit(std::span<const GlobPattern> patterns, const Key& above, Key& key) const {
+    std::string_view between = std::string_view(key.text).substr(above.text.size());
+    for (const Alive& alive : above.alive) {
+        Alive here = advance(patterns[alive.pattern].items, alive, between);
+        if (!here.starts.empty()) key.alive.push_back(std::move(here));
     }
-    // Shorter keys first: what is alive at the nearest one above comes down once it is complete.
-    std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) {
-        return a.text.size() != b.text.size() ? a.text.size() < b.text.size() : a.text < b.text;
+    std::sort(key.alive.begin(), key.alive.end(),
+              [](const Alive& a, const Alive& b) { return a.pattern < b.pattern; });
+}
+
+GlobSet GlobCompiler::compile_set(std::span<const GlobPattern> patterns) {
+    GlobSet set;
+    std::unordered_map<std::string, Key> index;
+    for (size_t i = 0; i < patterns.size(); ++i) {
+        std::string prefix = literal_prefix(patterns[i].items);
+        Key& key = index.try_emplace(prefix, Key{prefix, {}}).first->second;
+        key.alive.push_back({static_cast<uint32_t>(i), {static_cast<uint16_t>(prefix.size())}});
+    }
+    // Shorter keys first: a key is complete before another inherits from it.
+    std::vector<Key*> keys;
+    for (auto& [prefix, key] : index) keys.push_back(&key);
+    std::sort(keys.begin(), keys.end(), [](const Key* a, const Key* b) {
+        return a->text.size() != b->text.size() ? a->text.size() < b->text.size() : a->text < b->text;
     });
-    for (size_t i = 0; i < keys.size(); ++i) index[keys[i].text] = i;
     std::vector<bool> reported(patterns.size(), false);
-    std::vector<RadixKey> radix;
-    for (Key& key : keys) {
-        for (size_t cut = key.text.rfind('/'); cut != std::string::npos;
-             cut = cut == 0 ? std::string::npos : key.text.rfind('/', cut - 1)) {
-            auto above = index.find(key.text.substr(0, cut));
+    for (Key* key : keys) {
+        for (size_t cut = key->text.rfind('/'); cut != std::string::npos;
+             cut = cut == 0 ? std::string::npos : key->text.rfind('/', cut - 1)) {
+            auto above = index.find(key->text.substr(0, cut));
             if (above == index.end()) continue;
-            for (const Alive& alive : keys[above->second].alive) {
-                Alive here = advance(patterns[alive.pattern].items, alive,
-                                     std::string_view(key.text).substr(cut));
-                if (!here.starts.empty()) key.alive.push_back(std::move(here));
-            }
+            inherit(patterns, above->second, *key);
             break;
         }
-        std::sort(key.alive.begin(), key.alive.end(),
-                  [](const Alive& a, const Alive& b) { return a.pattern < b.pattern; });
         std::vector<Seed> seeds;
-        for (const Alive& alive : key.alive) {
-            const GlobPattern& pattern = patterns[alive.pattern];
-            // Items before the first start are behind us and take no part.
-            uint16_t from = alive.starts.front();
-            Seed seed{pattern.items.subspan(from), alive.starts, pattern.methods};
-            for (uint16_t& start : seed.starts) start = static_cast<uint16_t>(start - from);
-            seeds.push_back(std::move(seed));
-        }
+        for (const Alive& alive : key->alive) seeds.push_back(to_seed(patterns[alive.pattern], alive));
         const Compiled& compiled = compile(seeds);
         if (compiled.kind == AutomatonKind::refused) {
-            for (const Alive& alive : key.alive) refused.push_back(patterns[alive.pattern].payload);
-            continue;
+            for (const Alive& alive : key->alive) set.refused.push_back(patterns[alive.pattern].payload);
+            return set;
         }
-        radix.push_back({key.text, static_cast<uint32_t>(points.size())});
+        set.points.emplace(key->text, static_cast<uint32_t>(points.size()));
         points.push_back({compiled.code, static_cast<uint32_t>(members.size())});
-        for (size_t i = 0; i < key.alive.size(); ++i) {
-            members.push_back(patterns[key.alive[i].pattern].payload);
-            if (compiled.reported[i]) reported[key.alive[i].pattern] = true;
+        for (size_t i = 0; i < key->alive.size(); ++i) {
+            members.push_back(patterns[key->alive[i].pattern].payload);
+            if (compiled.reported[i]) reported[key->alive[i].pattern] = true;
         }
     }
-    std::sort(radix.begin(), radix.end(),
-              [](const RadixKey& a, const RadixKey& b) { return a.text < b.text; });
-    uint32_t root = build_radix(nodes, radix);
     for (size_t i = 0; i < patterns.size(); ++i) {
-        if (!reported[i] && refused.empty()) covered.push_back(patterns[i].payload);
+        if (!reported[i]) set.covered.push_back(patterns[i].payload);
     }
-    return root;
+    return set;
+}
+
+uint32_t GlobCompiler::add_tree(const GlobSet& set) {
+    std::vector<RadixKey> keys;
+    for (const auto& [prefix, point] : set.points) keys.push_back({prefix, none, point});
+    return build_radix(nodes, keys);
 }
 
 }  // namespace ringtime::route

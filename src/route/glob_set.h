@@ -5,6 +5,7 @@
 // globs are. Public routes of plugins and apps and the patterns of plugin routes are all such sets.
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,7 +50,7 @@ struct GlobStop {
                                          std::string_view path) noexcept {
     GlobStop stop;
     walk(view.nodes.data(), root, path, [&](const Node& node, size_t position) noexcept {
-        if (node.value != none && at_boundary(path, position)) stop = {node.value, position};
+        if (node.point != none && at_boundary(path, position)) stop = {node.point, position};
     });
     return stop;
 }
@@ -74,13 +75,20 @@ struct GlobPattern {
     uint32_t payload = 0;
 };
 
+/// A compiled set before its tree is built.
+struct GlobSet {
+    std::map<std::string, uint32_t> points;  ///< Literal prefix -> point.
+    std::vector<uint32_t> refused;           ///< Payloads of patterns that no automaton could take.
+    std::vector<uint32_t> covered;           ///< Payloads of patterns that earlier ones cover.
+};
+
 /// Compiles sets, one after the other, into shared storage.
 class GlobCompiler {
  public:
-    /// `patterns` in order of priority. Returns the root of the set. The payloads of patterns that no
-    /// automaton could take go to `refused`, of those that earlier ones cover to `covered`.
-    [[nodiscard]] uint32_t add_set(std::span<const GlobPattern> patterns, std::vector<uint32_t>& refused,
-                                   std::vector<uint32_t>& covered);
+    /// Compiles a set of `patterns`, in order of priority, down to the keys of its tree.
+    [[nodiscard]] GlobSet compile_set(std::span<const GlobPattern> patterns);
+    /// Appends a tree of these keys alone and returns its root.
+    [[nodiscard]] uint32_t add_tree(const GlobSet& set);
 
     std::vector<Node> nodes;
     std::vector<Point> points;
@@ -95,6 +103,7 @@ class GlobCompiler {
         std::vector<bool> reported;
     };
     [[nodiscard]] const Compiled& compile(std::span<const Seed> seeds);
+    void inherit(std::span<const GlobPattern> patterns, const Key& above, Key& key) const;
 
     /// Equal seeds give equal automata: most sets share a handful.
     std::unordered_map<std::u16string, Compiled> compiled_;

@@ -75,7 +75,7 @@ std::string PatternRoutesBuilder::parse_segment(std::string_view segment, bool l
         return add_name(segment.size() > 1 ? segment.substr(1) : segment);
     }
     if (segment.find_first_of("*?") != std::string_view::npos) return "has `*` or `?` inside a segment";
-    Glob literal = parse_glob("/" + std::string(segment));
+    Glob literal = parse_glob(std::string("/").append(segment));
     if (literal.error) return literal.error;
     pattern.items.insert(pattern.items.end(), literal.items.begin(), literal.items.end());
     pattern.kinds.push_back(segment_literal);
@@ -131,12 +131,11 @@ std::unique_ptr<const PatternRoutes> PatternRoutesBuilder::compile(std::vector<P
             names.push_back({add_text(name), static_cast<uint32_t>(name.size())});
         }
     }
-    std::vector<uint32_t> refused;
-    std::vector<uint32_t> covered;
     std::unique_ptr<PatternRoutes> routes(new PatternRoutes);
-    routes->root_ = compiler.add_set(globs, refused, covered);
-    if (!refused.empty()) {
-        const Pending& pattern = pending_[refused.front()];
+    GlobSet set = compiler.compile_set(globs);
+    routes->root_ = compiler.add_tree(set);
+    if (!set.refused.empty()) {
+        const Pending& pattern = pending_[set.refused.front()];
         problems.push_back({Severity::error, ProblemCode::globs_too_complex, Subject::handler,
                             Subject::nothing, pattern.handler, none,
                             "route `" + pattern.text + "` and its neighbours need too large an automaton"});

@@ -65,6 +65,7 @@ uint32_t build_radix(std::vector<Node>& nodes, std::span<const RadixKey> keys) {
         if (task.node != root) set_label(nodes[task.node], keys, task);
         if (keys[task.first].text.size() == task.depth) {
             nodes[task.node].value = keys[task.first].value;
+            nodes[task.node].point = keys[task.first].point;
             ++task.first;
         }
         if (task.first != task.last) add_children(nodes, keys, task, tasks);

@@ -85,7 +85,8 @@ Cursor RouteTable::resolve(const App& app, std::string_view path, size_t positio
 
 Cursor RouteTable::longest(const Scope& scope, std::string_view path) const noexcept {
     Cursor best;
-    for_each_candidate(scope, path, [&best](Cursor candidate) noexcept { best = candidate; });
+    walk_scope(scope, path, [&best](Cursor candidate) noexcept { best = candidate; },
+               [](GlobStop) noexcept {});
     return best;
 }
 
@@ -115,41 +116,46 @@ uint32_t RouteTable::take_longest(Match& match) const noexcept {
     return mount.globs;
 }
 
-void RouteTable::decide_public(Match& match, uint32_t own_globs, std::string_view path,
-                               uint16_t method_bit) const noexcept {
-    auto accept = [&](uint32_t record, Origin origin) noexcept {
+void RouteTable::decide_public(Match& match, const GlobStop* stops, uint32_t own_globs,
+                               std::string_view path, uint16_t method_bit) const noexcept {
+    struct Lane {
+        Run run;
+        uint32_t point;
+        Origin origin;
+    };
+    auto lane = [&](const GlobStop& stop, std::string_view text, Origin origin) noexcept {
+        return Lane{{&view_.code[view_.points[stop.point].code], text.substr(stop.position)},
+                    stop.point, origin};
+    };
+    auto accept = [&](const Lane& from, const Verdict& verdict) noexcept {
+        uint32_t record = to_match(view_, from.point, verdict).payload;
         if (record == none || match.is_public) return;
         match.is_public = true;
-        match.public_origin = origin;
+        match.public_origin = from.origin;
         match.public_source = publics_[record].source;
     };
-    // One automaton per scope that has globs of plugins, one of the winner. They run in pairs.
-    Run runs[host_levels_max + 1];
-    uint32_t points[host_levels_max + 1];
-    size_t count = 0;
-    auto add = [&](uint32_t root, std::string_view text) noexcept {
-        if (root == none) return;
-        GlobStop stop = find_point(view_, root, text);
-        if (stop.point == none) return;
-        points[count] = stop.point;
-        runs[count++] = {&view_.code[view_.points[stop.point].code], text.substr(stop.position)};
-    };
-    for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next) {
-        add(scopes_[scope].globs, path);
+    // Scope after scope for the plugins; the last of them that has a point runs beside the winner's own.
+    const GlobStop* last = nullptr;
+    for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next, ++stops) {
+        if (stops->point == none) continue;
+        if (last) {
+            Lane before = lane(*last, path, Origin::plugin);
+            accept(before, run_automaton(before.run.code, before.run.text, method_bit));
+        }
+        last = stops;
     }
-    size_t plugins = count;
-    add(own_globs, path.substr(match.base_size));
-    for (size_t i = 0; i < count; i += 2) {
+    std::string_view rest = path.substr(match.base_size);
+    GlobStop own = own_globs == none ? GlobStop{} : find_point(view_, own_globs, rest);
+    if (last && own.point != none) {
+        Lane plugin = lane(*last, path, Origin::plugin);
+        Lane app = lane(own, rest, Origin::app);
         Verdict verdicts[2];
-        if (i + 1 < count) {
-            run_automata(runs[i], runs[i + 1], method_bit, verdicts[0], verdicts[1]);
-        } else {
-            verdicts[0] = run_automaton(runs[i].code, runs[i].text, method_bit);
-        }
-        for (size_t k = i; k < count && k < i + 2; ++k) {
-            accept(to_match(view_, points[k], verdicts[k - i]).payload,
-                   k < plugins ? Origin::plugin : Origin::app);
-        }
+        run_automata(plugin.run, app.run, method_bit, verdicts[0], verdicts[1]);
+        accept(plugin, verdicts[0]);
+        accept(app, verdicts[1]);
+    } else if (last || own.point != none) {
+        Lane only = last ? lane(*last, path, Origin::plugin) : lane(own, rest, Origin::app);
+        accept(only, run_automaton(only.run.code, only.run.text, method_bit));
     }
 }
 
@@ -160,12 +166,15 @@ Match RouteTable::match(std::string_view host, std::string_view path,
     if (host.ends_with('.')) host.remove_suffix(1);
     match.host_ = host;
     match.scope_ = scope_of(host);
-    Cursor* cursor = match.cursors_;
-    for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next) {
-        *cursor++ = longest(scopes_[scope], path);
+    GlobStop stops[host_levels_max];
+    size_t level = 0;
+    for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next, ++level) {
+        walk_scope(scopes_[scope], path,
+                   [&](Cursor candidate) noexcept { match.cursors_[level] = candidate; },
+                   [&](GlobStop stop) noexcept { stops[level] = stop; });
     }
     uint32_t own_globs = take_longest(match);
-    decide_public(match, own_globs, path, method_bit);
+    decide_public(match, stops, own_globs, path, method_bit);
     return match;
 }
 

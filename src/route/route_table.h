@@ -44,6 +44,7 @@ struct Match {
 
  private:
     friend class RouteTable;
+    friend class Explainer;
     std::string_view host_;
     uint32_t scope_ = 0;           ///< The most specific one.
     Cursor cursors_[host_levels_max];
@@ -52,12 +53,12 @@ struct Match {
 // --- The sections of the block; indexes refer to other sections. ---
 
 struct Scope {
-    uint32_t bases = none;       ///< Root of the tree of bases.
-    uint32_t globs = none;       ///< Root of the public globs of plugins; none without any.
+    uint32_t tree = none;        ///< Root of the tree of bases and of prefixes of plugins' globs.
     uint32_t next = none;        ///< The next less specific scope.
     uint16_t suffix_size = 0;    ///< Wildcards: bytes of `.domain`; 0 otherwise.
     uint16_t text_size = 0;
     uint32_t text = 0;           ///< `shop.example.com`, `*.example.com`, or empty for any host.
+    uint32_t has_globs = 0;      ///< Whether any point stands in the tree.
 };
 
 struct Mount {
@@ -139,27 +140,28 @@ class RouteTable {
     RouteTable() = default;
     [[nodiscard]] uint32_t scope_of(std::string_view host) const noexcept;
     [[nodiscard]] Cursor longest(const Scope& scope, std::string_view path) const noexcept;
-    /// Calls `visit(Cursor)` for each mount of `scope` whose base takes `path`, shortest first.
-    template <typename Visit>
-    void for_each_candidate(const Scope& scope, std::string_view path, Visit&& visit) const noexcept {
-        if (scope.bases == none) return;
-        walk(view_.nodes.data(), scope.bases, path, [&](const Node& node, size_t position) noexcept {
-            if (node.value == none) return;
-            if ((node.value & app_flag) == 0) {
-                if (at_boundary(path, position)) {
-                    visit(Cursor{node.value, static_cast<uint32_t>(position)});
-                }
-                return;
+    /// One walk of a scope: `visit_mount(Cursor)` for each mount whose base takes `path`, shortest
+    /// first, and `visit_point(GlobStop)` for each prefix of globs that does.
+    template <typename VisitMount, typename VisitPoint>
+    void walk_scope(const Scope& scope, std::string_view path, VisitMount&& visit_mount,
+                    VisitPoint&& visit_point) const noexcept {
+        if (scope.tree == none) return;
+        walk(view_.nodes.data(), scope.tree, path, [&](const Node& node, size_t position) noexcept {
+            if ((node.value & node.point) == none) return;
+            if (at_boundary(path, position)) {
+                if (node.point != none) visit_point(GlobStop{node.point, position});
+                if (node.value < app_flag) visit_mount(Cursor{node.value, static_cast<uint32_t>(position)});
             }
+            if (node.value == none || node.value < app_flag) return;
             Cursor version = resolve(apps_[node.value & ~app_flag], path, position);
-            if (version.mount != none) visit(version);
+            if (version.mount != none) visit_mount(version);
         });
     }
     [[nodiscard]] Cursor resolve(const App& app, std::string_view path, size_t position) const noexcept;
     [[nodiscard]] uint32_t resolve_version(const App& app, std::string_view text) const noexcept;
     /// Fills in the best candidate and moves its cursor on. Returns the root of its own public globs.
     uint32_t take_longest(Match& match) const noexcept;
-    void decide_public(Match& match, uint32_t own_globs, std::string_view path,
+    void decide_public(Match& match, const GlobStop* stops, uint32_t own_globs, std::string_view path,
                        uint16_t method_bit) const noexcept;
     [[nodiscard]] std::string_view text(uint32_t offset, size_t size) const noexcept {
         return {text_.data() + offset, size};

@@ -37,7 +37,7 @@ constexpr Side no_side{};
 [[nodiscard]] Side a_mount(uint32_t id) noexcept { return {Subject::mount, id}; }
 [[nodiscard]] Side a_route(uint32_t source) noexcept { return {Subject::public_route, source}; }
 
-[[nodiscard]] std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
+[[nodiscard]] std::string quoted(std::string_view text) { return std::string("`").append(text).append("`"); }
 
 [[nodiscard]] bool is_base_byte(char c) noexcept {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
@@ -115,6 +115,8 @@ struct TableBuilder::State {
     uint32_t hosts_root = none;
     /// Keys of the tree of each scope: base without the `/` of the root -> mount or flagged app.
     std::vector<std::map<std::string, uint32_t>> bases{1};
+    /// Public globs of plugins per scope, compiled: their points join the tree of bases.
+    std::unordered_map<uint32_t, GlobSet> plugin_globs;
 
     [[nodiscard]] BuildResult build();
 
@@ -136,7 +138,7 @@ struct TableBuilder::State {
     void link_mounts(RouteTable& draft);
     void parse_publics();
     void add_globs();
-    void add_glob_set(std::span<const uint32_t> indexes, uint32_t& root);
+    [[nodiscard]] GlobSet compile_globs(std::span<const uint32_t> indexes);
     void warn_of_shadows(const RouteTable& draft);
     void warn_of_shadow(const RouteTable& draft, const PendingPublic& route, const Mount& mount);
     void view(RouteTable& draft) const noexcept;
@@ -307,7 +309,7 @@ void TableBuilder::State::link_scopes() {
         if (name.starts_with("*.")) name.remove_prefix(2);
         scopes[scope].next = 0;
         for (size_t dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
-            auto above = scope_index.find("*" + std::string(name.substr(dot)));
+            auto above = scope_index.find(std::string("*").append(name.substr(dot)));
             if (above == scope_index.end()) continue;
             scopes[scope].next = above->second;
             break;
@@ -323,12 +325,37 @@ void TableBuilder::State::link_scopes() {
     }
 }
 
+namespace {
+
+/// One list of keys, sorted, in which a base and a prefix of globs that are equal are one key.
+[[nodiscard]] std::vector<RadixKey> merge_points(std::vector<RadixKey> keys,
+                                                 const std::map<std::string, uint32_t>& points) {
+    std::vector<RadixKey> merged;
+    auto key = keys.begin();
+    for (const auto& [prefix, point] : points) {
+        while (key != keys.end() && key->text < prefix) merged.push_back(*key++);
+        if (key != keys.end() && key->text == prefix) {
+            merged.push_back({prefix, (key++)->value, point});
+        } else {
+            merged.push_back({prefix, none, point});
+        }
+    }
+    merged.insert(merged.end(), key, keys.end());
+    return merged;
+}
+
+}  // namespace
+
 void TableBuilder::State::build_trees() {
     std::vector<RadixKey> keys;
-    for (size_t scope = 0; scope < scopes.size(); ++scope) {
+    for (uint32_t scope = 0; scope < scopes.size(); ++scope) {
         keys.clear();
-        for (const auto& [base, value] : bases[scope]) keys.push_back({base, value});
-        if (!keys.empty()) scopes[scope].bases = build_radix(globs.nodes, keys);
+        for (const auto& [base, value] : bases[scope]) keys.push_back({base, value, none});
+        if (auto set = plugin_globs.find(scope); set != plugin_globs.end()) {
+            scopes[scope].has_globs = 1;
+            keys = merge_points(std::move(keys), set->second.points);
+        }
+        if (!keys.empty()) scopes[scope].tree = build_radix(globs.nodes, keys);
     }
     if (hosts.size() == 1) return;
     std::map<std::string, uint32_t> reversed;
@@ -338,7 +365,7 @@ void TableBuilder::State::build_trees() {
         reversed.emplace(std::string(key.rbegin(), key.rend()), scope);
     }
     keys.clear();
-    for (const auto& [host, scope] : reversed) keys.push_back({host, scope});
+    for (const auto& [host, scope] : reversed) keys.push_back({host, scope, none});
     hosts_root = build_radix(globs.nodes, keys);
 }
 
@@ -359,14 +386,15 @@ void TableBuilder::State::link_mounts(RouteTable& draft) {
         std::string_view base = base_of(mount);
         size_t size = base == "/" ? 0 : base.size();
         Cursor shorter;
-        draft.for_each_candidate(scopes[mount.scope], base, [&](Cursor candidate) noexcept {
+        auto consider = [&](Cursor candidate) noexcept {
             if (candidate.base_size < size) shorter = candidate;
             if (candidate.base_size != size || mount.version != none) return;
             const Mount& same = mounts[candidate.mount];
             if (same.version == none) return;
             report(ProblemCode::spelled_version, a_mount(same.id), a_mount(mount.id),
                    "base " + quoted(base) + " also names a version of " + quoted(base_of(same)));
-        });
+        };
+        draft.walk_scope(scopes[mount.scope], base, consider, [](GlobStop) noexcept {});
         mount.shorter = shorter.mount;
         mount.shorter_size = static_cast<uint16_t>(shorter.base_size);
     }
@@ -398,25 +426,24 @@ void TableBuilder::State::parse_publics() {
     }
 }
 
-void TableBuilder::State::add_glob_set(std::span<const uint32_t> indexes, uint32_t& root) {
+GlobSet TableBuilder::State::compile_globs(std::span<const uint32_t> indexes) {
     std::vector<GlobPattern> patterns;
     for (uint32_t index : indexes) {
         patterns.push_back({publics[index].items, publics[index].methods, index});
     }
-    std::vector<uint32_t> refused;
-    std::vector<uint32_t> covered;
-    root = globs.add_set(patterns, refused, covered);
-    if (!refused.empty()) {
-        report(ProblemCode::globs_too_complex, a_route(publics[refused.front()].source),
-               a_route(publics[refused.back()].source),
-               "public routes from " + quoted(publics[refused.front()].glob) + " to " +
-                   quoted(publics[refused.back()].glob) +
+    GlobSet set = globs.compile_set(patterns);
+    if (!set.refused.empty()) {
+        const PendingPublic& first = publics[set.refused.front()];
+        const PendingPublic& last = publics[set.refused.back()];
+        report(ProblemCode::globs_too_complex, a_route(first.source), a_route(last.source),
+               "public routes from " + quoted(first.glob) + " to " + quoted(last.glob) +
                    " together need too large an automaton: use fewer `**` in the middle");
     }
-    for (uint32_t index : covered) {
+    for (uint32_t index : set.covered) {
         report(ProblemCode::shadowed_public, a_route(publics[index].source), no_side,
                "public route " + quoted(publics[index].glob) + " is covered by earlier ones");
     }
+    return set;
 }
 
 void TableBuilder::State::add_globs() {
@@ -424,18 +451,18 @@ void TableBuilder::State::add_globs() {
     std::unordered_map<uint32_t, std::vector<uint32_t>> of_mount;
     for (uint32_t i = 0; i < publics.size(); ++i) {
         if (publics[i].origin == Origin::plugin) {
-            of_scope[scope_index.at(publics[i].host)].push_back(i);
+            of_scope[scope_of(publics[i].host)].push_back(i);
         } else {
             of_mount[publics[i].mount].push_back(i);
         }
     }
-    for (const auto& [scope, indexes] : of_scope) add_glob_set(indexes, scopes[scope].globs);
+    for (const auto& [scope, indexes] : of_scope) plugin_globs[scope] = compile_globs(indexes);
     std::unordered_map<uint32_t, uint32_t> roots;
     for (Mount& mount : mounts) {
         auto routes = of_mount.find(mount.id);
         if (routes == of_mount.end()) continue;
         auto [root, added] = roots.try_emplace(mount.id, none);
-        if (added) add_glob_set(routes->second, root->second);
+        if (added) root->second = globs.add_tree(compile_globs(routes->second));
         mount.globs = root->second;
     }
 }
@@ -475,18 +502,14 @@ BuildResult TableBuilder::State::build() {
     }
     add_apps(std::move(folders));
     parse_publics();
-    for (const PendingPublic& route : publics) {
-        if (route.origin == Origin::plugin) (void)scope_of(route.host);
-    }
+    if (failed()) return {nullptr, std::move(problems)};
+    add_globs();
     link_scopes();
     build_trees();
     std::unique_ptr<RouteTable> table(new RouteTable);
     view(*table);
     link_mounts(*table);
     if (failed()) return {nullptr, std::move(problems)};
-    add_globs();
-    if (failed()) return {nullptr, std::move(problems)};
-    view(*table);
     warn_of_shadows(*table);
     pack(*table);
     return {std::move(table), std::move(problems)};
@@ -551,8 +574,8 @@ void TableBuilder::State::warn_of_shadow(const RouteTable& draft, const PendingP
     }
     whole.insert(whole.end(), route.items.begin(), route.items.end());
     for (uint32_t scope = mount.scope; scope != none; scope = scopes[scope].next) {
-        if (scopes[scope].globs == none) continue;
-        GlobStop stop = find_point(draft.view_, scopes[scope].globs, prefix);
+        if (!scopes[scope].has_globs) continue;
+        GlobStop stop = find_point(draft.view_, scopes[scope].tree, prefix);
         if (stop.point == none) continue;
         size_t last = stop.point + 1 < globs.points.size() ? globs.points[stop.point + 1].members
                                                            : globs.members.size();

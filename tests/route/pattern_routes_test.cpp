@@ -185,8 +185,10 @@ TEST(PatternRoutesProperty, agrees_with_a_scan_of_all_patterns) {
             for (unsigned k = 1 + random() % 3, i = 0; i < k; ++i) {
                 std::string part = choices[random() % 6];
                 if (i + 1 == k && random() % 5 == 0) part = "*";
-                text += "/" + (part[0] == ':' ? ":p" + std::to_string(i) : part);
-                shape += "/" + (part[0] == ':' ? ":" : part);
+                bool param = part[0] == ':';
+                text.append("/").append(part);
+                if (param) text.append(std::to_string(i));
+                shape.append("/").append(param ? ":" : part.c_str());
             }
             auto method = static_cast<uint16_t>(1U << (1 + random() % 3));
             if (!used.insert(shape + std::to_string(method)).second) continue;

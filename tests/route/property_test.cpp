@@ -70,13 +70,14 @@ class Generator {
         if (chance(60) && !oracle.mounts.empty()) {
             path = oracle.mounts[below(static_cast<unsigned>(oracle.mounts.size()))].base;
             if (path == "/") path = "";
-            if (chance(30)) path += "@" + range();
+            if (chance(30)) path.append("@").append(range());
             if (chance(10) && !path.empty()) path.pop_back();
         }
         static const char* const parts[] = {"a", "b", "ab", "ba", "aab", "shop", "", "c", "@s", "a@1", "axb", "aaaaaa"};
         for (unsigned n = below(4); n > 0; --n) path += std::string("/") + pick(parts);
         if (chance(10)) path += chance(50) ? "/" : "b";
-        return path.empty() || path[0] != '/' ? "/" + path : path;
+        if (path.empty() || path[0] != '/') path.insert(path.begin(), '/');
+        return path;
     }
 
  private:
