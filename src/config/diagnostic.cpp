@@ -7,18 +7,34 @@
 #include "base/json.h"
 
 namespace ringtime::config {
+namespace {
+
+/// Keys of a file appear in messages; a line end in one must not begin a line of the log.
+void append_printable(std::string& out, std::string_view text) {
+    for (char c : text) {
+        auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == 0x7F) {
+            fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+        } else {
+            out += c;
+        }
+    }
+}
+
+}  // namespace
 
 std::string render(const Diagnostic& diagnostic) {
-    std::string out = diagnostic.file;
+    std::string out;
+    append_printable(out, diagnostic.file);
     if (diagnostic.line != 0) {
         fmt::format_to(std::back_inserter(out), ":{}:{}", diagnostic.line, diagnostic.column);
     }
     if (!out.empty()) out += ": ";
     out += diagnostic.severity == Severity::error ? "error: " : "warning: ";
-    out += diagnostic.text;
+    append_printable(out, diagnostic.text);
     if (!diagnostic.remedy.empty()) {
         out += "; ";
-        out += diagnostic.remedy;
+        append_printable(out, diagnostic.remedy);
     }
     return out;
 }

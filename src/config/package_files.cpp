@@ -226,7 +226,6 @@ class MountNames {
 void read_mounts(const Environment& environment, const Settings& settings,
                  const YamlNode& mounts, size_t folder_order, std::vector<Package>& packages,
                  Diagnostics& diagnostics) {
-    if (mounts.items.empty()) return;
     MountNames names;
     std::string file_folder = absolute_path(settings.config_file);
     file_folder.resize(std::max<size_t>(file_folder.rfind('/'), 1));
@@ -349,9 +348,9 @@ Position package_position(const Package& package) noexcept {
 }
 
 std::vector<Package> find_packages(const Environment& environment, const Settings& settings,
-                                   const SettingsSource& source, Diagnostics& diagnostics) {
+                                   const YamlNode& runtime_config, Diagnostics& diagnostics) {
     Search search(environment, diagnostics);
-    auto absence = source.plugin_dirs_given ? Search::Absence::an_error : Search::Absence::allowed;
+    auto absence = settings.plugin_dirs_given ? Search::Absence::an_error : Search::Absence::allowed;
     for (const std::string& folder : settings.plugin_dirs) {
         search.search(folder, PackageKind::plugin, absence);
     }
@@ -359,7 +358,10 @@ std::vector<Package> find_packages(const Environment& environment, const Setting
         search.search(folder, PackageKind::app, Search::Absence::an_error);
     }
     std::vector<Package> packages = std::move(search.packages);
-    read_mounts(environment, settings, source.mounts, search.folder_order(), packages, diagnostics);
+    const YamlNode* mounts = runtime_config.find("mounts");
+    if (mounts && mounts->kind == YamlNode::Kind::sequence && !mounts->items.empty()) {
+        read_mounts(environment, settings, *mounts, search.folder_order(), packages, diagnostics);
+    }
     return packages;
 }
 

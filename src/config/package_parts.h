@@ -13,7 +13,7 @@ namespace ringtime::config {
 /// Packages of all search folders and of `mounts:`, in the order they were found.
 [[nodiscard]] std::vector<Package> find_packages(const Environment& environment,
                                                  const Settings& settings,
-                                                 const SettingsSource& source,
+                                                 const YamlNode& runtime_config,
                                                  Diagnostics& diagnostics);
 
 /// Fills in default entrypoints and bases, and checks that every named file is there, is a file, and

@@ -42,9 +42,9 @@ LoadResult load_configuration(const Environment& environment) {
     Diagnostics& diagnostics = result.diagnostics;
     Settings& settings = result.configuration.settings;
     std::vector<Package>& packages = result.configuration.packages;
-    SettingsSource source;
-    settings = resolve_settings(environment, source, diagnostics);
-    packages = find_packages(environment, settings, source, diagnostics);
+    YamlNode runtime_config = load_runtime_config(environment, diagnostics);
+    settings = resolve_settings(environment, runtime_config, diagnostics);
+    packages = find_packages(environment, settings, runtime_config, diagnostics);
     result.configuration.disabled = take_disabled(packages);
     resolve_files(packages, settings, diagnostics);
     check_rules(packages, result.configuration.disabled, settings, diagnostics);

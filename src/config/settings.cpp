@@ -29,8 +29,7 @@ struct Found {
 
     [[nodiscard]] ValueText value() const { return {label, text, at}; }
     void error(std::string_view what, std::string remedy) const {
-        context->diagnostics.error(context->file, at, fmt::format("{}: {}", label, what),
-                                   std::move(remedy));
+        context->diagnostics.error(context->file, at, about(label, what), std::move(remedy));
     }
 };
 
@@ -67,26 +66,31 @@ class SettingSources {
         return std::nullopt;
     }
 
-    /// As find(), split into its parts: at `separator` in the environment, by items in the file.
-    std::vector<Found> find_list(std::string_view variable, std::string_view key, char separator) {
+    /// As find(), in parts: one text is split at any of `separators`, a list of the file is split already.
+    std::vector<Found> find_list(std::string_view variable, std::string_view key,
+                                 std::string_view separators) {
         std::vector<Found> parts;
         auto found = find(variable, key);
         if (!found) return parts;
-        bool is_list = found->node && found->node->kind != YamlNode::Kind::scalar;
-        if (is_list) {
-            for (auto& item : read_texts(*found->context, found->label, *found->node)) {
-                parts.push_back({found->context, found->label, item.value, item.at, found->node});
+        auto add = [&](std::string_view text, Position at) {
+            size_t begin = text.find_first_not_of(" \t");
+            if (begin == std::string_view::npos) return false;
+            text = text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+            parts.push_back({found->context, found->label, std::string(text), at, found->node});
+            return true;
+        };
+        if (found->node && found->node->kind != YamlNode::Kind::scalar) {
+            for (const auto& item : read_texts(*found->context, found->label, *found->node)) {
+                if (add(*item, item.at)) continue;
+                found->at = item.at;
+                found->error("an item is empty", "remove it");
             }
             return parts;
         }
-        std::string text = found->text;
-        if (separator == ' ') std::replace(text.begin(), text.end(), '\t', ' ');
+        std::string_view text = found->text;
         for (size_t begin = 0; begin <= text.size();) {
-            size_t end = std::min(text.find(separator, begin), text.size());
-            std::string part = text.substr(begin, end - begin);
-            if (part.find_first_not_of(' ') != std::string::npos) {
-                parts.push_back({found->context, found->label, part, found->at, found->node});
-            }
+            size_t end = std::min(text.find_first_of(separators, begin), text.size());
+            add(text.substr(begin, end - begin), found->at);
             begin = end + 1;
         }
         return parts;
@@ -235,7 +239,7 @@ void read_listen(SettingSources& sources, Settings& settings) {
             }
         }
     } else {
-        for (const Found& part : sources.find_list("RUNTIME_LISTEN", "listen", ' ')) {
+        for (const Found& part : sources.find_list("RUNTIME_LISTEN", "listen", " \t\n")) {
             add_listen(part, ProxyProtocol::off, settings);
         }
     }
@@ -249,32 +253,39 @@ void read_listen(SettingSources& sources, Settings& settings) {
 std::vector<std::string> read_folders(SettingSources& sources, std::string_view variable,
                                        std::string_view key, const std::string& config_file) {
     std::vector<std::string> folders;
-    for (const Found& part : sources.find_list(variable, key, ':')) {
-        size_t begin = part.text.find_first_not_of(' ');
-        std::string path = part.text.substr(begin, part.text.find_last_not_of(' ') - begin + 1);
-        bool beside_the_file = part.node && path.front() != '/';
-        folders.push_back(beside_the_file ? directory_of(config_file) + "/" + path : path);
+    for (const Found& part : sources.find_list(variable, key, ":")) {
+        bool beside_the_file = part.node && part.text.front() != '/';
+        folders.push_back(beside_the_file ? directory_of(config_file) + "/" + part.text : part.text);
     }
     return folders;
 }
 
+/// One network, or IPv4 networks joined by `:` as lists of the environment usually are.
+bool add_networks(std::string_view text, std::vector<Cidr>& out) {
+    if (auto network = parse_cidr(text)) {
+        out.push_back(*network);
+        return true;
+    }
+    std::vector<Cidr> networks;
+    for (const std::string& part : split_path_list(text)) {
+        auto network = parse_cidr(part);
+        if (!network) return false;
+        networks.push_back(*network);
+    }
+    out.insert(out.end(), networks.begin(), networks.end());
+    return !networks.empty();
+}
+
 void read_trusted(SettingSources& sources, Settings& settings) {
-    // Not split at colons, which IPv6 needs itself: spaces and commas part them.
-    for (const Found& part : sources.find_list("RUNTIME_TRUSTED_PROXIES", "trustedProxies", ' ')) {
-        for (size_t begin = 0; begin < part.text.size();) {
-            size_t end = std::min(part.text.find(',', begin), part.text.size());
-            std::string text = part.text.substr(begin, end - begin);
-            begin = end + 1;
-            if (text.empty()) continue;
-            if (text == "unix") {
-                settings.trust_local_sockets = true;
-            } else if (auto network = parse_cidr(text)) {
-                settings.trusted_proxies.push_back(*network);
-            } else {
-                part.error(fmt::format("{} is not a network", quote(text)),
-                           "expected an address or a network without bits behind its prefix "
-                           "(10.0.0.0/8, fd00::/8), or unix");
-            }
+    // IPv6 needs its colons itself, so spaces and commas part networks too.
+    for (const Found& part :
+         sources.find_list("RUNTIME_TRUSTED_PROXIES", "trustedProxies", " ,\t\n")) {
+        if (part.text == "unix") {
+            settings.trust_local_sockets = true;
+        } else if (!add_networks(part.text, settings.trusted_proxies)) {
+            part.error(fmt::format("{} is not a network", quote(part.text)),
+                       "expected an address or a network without bits behind its prefix "
+                       "(10.0.0.0/8, fd00::/8), or unix");
         }
     }
 }
@@ -461,14 +472,6 @@ void check_mounts(SettingSources& sources) {
                          "expected a list: one item per mount, each begun by \"- \"");
 }
 
-/// Moved, not copied: 100,000 mounts are a million nodes. `root` is not read afterwards.
-void take_mounts(YamlNode& root, SettingsSource& source) {
-    for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
-        bool is_list = root.items[i + 1].kind == YamlNode::Kind::sequence;
-        if (is_list && root.items[i].text == "mounts") source.mounts = std::move(root.items[i + 1]);
-    }
-}
-
 }  // namespace
 
 std::string_view env_name(RuntimeEnv env) noexcept { return kEnvNames[static_cast<size_t>(env)]; }
@@ -478,20 +481,21 @@ bool Settings::trusts(const IpAddress& peer) const noexcept {
                        [&](const Cidr& network) { return network.contains(peer); });
 }
 
-Settings resolve_settings(const Environment& environment, SettingsSource& source,
+YamlNode load_runtime_config(const Environment& environment, Diagnostics& diagnostics) {
+    YamlNode root;
+    if (auto path = environment.get("RUNTIME_CONFIG")) {
+        std::string file(*path);
+        if (!load_yaml(file, file, runtime_config_limits, root, diagnostics)) root = {};
+    }
+    if (root.kind == YamlNode::Kind::null) root.kind = YamlNode::Kind::map;
+    return root;
+}
+
+Settings resolve_settings(const Environment& environment, const YamlNode& runtime_config,
                           Diagnostics& diagnostics) {
     Settings settings;
-    YamlNode root;
-    root.kind = YamlNode::Kind::map;
-    if (auto path = environment.get("RUNTIME_CONFIG")) {
-        settings.config_file = *path;
-        YamlNode loaded;
-        bool usable = load_yaml(settings.config_file, settings.config_file, runtime_config_limits,
-                                loaded, diagnostics);
-        if (usable && loaded.kind != YamlNode::Kind::null) root = std::move(loaded);
-    }
-    FileContext context{settings.config_file, diagnostics};
-    MapReader file(root, "", context);
+    settings.config_file = environment.get("RUNTIME_CONFIG").value_or("");
+    MapReader file(runtime_config, "", FileContext{settings.config_file, diagnostics});
     SettingSources sources(environment, file, diagnostics);
 
     read_env(sources, settings);
@@ -503,8 +507,8 @@ Settings resolve_settings(const Environment& environment, SettingsSource& source
         read_folders(sources, "RUNTIME_WORKER_DIRS", "workerDirs", settings.config_file);
     settings.plugin_dirs =
         read_folders(sources, "RUNTIME_PLUGIN_DIRS", "pluginDirs", settings.config_file);
-    source.plugin_dirs_given = !settings.plugin_dirs.empty();
-    if (!source.plugin_dirs_given) settings.plugin_dirs.emplace_back("./plugins");
+    settings.plugin_dirs_given = !settings.plugin_dirs.empty();
+    if (!settings.plugin_dirs_given) settings.plugin_dirs.emplace_back("./plugins");
     read_number(sources, "RUNTIME_POOL_SIZE", "poolSize", {1, limits::workers_max},
                 settings.pool_size);
     read_number(sources, "RUNTIME_EPHEMERAL_CONCURRENCY", "ephemeralConcurrency",
@@ -523,7 +527,6 @@ Settings resolve_settings(const Environment& environment, SettingsSource& source
     read_granted_routes(sources, settings);
     check_mounts(sources);
     file.finish();
-    take_mounts(root, source);
     warn_unknown_variables(environment, diagnostics);
     return settings;
 }

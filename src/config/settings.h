@@ -75,6 +75,7 @@ struct Settings {
     Cores cores;
     std::vector<std::string> worker_dirs;  ///< Absolute, or relative to the working directory.
     std::vector<std::string> plugin_dirs;
+    bool plugin_dirs_given = false;        ///< Not the default, which need not exist.
     size_t pool_size = 500;
     size_t ephemeral_concurrency = 64;
     size_t ephemeral_queue = limits::worker_queue_max;
@@ -98,14 +99,12 @@ struct Settings {
     [[nodiscard]] std::string api_base() const { return api_prefix + "/api"; }
 };
 
-/// What resolve_settings() leaves to the packages: the `mounts:` list of the file.
-struct SettingsSource {
-    YamlNode mounts;            ///< A sequence, or null without one.
-    bool plugin_dirs_given = false;
-};
+/// The file RUNTIME_CONFIG names, as a map; an empty one without the variable or after an error.
+[[nodiscard]] YamlNode load_runtime_config(const Environment& environment, Diagnostics& diagnostics);
 
-/// Resolves everything and adds what is wrong to `diagnostics`; the result is usable in any case.
-[[nodiscard]] Settings resolve_settings(const Environment& environment, SettingsSource& source,
-                                        Diagnostics& diagnostics);
+/// Resolves everything but `mounts:`, which are packages, and adds what is wrong to `diagnostics`; the
+/// result is usable in any case.
+[[nodiscard]] Settings resolve_settings(const Environment& environment,
+                                        const YamlNode& runtime_config, Diagnostics& diagnostics);
 
 }  // namespace ringtime::config

@@ -54,6 +54,11 @@ void report_form(const FileContext& context, const ValueText& value, std::string
 
 }  // namespace
 
+std::string about(std::string_view label, std::string_view text) {
+    bool goes_on = text.substr(0, 3) == "is " || text.substr(0, 7) == "cannot ";
+    return fmt::format("{}{}{}", label, goes_on ? " " : ": ", text);
+}
+
 std::optional<uint64_t> check_unsigned(const FileContext& context, const ValueText& value,
                                        Range range) {
     auto number = parse_unsigned(value.text);
@@ -169,8 +174,7 @@ std::string MapReader::label(std::string_view key) const {
 
 void MapReader::error(Position at, std::string_view key, std::string_view text,
                       std::string remedy) const {
-    context_.diagnostics.error(context_.file, at, fmt::format("{}: {}", label(key), text),
-                               std::move(remedy));
+    context_.diagnostics.error(context_.file, at, about(label(key), text), std::move(remedy));
 }
 
 const YamlNode* MapReader::take(std::string_view key, Need need) {

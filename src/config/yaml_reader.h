@@ -36,6 +36,9 @@ struct ValueText {
     Position at;
 };
 
+/// `label: text`, or `label is ...` where the text goes on from the label as a sentence.
+[[nodiscard]] std::string about(std::string_view label, std::string_view text);
+
 /// Both ends are allowed.
 struct Range {
     uint64_t min = 0;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <simdjson.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <yaml-cpp/eventhandler.h>
@@ -214,6 +215,35 @@ class TreeBuilder final : public YAML::EventHandler {
     size_t documents_ = 0;
 };
 
+/// Bytes YAML has no place for (YAML 1.2 §5.1): yaml-cpp would take some of them for the file's end.
+void refuse_unreadable_bytes(std::string_view text) {
+    auto is_control = [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
+    };
+    auto control = std::find_if(text.begin(), text.end(), is_control);
+    bool good = control == text.end() && simdjson::validate_utf8(text.data(), text.size());
+    if (good) return;
+    Position at{1, 1};
+    while (!text.empty() && !is_control(text.front())) {
+        size_t length = utf8_sequence_length(text);
+        if (length == 0) break;
+        bool line_ends = text.front() == '\n';
+        at = line_ends ? Position{at.line + 1, 1}
+                       : Position{at.line, at.column + static_cast<uint32_t>(length)};
+        text.remove_prefix(length);
+    }
+    if (text.empty()) return;
+    throw Refusal(at, fmt::format("the byte 0x{:02x} is no text", static_cast<unsigned char>(text.front())),
+                  "save the file as UTF-8");
+}
+
+/// What yaml-cpp says, on one line: some of its messages end in the character they complain about.
+std::string one_line(std::string text) {
+    text.resize(std::min(text.size(), text.find_first_of("\r\n")));
+    while (!text.empty() && (text.back() == ' ' || text.back() == ':')) text.pop_back();
+    return text;
+}
+
 /// A JSON number by its grammar (RFC 8259 §6): no leading zeros, no bare points, no infinities.
 bool is_json_number(std::string_view text) noexcept {
     auto digits = [&] {
@@ -317,12 +347,12 @@ const YamlNode* YamlNode::find(std::string_view key) const noexcept {
 
 std::string_view describe(YamlNode::Kind kind) noexcept {
     switch (kind) {
-        case YamlNode::Kind::null: return "nothing";
+        case YamlNode::Kind::null: return "empty";
         case YamlNode::Kind::scalar: return "text";
         case YamlNode::Kind::sequence: return "a list";
         case YamlNode::Kind::map: return "a map";
     }
-    return "nothing";
+    return "empty";
 }
 
 bool parse_yaml(std::string_view text, std::string_view file, const YamlLimits& limits,
@@ -334,6 +364,7 @@ bool parse_yaml(std::string_view text, std::string_view file, const YamlLimits& 
     }
     TreeBuilder builder(limits);
     try {
+        refuse_unreadable_bytes(text);
         ViewBuffer buffer(text);
         std::istream stream(&buffer);
         YAML::Parser parser(stream);
@@ -345,7 +376,7 @@ bool parse_yaml(std::string_view text, std::string_view file, const YamlLimits& 
         diagnostics.error(file, refusal.at, refusal.what(), refusal.remedy);
     } catch (const YAML::Exception& error) {
         Position at = error.mark.is_null() ? Position{} : position_of(error.mark);
-        diagnostics.error(file, at, fmt::format("this is not YAML: {}", error.msg));
+        diagnostics.error(file, at, fmt::format("this is not YAML: {}", one_line(error.msg)));
     } catch (const std::exception& error) {
         diagnostics.error(file, {}, fmt::format("cannot be read as YAML: {}", error.what()));
     }

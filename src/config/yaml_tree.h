@@ -26,7 +26,7 @@ struct YamlNode {
     [[nodiscard]] const YamlNode* find(std::string_view key) const noexcept;
 };
 
-/// "text", "a list", "a map", "nothing".
+/// "text", "a list", "a map", "empty": fits behind "is".
 [[nodiscard]] std::string_view describe(YamlNode::Kind kind) noexcept;
 
 struct YamlLimits {
