@@ -10,8 +10,9 @@ import unittest
 
 COUNT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/count_tests")
 
-GTEST = ("[==========] Running 5 tests from 1 test suite.\n[==========] 5 tests from 1 test suite ran."
-         " (1 ms total)\n[  PASSED  ] 2 tests.\n[  SKIPPED ] 1 test, listed below:\n"
+GTEST = ("[==========] Running 5 tests from 1 test suite.\n"
+         "[==========] 5 tests from 1 test suite ran. (1 ms total)\n"
+         "[  PASSED  ] 2 tests.\n[  SKIPPED ] 1 test, listed below:\n"
          "[  SKIPPED ] A.a\n[  FAILED  ] 2 tests, listed below:\n[  FAILED  ] A.b\n")
 UNITTEST = "Ran 9 tests in 0.1s\n\nFAILED (failures=1, errors=2, skipped=3)\n"
 
