@@ -1,0 +1,48 @@
+// The plugin of the end-to-end tests: does to a request what its `x-hook` field says, and signs every
+// response.
+#include <ringtime/plugin.hpp>
+#include <stdexcept>
+#include <string>
+
+namespace {
+
+using ringtime::Verdict;
+
+class Hooks {
+ public:
+    explicit Hooks(ringtime::Context& context) {
+        context.route<&Hooks::item>("GET", "/items/:id", this);
+    }
+
+    Verdict on_request(ringtime::Request& request) {
+        std::string_view what = request.field("x-hook");
+        if (what == "answer") return request.respond(418, "answered\n", {{"x-kind", "teapot"}});
+        if (what == "fail") return Verdict::failed;
+        if (what == "throw") throw std::runtime_error("on purpose");
+        if (what == "edit") {
+            request.set("x-added", "by the plugin");
+            request.fields().remove("x-removed");
+        }
+        if (what == "forge") {  // Framing is the gateway's own.
+            bool refused = !request.set("content-length", "7") && !request.set("host", "other");
+            request.set("x-refused", refused ? "yes" : "no");
+        }
+        if (what == "path" && !request.set_path("/rewritten")) return Verdict::failed;
+        return Verdict::next;
+    }
+
+    void on_response(ringtime::Request& request, ringtime::Response& response) {
+        response.set("x-signed", request.id());
+        if (request.field("x-hook") == "status") response.set_status(299);
+        response.fields().remove("x-hidden");
+    }
+
+ private:
+    Verdict item(ringtime::Request& request) {
+        return request.respond(200, "item " + std::string(request.parameter("id")) + "\n");
+    }
+};
+
+}  // namespace
+
+RINGTIME_PLUGIN(Hooks)

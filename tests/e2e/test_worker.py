@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""Worker apps: modules and programs, bodies both ways, and what happens when a process dies."""
+
+import os
+import signal
+import threading
+import time
+
+import harness
+from client import Client, Closed, chunked
+from servers import pattern
+
+PERSISTENT = "ttl: 1h\ntimeout: 20s\n"
+
+
+def about(answer):
+    """The lines of /about as a dict."""
+    return dict(line.split(" ", 1) for line in answer.body.decode().splitlines())
+
+
+class Answers(harness.Case):
+    """The same app as a module and as a program behaves the same."""
+
+    def setUp(self):
+        super().setUp()
+        self.packages.app("module", "app.so", PERSISTENT)
+        self.packages.app("program", "app-program", PERSISTENT)
+        self.gateway = self.start()
+
+    def each(self):
+        for base in ("/module", "/program"):
+            with self.subTest(base=base):
+                yield base
+
+    def test_what_a_request_shows(self):
+        for base in self.each():
+            shown = about(self.gateway.get(base + "/about?a=b&c", {"Host": "Some.Host:81"}))
+            self.assertEqual((shown["path"], shown["query"], shown["base"]), ("/about", "a=b&c", base))
+            self.assertIn("some.host", shown["host"].lower())
+            self.assertNotEqual(int(shown["pid"]), self.gateway.pid)
+
+    def test_fields_arrive_and_only_ours_are_ours(self):
+        for base in self.each():
+            fields = self.gateway.get(base + "/fields", [
+                ("X-Own", "value"), ("Cookie", "a=1"), ("X-Identity", "root"), ("X-Base", "/forged"),
+                ("X-Ringtime-Secret", "1"), ("Connection", "x-hop"), ("X-Hop", "1"),
+            ]).body.decode().lower()
+            self.assertIn("x-own: value\n", fields)
+            self.assertIn("cookie: a=1\n", fields)
+            for forged in ("root", "/forged", "x-ringtime-secret", "x-hop"):
+                self.assertNotIn(forged, fields)
+
+    def test_bodies_of_every_size_come_back(self):
+        for base in self.each():
+            with self.gateway.connect() as client:
+                for size in (0, 1, 100, 4095, 4096, 65536, 65537, 300_000, 2_000_000):
+                    body = pattern(size)
+                    self.assertEqual(client.ask("POST", base + "/echo", body=body).body, body, size)
+                    pieces = [body[at:at + 9973] for at in range(0, size, 9973)]
+                    answer = client.ask("POST", base + "/echo", {"Transfer-Encoding": "chunked"},
+                                        chunked(*pieces))
+                    self.assertEqual(answer.body, body, size)
+
+    def test_large_answers_arrive_whole(self):
+        for base in self.each():
+            with self.gateway.connect() as client:
+                for size in (0, 1, 65536, 100_000, 5_000_000):
+                    answer = client.ask("GET", f"{base}/b/{size}")
+                    self.assertEqual(answer.header("content-length"), str(size))
+                    self.assertEqual(answer.body, pattern(size))
+
+    def test_several_cookies_stay_several(self):
+        for base in self.each():
+            self.assertEqual(self.gateway.get(base + "/cookies").all("set-cookie"),
+                             ["a=1", "b=2; Path=/"])
+
+    def test_events_arrive_as_they_are_made(self):
+        with self.gateway.connect() as client:
+            client.request("GET", "/module/stream/10")
+            client.read_head()
+            self.assertEqual(client.read_chunk(), b"data: 0\n\n")
+            began = time.monotonic()
+            rest = b"".join(iter(client.read_chunk, b""))
+            self.assertTrue(rest.endswith(b"data: 9\n\n"))
+            # Gathered first, the rest would have come at once: nine events are 180 ms.
+            self.assertGreater(time.monotonic() - began, 0.1)
+
+    def test_status_and_head(self):
+        with self.gateway.connect() as client:
+            self.assertEqual(client.ask("GET", "/module/status/404").status, 404)
+            self.assertEqual(client.ask("GET", "/module/status/204").status, 204)
+            answer = client.ask("HEAD", "/module/b/1000")
+            self.assertEqual((answer.status, answer.header("content-length")), (200, "1000"))
+            self.assertEqual(client.ask("GET", "/module/b/3").body, pattern(3))
+
+    def test_over_its_limit_a_body_is_refused(self):
+        self.packages.app("small", "app.so", PERSISTENT + "maxBodySize: 1kb\n")
+        gateway = self.start()
+        self.assertEqual(gateway.post("/small/echo", b"x" * 1024).status, 200)
+        self.assertEqual(gateway.post("/small/echo", b"x" * 1025).status, 413)
+        answer = gateway.post("/small/echo", chunked(b"x" * 1000, b"y" * 1000),
+                              {"Transfer-Encoding": "chunked"})
+        self.assertEqual(answer.status, 413)
+
+
+class Life(harness.Case):
+    def test_a_killed_worker_hurts_only_its_own_requests(self):
+        """Under load: other requests unaffected, at most the in-flight ones 502, soon replaced."""
+        self.packages.app("victim", "app.so", PERSISTENT + "workers: 2\n")
+        self.packages.app("other", "app.so", PERSISTENT + "workers: 1\n")
+        gateway = self.start()
+        ended, results = threading.Event(), {"victim": [], "other": []}
+
+        def load(app):
+            with gateway.connect() as client:
+                while not ended.is_set():
+                    answer = client.ask("GET", f"/{app}/about")
+                    results[app].append((time.monotonic(), answer.status, answer.body))
+
+        threads = [threading.Thread(target=load, args=(app,)) for app in ("victim", "other") * 2]
+        for thread in threads:
+            thread.start()
+        try:
+            harness.wait_until(lambda: len(results["victim"]) > 200, "load runs")
+            pid = int(about(gateway.get("/victim/about"))["pid"])
+            os.kill(pid, signal.SIGKILL)
+            killed = time.monotonic()
+            harness.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "it is reaped")
+            count = len(results["victim"])
+            harness.wait_until(lambda: len(results["victim"]) > count + 200, "load goes on")
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual({status for _, status, _ in results["other"]}, {200})
+        bad = [(at, status) for at, status, _ in results["victim"] if status != 200]
+        self.assertLessEqual(len(bad), 2, "more failed than was in flight")
+        self.assertEqual({status for _, status in bad} - {502}, set())
+        self.assertTrue(all(at < killed + 1 for at, _ in bad), "it took more than a second")
+
+    def test_the_only_worker_is_replaced_within_a_second(self):
+        self.packages.app("app", "app.so", PERSISTENT)
+        gateway = self.start()
+        pid = int(about(gateway.get("/app/about"))["pid"])
+        os.kill(pid, signal.SIGKILL)
+        began = time.monotonic()
+        harness.wait_until(lambda: gateway.get("/app/about").status == 200, "a new one serves", 5)
+        self.assertLess(time.monotonic() - began, 1)
+        self.assertNotEqual(int(about(gateway.get("/app/about"))["pid"]), pid)
+
+    def test_a_crash_inside_a_request_is_502(self):
+        self.packages.app("app", "app.so", PERSISTENT)
+        gateway = self.start()
+        answer = gateway.post("/app/crash", b"x", {"Accept": "application/json"})
+        self.assertEqual(answer.status, 502)
+        self.assertEqual(harness.json.loads(answer.body)["error"], "worker_crashed")
+        harness.wait_until(lambda: gateway.get("/app/about").status == 200, "it serves again", 5)
+
+    def test_an_answer_that_breaks_off_does_not_look_complete(self):
+        self.packages.app("app", "app.so", PERSISTENT)
+        gateway = self.start()
+        pid = int(about(gateway.get("/app/about"))["pid"])
+        with gateway.connect() as client:
+            client.request("GET", "/app/stream/500")
+            client.read_head()
+            client.read_chunk()
+            os.kill(pid, signal.SIGKILL)
+            with self.assertRaises(Closed):
+                while client.read_chunk():
+                    pass
+                client.read_to_end()
+                self.fail("the cut answer ended cleanly")
+
+    def test_a_slow_request_is_504_and_the_others_go_on(self):
+        self.packages.app("app", "app.so", "ttl: 1h\ntimeout: 1s\nidleTimeout: 60s\nworkers: 2\n")
+        gateway = self.start()
+        with gateway.connect() as slow:
+            slow.request("GET", "/app/sleep/3000")
+            began = time.monotonic()
+            while time.monotonic() - began < 0.5:
+                self.assertEqual(gateway.get("/app/about").status, 200)
+            self.assertEqual(slow.read_response().status, 504)
+
+    def test_requests_of_a_busy_app_wait_and_are_all_answered(self):
+        self.packages.app("app", "app.so", PERSISTENT + "workers: 2\nworkersMax: 2\n")
+        gateway = self.start()
+        clients = [gateway.connect() for _ in range(20)]
+        for client in clients:
+            client.request("GET", "/app/sleep/20")
+        self.assertEqual([c.read_response().status for c in clients], [200] * 20)
+        for client in clients:
+            client.close()
+
+    def test_an_ephemeral_app_gets_a_fresh_process_each_time(self):
+        self.packages.app("app", "app.so", "ttl: 0\n")
+        gateway = self.start()
+        pids = [about(gateway.get("/app/about"))["pid"] for _ in range(5)]
+        self.assertEqual(len(set(pids)), 5)
+
+    def test_a_client_that_goes_away_frees_its_worker(self):
+        self.packages.app("app", "app.so", PERSISTENT + "workers: 1\nworkersMax: 1\n")
+        gateway = self.start()
+        client = gateway.connect()
+        client.request("GET", "/app/stream/100000")
+        client.read_head()
+        client.read_chunk()
+        client.reset()
+        # The only worker is free again long before its 100,000 events are over.
+        self.assertEqual(gateway.get("/app/about").status, 200)
+
+    def test_nothing_of_the_environment_reaches_a_worker(self):
+        self.packages.app("app", "app.so", PERSISTENT + "env: {COLOUR: blue, API_KEY: no}\n")
+        gateway = self.start({"GATEWAY_SECRET": "x"})
+        pid = int(about(gateway.get("/app/about"))["pid"])
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            names = {entry.split(b"=")[0].decode() for entry in f.read().split(b"\0") if entry}
+        self.assertIn("COLOUR", names)
+        self.assertNotIn("API_KEY", names)
+        self.assertNotIn("GATEWAY_SECRET", names)
+
+
+class Concurrency(harness.Case):
+    def test_many_connections_and_both_apps(self):
+        self.packages.app("module", "app.so", PERSISTENT + "workers: 2\n")
+        self.packages.app("program", "app-program", PERSISTENT + "workers: 2\n")
+        gateway = self.start()
+        failures = []
+
+        def client(number):
+            try:
+                with Client(gateway.port) as connection:
+                    for size in range(number * 100, number * 100 + 5000, 250):
+                        base = ("/module", "/program")[size // 250 % 2]
+                        body = pattern(size)
+                        if connection.ask("POST", base + "/echo", body=body).body != body:
+                            failures.append(size)
+            except Exception as error:
+                failures.append(repr(error))
+
+        threads = [threading.Thread(target=client, args=(n,)) for n in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
+
+if __name__ == "__main__":
+    harness.main()
