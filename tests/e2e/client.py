@@ -1,12 +1,11 @@
 """A client that sends exactly the bytes it is told to, and reads answers strictly.
 
-A proxy's bugs hide where a forgiving client looks away: this one fails on every byte that should not
-be there, and it never repairs a request.
+A proxy's bugs hide where a forgiving client looks away: this one fails on every byte that should
+not be there, and it never repairs a request.
 """
 
 import socket
 import struct
-import time
 
 TIMEOUT = 20
 
@@ -210,8 +209,3 @@ def exchange(port, method, path, headers=(), body=b""):
     with Client(port) as client:
         return client.ask(method, path, headers, body)
 
-
-def timed(function):
-    """(what it returned, seconds it took)"""
-    began = time.monotonic()
-    return function(), time.monotonic() - began

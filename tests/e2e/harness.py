@@ -6,8 +6,9 @@
             gateway = self.start()
             self.assertEqual(gateway.get("/").body, b"hello")
 
-Every case has a folder of its own, a gateway on a free port, and at its end a check that the gateway
-ended cleanly and left no process behind. Nothing here waits for time: `wait_until` polls with a deadline.
+Every case has a folder of its own, a gateway on a free port, and at its end a check that the
+gateway ended cleanly and left no process behind. Nothing here waits for time: `wait_until` polls
+with a deadline.
 
     python3 test_site.py BINARY BUILD_DIR [unittest arguments]
 """
@@ -36,7 +37,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def main():
-    """Takes the binary and the build folder off the command line, and runs the cases of the file."""
+    """Takes the binary and the build folder off the command line, and runs the cases."""
     global BINARY, BUILD
     if len(sys.argv) < 3:
         sys.exit(f"usage: {sys.argv[0]} BINARY BUILD_DIR [unittest arguments]")
@@ -47,7 +48,7 @@ def main():
 
 
 def wait_until(condition, what, seconds=None):
-    """Polls until `condition()` is true and returns its value; fails with `what` at the deadline."""
+    """Polls until `condition()` is true and returns its value, or fails with `what`."""
     deadline = time.monotonic() + (seconds or DEADLINE)
     while True:
         value = condition()
@@ -147,7 +148,7 @@ class Packages:
 class Gateway:
     """One running gateway."""
 
-    def __init__(self, packages, env=None, arguments=("run",)):
+    def __init__(self, packages, env=None, stdout=None):
         self.packages = packages
         self.port = free_port()
         self.stdout_path = os.path.join(packages.root, "stdout")
@@ -165,7 +166,7 @@ class Gateway:
         # A setting of None is one that is not there.
         settings = {name: value for name, value in settings.items() if value is not None}
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as errors:
-            self.process = subprocess.Popen([BINARY, *arguments], env=settings, stdout=out,
+            self.process = subprocess.Popen([BINARY, "run"], env=settings, stdout=stdout or out,
                                             stderr=errors, stdin=subprocess.DEVNULL,
                                             start_new_session=True)
         self.pid = self.process.pid
@@ -173,7 +174,8 @@ class Gateway:
     def wait_ready(self):
         def ready():
             if self.process.poll() is not None:
-                raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.log()}")
+                status = self.process.returncode
+                raise AssertionError(f"the gateway ended with {status}:\n{self.log()}")
             try:
                 return self.get("/ready").status == 200
             except OSError:
@@ -258,9 +260,9 @@ class Case(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         self.addCleanup(self._end_gateways)
 
-    def launch(self, env=None, arguments=("run",)):
+    def launch(self, env=None, **options):
         """Starts a gateway without waiting for anything."""
-        gateway = Gateway(self.packages, env, arguments)
+        gateway = Gateway(self.packages, env, **options)
         self.gateways.append(gateway)
         return gateway
 
@@ -292,8 +294,8 @@ class Case(unittest.TestCase):
             finally:
                 gateway.kill()
         try:
-            wait_until(lambda: not leftovers(self.known), lambda: "processes are left: " + ", ".join(
-                f"{pid} {command_line(pid)}" for pid in leftovers(self.known)), 5)
+            left = lambda: [command_line(pid) for pid in leftovers(self.known)]
+            wait_until(lambda: not left(), lambda: f"no processes are left: {left()}", 5)
         finally:
             for pid in leftovers(self.known):
                 os.kill(pid, signal.SIGKILL)

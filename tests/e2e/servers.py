@@ -1,7 +1,5 @@
-"""Upstreams that answer byte by byte as a script says, and a gate that breaks the network on purpose."""
+"""Upstreams that answer byte by byte as a script says, and a gate that breaks the network."""
 
-import os
-import select
 import socket
 import struct
 import threading
@@ -51,7 +49,7 @@ class Connection:
     def read_body(self, request):
         """The rest of the request; its raw framing is kept in `request.framing`."""
         length, coding = request.header("content-length"), request.header("transfer-encoding")
-        assert length is None or coding is None, f"ambiguous framing reached the upstream: {request}"
+        assert length is None or coding is None, f"ambiguous framing: {request}"
         if coding:
             request.framing = "chunked"
             pieces = []
@@ -74,7 +72,8 @@ class Connection:
 
     def answer(self, body=b"", status="200 OK", headers=()):
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        self.send(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body)
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{lines}\r\n"
+        self.send(head.encode() + body)
 
     def wait_closed(self):
         """True once the gateway has ended its side, by FIN or RST."""
@@ -114,7 +113,7 @@ class Request:
 
 
 def default_script(connection, upstream):
-    """GET /b/N: N bytes. GET /chunked/N: the same in chunks. Everything else: the request's body."""
+    """GET /b/N: N bytes. GET /chunked/N: the same in chunks. Else: the request's body."""
     while True:
         request = connection.read_request()
         upstream.requests.append(request)
@@ -193,8 +192,8 @@ class Upstream:
 class Gate:
     """A TCP relay in front of `port`, whose faults are switched while traffic runs.
 
-    `paused`: nothing passes. `piece`: at most so many bytes at a time. `after(n)`: every connection is
-    reset once n bytes came back through it. `reset_all()`: now.
+    `pause()`: nothing passes. `piece`: at most so many bytes at a time. `after(n)`: every connection
+    is reset once n bytes came back through it. `reset_all()`: now.
     """
 
     def __init__(self, port, piece=65536):
@@ -273,10 +272,3 @@ class Gate:
         self.resume()
         self.reset_all()
 
-
-def connection_is_readable(sock, seconds):
-    return bool(select.select([sock], [], [], seconds)[0])
-
-
-def fd_count(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The tools of these tests, tried against each other: a client that overlooks a byte proves nothing."""
+"""The tools of these tests, against each other: a client that overlooks a byte proves nothing."""
 
 import harness
 from client import Client, Closed, chunked
@@ -36,7 +36,8 @@ class ClientReads(harness.unittest.TestCase):
         self.assertEqual(client.ask("GET", "/").body, b"to the end")
 
     def test_a_cut_answer_is_not_an_answer(self):
-        for cut in (b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+        for cut in (b"HTTP/1.1 200 OK\r\nContent-Le",
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
                     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"):
             with self.assertRaises(Closed):
                 self.serve(cut).ask("GET", "/")
@@ -46,7 +47,8 @@ class ClientReads(harness.unittest.TestCase):
                       b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
                       b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
                       b"HTTP/1.1 200 OK\r\nA : b\r\nContent-Length: 0\r\n\r\n",
-                      b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n"):
+                      b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"2\r\nokay\r\n0\r\n\r\n"):
             with self.assertRaises(AssertionError, msg=wrong):
                 self.serve(wrong).ask("GET", "/")
 

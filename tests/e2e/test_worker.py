@@ -35,15 +35,16 @@ class Answers(harness.Case):
     def test_what_a_request_shows(self):
         for base in self.each():
             shown = about(self.gateway.get(base + "/about?a=b&c", {"Host": "Some.Host:81"}))
-            self.assertEqual((shown["path"], shown["query"], shown["base"]), ("/about", "a=b&c", base))
+            self.assertEqual((shown["path"], shown["query"]), ("/about", "a=b&c"))
+            self.assertEqual(shown["base"], base)
             self.assertIn("some.host", shown["host"].lower())
             self.assertNotEqual(int(shown["pid"]), self.gateway.pid)
 
     def test_fields_arrive_and_only_ours_are_ours(self):
         for base in self.each():
             fields = self.gateway.get(base + "/fields", [
-                ("X-Own", "value"), ("Cookie", "a=1"), ("X-Identity", "root"), ("X-Base", "/forged"),
-                ("X-Ringtime-Secret", "1"), ("Connection", "x-hop"), ("X-Hop", "1"),
+                ("X-Own", "value"), ("Cookie", "a=1"), ("X-Identity", "root"),
+                ("X-Base", "/forged"), ("X-Ringtime-Secret", "1"), ("Connection", "x-hop"), ("X-Hop", "1"),
             ]).body.decode().lower()
             self.assertIn("x-own: value\n", fields)
             self.assertIn("cookie: a=1\n", fields)
@@ -93,6 +94,8 @@ class Answers(harness.Case):
             self.assertEqual((answer.status, answer.header("content-length")), (200, "1000"))
             self.assertEqual(client.ask("GET", "/module/b/3").body, pattern(3))
 
+
+class Limits(harness.Case):
     def test_over_its_limit_a_body_is_refused(self):
         self.packages.app("small", "app.so", PERSISTENT + "maxBodySize: 1kb\n")
         gateway = self.start()
@@ -211,9 +214,8 @@ class Life(harness.Case):
     def test_nothing_of_the_environment_reaches_a_worker(self):
         self.packages.app("app", "app.so", PERSISTENT + "env: {COLOUR: blue, API_KEY: no}\n")
         gateway = self.start({"GATEWAY_SECRET": "x"})
-        pid = int(about(gateway.get("/app/about"))["pid"])
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            names = {entry.split(b"=")[0].decode() for entry in f.read().split(b"\0") if entry}
+        lines = gateway.get("/app/environment").body.decode().splitlines()
+        names = {line.split("=")[0] for line in lines}
         self.assertIn("COLOUR", names)
         self.assertNotIn("API_KEY", names)
         self.assertNotIn("GATEWAY_SECRET", names)

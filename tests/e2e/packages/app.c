@@ -1,5 +1,5 @@
 /*
- * The worker app of the end-to-end tests, over the C SDK. Built twice, as a module and as a program.
+ * The worker app of the end-to-end tests, over the C SDK. Built as a module and as a program.
  * The path says what to do:
  *     /about       pid, path, query, base and host, one per line
  *     /fields      the request's fields as they came
@@ -8,6 +8,7 @@
  *     /stream/N    N events, 20 ms apart, each handed over at once
  *     /sleep/MS    an answer after that long; /burn/MS: computing all the while
  *     /status/N    that status
+ *     /environment what it inherited
  *     /cookies     two Set-Cookie fields
  *     /crash       none: the process ends
  */
@@ -48,7 +49,7 @@ static void pause_ms(long ms) {
     struct timespec time;
     time.tv_sec = ms / 1000;
     time.tv_nsec = ms % 1000 * 1000000;
-    nanosleep(&time, NULL);
+    nanosleep(&time, NULL); /* tidy: allow(sleep) being slow is this app's work */
 }
 
 static void burn_ms(long ms) {
@@ -136,6 +137,15 @@ static void respond_cookies(rtw_request* request, const rtw_request_head* head) 
     api->respond(request, 200, cookies, 2, "", 0);
 }
 
+static void respond_environment(rtw_request* request, const rtw_request_head* head) {
+    static char out[65536];
+    size_t used = 0;
+    (void)head;
+    for (char** entry = environ; *entry && used < sizeof out; ++entry)
+        used += (size_t)snprintf(out + used, sizeof out - used, "%s\n", *entry);
+    respond(request, 200, out, used < sizeof out ? used : sizeof out - 1);
+}
+
 static void crash(rtw_request* request, const rtw_request_head* head) {
     (void)request;
     (void)head;
@@ -161,7 +171,8 @@ static void on_request(void* self, rtw_request* request) {
         const char* path;
         void (*answer)(rtw_request*, const rtw_request_head*);
     } plain[] = {{"/about", respond_about}, {"/fields", respond_fields}, {"/echo", echo},
-                 {"/cookies", respond_cookies}, {"/crash", crash}};
+                 {"/cookies", respond_cookies}, {"/environment", respond_environment},
+                 {"/crash", crash}};
     static const struct {
         const char* prefix;
         void (*answer)(rtw_request*, long);

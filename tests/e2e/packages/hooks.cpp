@@ -1,5 +1,5 @@
-// The plugin of the end-to-end tests: does to a request what its `x-hook` field says, and signs every
-// response.
+// The plugin of the end-to-end tests: does to a request what its `x-hook` field says, and signs
+// every response.
 #include <ringtime/plugin.hpp>
 #include <stdexcept>
 #include <string>

@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Many connections, slow ones, and such that come and go."""
+
+import os
+import resource
+import threading
+
+import harness
+from client import Client, Closed, make_request
+from servers import Upstream, pattern
+
+
+class Connections(harness.Case):
+    def setUp(self):
+        super().setUp()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+        self.upstream = self.add(Upstream())
+        self.packages.proxy("up", "/up", self.upstream.port)
+        self.packages.app("app", "app.so", "ttl: 1h\nworkers: 2\n")
+        self.packages.site("site", {"index.html": "site", "large.bin": pattern(2_000_000)})
+
+    def descriptors(self, gateway):
+        return len(os.listdir(f"/proc/{gateway.pid}/fd"))
+
+    def test_a_thousand_connections(self):
+        gateway = self.start()
+        clients = [gateway.connect() for _ in range(1000)]
+        try:
+            for turn in range(3):
+                for n, client in enumerate(clients):
+                    client.request("GET", ("/", "/app/about", f"/up/b/{n}")[(n + turn) % 3])
+                for n, client in enumerate(clients):
+                    answer = client.read_response()
+                    self.assertEqual(answer.status, 200)
+                    if (n + turn) % 3 == 2:
+                        self.assertEqual(answer.body, pattern(n))
+        finally:
+            for client in clients:
+                client.close()
+
+    def test_closed_connections_leave_nothing(self):
+        gateway = self.start()
+        gateway.get("/up/b/10")
+        for _ in range(2):  # What is allocated once is allocated in the first round.
+            before = self.descriptors(gateway)
+            for n in range(300):
+                client = gateway.connect()
+                if n % 3:
+                    client.request("GET", "/up/b/100000")
+                if n % 3 == 2:
+                    client.read_head()
+                (client.reset if n % 2 else client.close)()
+        # Pooled upstream connections may stay; those of clients may not.
+        harness.wait_until(lambda: self.descriptors(gateway) <= before + 130,
+                           lambda: f"{self.descriptors(gateway)} descriptors, {before} before")
+        self.assertEqual(gateway.get("/up/b/10").status, 200)
+
+    def test_a_request_one_byte_at_a_time(self):
+        gateway = self.start()
+        body = b"slowly"
+        with gateway.connect() as client:
+            for path in ("/up/", "/app/echo"):
+                for byte in make_request("POST", path, body=body):
+                    client.send(bytes([byte]))
+                self.assertEqual(client.read_response().body, body)
+
+    def test_slow_readers_do_not_disturb_the_others(self):
+        gateway = self.start()
+        slow = []
+        for n in range(50):
+            client = Client(gateway.port, receive_buffer=4096)
+            client.request("GET", ("/large.bin", "/up/b/2000000", "/app/b/2000000")[n % 3])
+            slow.append(client)
+        # Two requests of the app's occupy its two workers; the rest has to go on all the same.
+        for _ in range(100):
+            self.assertEqual(gateway.get("/up/b/100").body, pattern(100))
+            self.assertEqual(gateway.get("/").body, b"site")
+        for client in slow:
+            self.assertEqual(client.read_response().body, pattern(2_000_000))
+            client.close()
+
+    def test_idle_heads_time_out(self):
+        path = self.packages.write("ringtime.yaml", "timeouts: {head: 500ms, keepAlive: 500ms}\n")
+        gateway = self.start({"RUNTIME_CONFIG": path})
+        with gateway.connect() as half, gateway.connect() as idle:
+            half.send(b"GET / HTTP/1.1\r\nHost:")
+            self.assertEqual(idle.ask("GET", "/").status, 200)
+            self.assertEqual(half.read_response().status, 408)
+            half.wait_closed()
+            idle.wait_closed()
+
+    def test_clients_that_reset_at_every_point(self):
+        gateway = self.start()
+        raw = make_request("POST", "/up/", {"Connection": "keep-alive"}, pattern(2000))
+        for at in list(range(0, 120, 7)) + list(range(120, len(raw), 331)):
+            client = gateway.connect()
+            client.send(raw[:at])
+            client.reset()
+        self.assertEqual(gateway.post("/up/", b"still here").body, b"still here")
+
+    def test_threads_of_clients_with_mixed_sizes(self):
+        gateway = self.start()
+        failures = []
+
+        def run(number):
+            try:
+                with gateway.connect() as client:
+                    for n in range(60):
+                        size = (number * 7919 + n * 104729) % 200_000
+                        if client.ask("GET", f"/up/b/{size}").body != pattern(size):
+                            failures.append(size)
+            except (Closed, OSError, AssertionError) as error:
+                failures.append(repr(error))
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""A native plugin over everything: continue, edit, answer, fail, and a sign on every response."""
+
+import harness
+from servers import Upstream
+
+
+class Hook(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.upstream = self.add(Upstream())
+        self.packages.plugin("hooks", "hooks.so", "base: /hooks\n")
+        self.packages.proxy("up", "/up", self.upstream.port)
+        self.packages.app("app", "app.so")
+        self.packages.site("site", {"index.html": "site"})
+        self.gateway = self.start()
+
+    def ask(self, path, what=None, *headers):
+        answer = self.gateway.get(path, [*headers, *([("X-Hook", what)] if what else [])])
+        # Every response passed the plugin, whoever made it.
+        self.assertEqual(answer.header("x-signed"), answer.header("x-request-id"))
+        self.assertIsNotNone(answer.header("x-signed"))
+        return answer
+
+    def test_it_sees_every_response(self):
+        for path, status in (("/", 200), ("/up/b/10", 200), ("/app/about", 200),
+                             ("/hooks/items/7", 200), ("/missing.png", 404),
+                             ("/app/status/503", 503)):
+            self.assertEqual(self.ask(path).status, status, path)
+
+    def test_an_answer_ends_the_chain(self):
+        for path in ("/", "/up/b/10", "/app/about"):
+            answer = self.ask(path, "answer")
+            self.assertEqual((answer.status, answer.body), (418, b"answered\n"))
+            self.assertEqual(answer.header("x-kind"), "teapot")
+        self.assertEqual(self.upstream.requests, [])
+
+    def test_edits_reach_the_target(self):
+        self.ask("/up/", "edit", ("X-Removed", "1"), ("X-Kept", "1"))
+        seen = self.upstream.requests[-1]
+        self.assertEqual(seen.header("x-added"), "by the plugin")
+        self.assertIsNone(seen.header("x-removed"))
+        self.assertEqual(seen.header("x-kept"), "1")
+        fields = self.ask("/app/fields", "edit", ("X-Removed", "1")).body.decode().lower()
+        self.assertIn("x-added: by the plugin\n", fields)
+        self.assertNotIn("x-removed", fields)
+
+    def test_framing_belongs_to_the_gateway(self):
+        self.ask("/up/", "forge")
+        seen = self.upstream.requests[-1]
+        self.assertEqual(seen.header("x-refused"), "yes")
+        self.assertEqual(seen.header("host"), "localhost")
+
+    def test_the_chain_fails_closed(self):
+        for what in ("fail", "throw"):
+            answer = self.ask("/up/b/10", what, ("Accept", "application/json"))
+            self.assertEqual(answer.status, 500)
+            self.assertEqual(harness.json.loads(answer.body)["error"], "hook_failed")
+        self.assertEqual(self.upstream.requests, [])
+        self.assertEqual(self.ask("/up/b/10").status, 200)
+
+    def test_a_response_can_be_changed(self):
+        self.assertEqual(self.ask("/up/b/10", "status").status, 299)
+
+    def test_routes_of_a_plugin(self):
+        answer = self.ask("/hooks/items/42")
+        self.assertEqual((answer.status, answer.body), (200, b"item 42\n"))
+        self.assertEqual(self.gateway.post("/hooks/items/42", b"x").status, 405)
+
+    def test_many_on_one_connection(self):
+        with self.gateway.connect() as client:
+            for n in range(200):
+                what = ("answer", "edit", "none", "status")[n % 4]
+                answer = client.ask("GET", "/up/b/100", {"X-Hook": what})
+                self.assertEqual(answer.status, {"answer": 418, "status": 299}.get(what, 200))
+
+
+class Broken(harness.Case):
+    def test_a_plugin_that_is_none(self):
+        self.packages.manifest("plugins/bad", "name: bad\npluginEntry: bad.so\n")
+        self.packages.write("plugins/bad/bad.so", "no shared object")
+        self.refuse_start("bad")
+
+    def test_an_app_may_not_bring_native_code(self):
+        self.packages.manifest("apps/bad", "name: bad\npluginEntry: bad.so\n")
+        self.packages.write("apps/bad/bad.so", "")
+        self.refuse_start("apps/bad/manifest.yaml:2", "pluginEntry")
+
+
+if __name__ == "__main__":
+    harness.main()
