@@ -192,7 +192,7 @@ class Upstream:
 class Gate:
     """A TCP relay in front of `port`, whose faults are switched while traffic runs.
 
-    `pause()`: nothing passes. `piece`: at most so many bytes at a time. `after(n)`: every connection
+    `pause()`: nothing passes. `piece`: at most so many bytes at a time. `after(n)`: each connection
     is reset once n bytes came back through it. `reset_all()`: now.
     """
 

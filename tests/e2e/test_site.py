@@ -65,7 +65,8 @@ class Site(harness.Case):
 
     def test_nothing_outside_and_nothing_hidden(self):
         for path in ("/.secret", "/data/.env", "/link.txt", "/../outside.txt",
-                     "/data/../../outside.txt", "/%2e%2e/outside.txt", "/..%2foutside.txt", "/data/%2e%2e/%2e%2e/outside.txt",
+                     "/data/../../outside.txt", "/%2e%2e/outside.txt", "/..%2foutside.txt",
+                     "/data/%2e%2e/%2e%2e/outside.txt",
                      "/%2e%2e%2f%2e%2e%2foutside.txt", "//outside.txt", "/link.txt/",
                      "/app.js%00.txt", "/..\\outside.txt"):
             with self.gateway.connect() as client:

@@ -44,7 +44,8 @@ class Answers(harness.Case):
         for base in self.each():
             fields = self.gateway.get(base + "/fields", [
                 ("X-Own", "value"), ("Cookie", "a=1"), ("X-Identity", "root"),
-                ("X-Base", "/forged"), ("X-Ringtime-Secret", "1"), ("Connection", "x-hop"), ("X-Hop", "1"),
+                ("X-Base", "/forged"), ("X-Ringtime-Secret", "1"), ("Connection", "x-hop"),
+                ("X-Hop", "1"),
             ]).body.decode().lower()
             self.assertIn("x-own: value\n", fields)
             self.assertIn("cookie: a=1\n", fields)
