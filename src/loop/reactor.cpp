@@ -1,7 +1,5 @@
 #include "loop/reactor.h"
 
-#include <cerrno>
-
 #include "base/assert.h"
 #include "ring/direct.h"
 
@@ -35,17 +33,16 @@ Reactor::Reactor(ring::Ring& ring, unsigned core) noexcept
 }
 
 Reactor::~Reactor() {
+    // A doorbell rung meanwhile wins against the cancellation: it must not be armed again.
+    ending_ = true;
     ring_.cancel_all(doorbell_);
-    while (doorbell_op_.in_flight) {
-        stopping_ = true;
-        ring_.enter(kNanosecondsPerMillisecond);
-    }
+    while (doorbell_op_.in_flight) ring_.enter(kNanosecondsPerMillisecond);
     ring::close_doorbell(doorbell_);
 }
 
 void Reactor::on_doorbell(ring::Op& op) noexcept {
     auto& self = *static_cast<Reactor*>(op.owner);
-    if (op.result != -ECANCELED) self.ring_.submit(op);
+    if (!self.ending_) self.ring_.submit(op);
 }
 
 bool Reactor::post(const Message& message) noexcept {

@@ -93,6 +93,7 @@ class Reactor {
     ring::Ring& ring_;
     unsigned core_;
     bool stopping_ = false;
+    bool ending_ = false;
     Nanoseconds now_;
     TimerWheel timers_;
     List<Runnable> ready_;

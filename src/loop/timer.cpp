@@ -13,7 +13,7 @@ void TimerWheel::arm(Timer& timer, Nanoseconds deadline) noexcept {
     } else {
         ++armed_;
     }
-    place(timer);
+    place(timer, current_ + 1);
 }
 
 void TimerWheel::disarm(Timer& timer) noexcept {
@@ -24,9 +24,9 @@ void TimerWheel::disarm(Timer& timer) noexcept {
 
 // A node waits in the level whose slots are wide enough for its distance; beyond the widest it waits in
 // the last slot and is placed again from there.
-void TimerWheel::place(Timer& timer) noexcept {
+void TimerWheel::place(Timer& timer, uint64_t first) noexcept {
     uint64_t due = (timer.deadline + tick - 1) / tick;
-    if (due <= current_) due = current_ + 1;
+    if (due < first) due = first;
     uint64_t distance = due - current_;
     unsigned level = 0;
     while (level + 1 < levels && distance >= (uint64_t{1} << (slot_bits * (level + 1)))) ++level;
@@ -42,7 +42,7 @@ void TimerWheel::fire_slot(List<Timer>& slot, Nanoseconds now) noexcept {
     due.splice_back(slot);
     while (Timer* timer = due.pop_front()) {
         if (timer->deadline > now) {
-            place(*timer);
+            place(*timer, current_ + 1);
         } else {
             --armed_;
             timer->on_expire(*timer);
@@ -56,11 +56,8 @@ void TimerWheel::cascade(unsigned level) noexcept {
     occupied_[level] &= ~(uint64_t{1} << slot);
     List<Timer> moving;
     moving.splice_back(wheel_[level][slot]);
-    // Placed relative to the tick before this one, so that what is due now lands in the slot that is
-    // about to fire.
-    --current_;
-    while (Timer* timer = moving.pop_front()) place(*timer);
-    ++current_;
+    // What is due in this very tick lands in the slot that is about to fire.
+    while (Timer* timer = moving.pop_front()) place(*timer, current_);
 }
 
 void TimerWheel::advance(Nanoseconds now) noexcept {

@@ -44,7 +44,8 @@ class TimerWheel {
     static constexpr unsigned slot_bits = 6;
     static constexpr unsigned slots = 1U << slot_bits;
 
-    void place(Timer& timer) noexcept;
+    /// `first`: the earliest tick whose slot has not been opened yet.
+    void place(Timer& timer, uint64_t first) noexcept;
     void fire_slot(List<Timer>& slot, Nanoseconds now) noexcept;
     void cascade(unsigned level) noexcept;
 
