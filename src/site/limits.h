@@ -1,0 +1,64 @@
+#pragma once
+// Every maximum of static sites, with its unit and what it costs. All are per core.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ringtime::site::limits {
+
+/// Decoded path of a file below its site's folder; longer ones do not exist.
+inline constexpr size_t path_bytes_max = 1023;
+/// One name of a path, as the kernel's NAME_MAX.
+inline constexpr size_t name_bytes_max = 255;
+/// Ranges of one request; more make the Range field ignored (RFC 9110 §14.2).
+inline constexpr unsigned ranges_max = 16;
+
+/// Files up to this size are kept in memory whole; larger ones are streamed from an open descriptor.
+inline constexpr uint64_t memory_file_bytes_default = 1024 * 1024;
+/// Bytes of all cached files and heads.
+inline constexpr uint64_t cache_bytes_default = 64 * 1024 * 1024;
+/// Paths remembered, about 250 B each without their content.
+inline constexpr size_t entries_default = 16384;
+/// Descriptors kept open for streamed files.
+inline constexpr size_t open_files_default = 512;
+/// Paths being looked up at once, 5 KiB each; more are answered 503.
+inline constexpr size_t loads_max = 512;
+/// Largest read while a file is taken into memory: bounds how long one copy holds the core.
+inline constexpr uint32_t load_read_bytes = 256 * 1024;
+/// Times a file that changes while it is read is read again before it is streamed instead.
+inline constexpr unsigned load_attempts_max = 3;
+/// Times a lookup that lost a race with a rename (EAGAIN) is tried again.
+inline constexpr unsigned open_attempts_max = 32;
+
+/// One read of a streamed file.
+inline constexpr uint32_t stream_buffer_bytes = 128 * 1024;
+/// Buffers of one stream, those still being sent included.
+inline constexpr unsigned stream_buffers_per_answer = 2;
+/// Buffers of all streams: 64 MiB. Streams that find none wait for the next one returned.
+inline constexpr size_t stream_buffers_max = 512;
+
+/// Answers of sites in progress.
+inline constexpr size_t answers_max = 16384;
+/// Heads made for one answer (ranges, redirects), 8 KiB each.
+inline constexpr size_t made_heads_max = 4096;
+/// Text of such a head: a Location, or the heads of 16 parts.
+inline constexpr size_t made_text_bytes = 7 * 1024;
+
+static_assert(ranges_max * 320 < made_text_bytes, "part heads of a multipart answer fit");
+
+}  // namespace ringtime::site::limits
+
+namespace ringtime::site::ages {
+
+// Milliseconds. What is on disk is seen at most this much later.
+inline constexpr uint64_t fresh_ms = 1000;
+/// An entry this close to its end that is asked for is looked up again while it still serves.
+inline constexpr uint64_t refresh_ahead_ms = 300;
+/// How old a site's folder handle may be when a lookup begins.
+inline constexpr uint64_t folder_ms = 250;
+/// Entries nobody asked for are dropped, and their descriptors closed.
+inline constexpr uint64_t idle_ms = 60'000;
+
+static_assert(folder_ms + refresh_ahead_ms < fresh_ms);
+
+}  // namespace ringtime::site::ages
