@@ -79,9 +79,9 @@ void Load::on_complete(ring::Op& op) noexcept {
 
 void Load::open(Probe& probe, std::string_view path, std::string_view suffix) noexcept {
     ASSERT(path.size() + suffix.size() < sizeof probe.path);
-    if (path.data() != probe.path) std::memcpy(probe.path, path.data(), path.size());
-    std::memcpy(probe.path + path.size(), suffix.data(), suffix.size());
-    probe.path[path.size() + suffix.size()] = '\0';
+    if (path.data() != probe.path) path.copy(probe.path, path.size());
+    size_t size = path.size() + suffix.copy(probe.path + path.size(), suffix.size());
+    probe.path[size] = '\0';
     probe.op.kind = ring::OpKind::open_at;
     probe.op.fd = folder_->fd;
     probe.op.address = probe.path;
