@@ -42,6 +42,14 @@ class BodySink {
     virtual void push(const Piece& piece) noexcept = 0;
     /// The body is complete.
     virtual void finish() noexcept = 0;
+    /// Memory that the next bytes may be received into, instead of being pushed: at most `size`, which
+    /// becomes what is offered; null when the sink takes pieces only. Every offer ends with one commit()
+    /// (of 0 when nothing came), before any other call but room() and before the answer's release.
+    [[nodiscard]] virtual char* reserve(uint32_t& size) noexcept {
+        size = 0;
+        return nullptr;
+    }
+    virtual void commit(uint32_t /*size*/) noexcept {}
 
  protected:
     ~BodySink() = default;

@@ -1,0 +1,289 @@
+#include "worker/core_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/heads.h"
+#include "worker/supervisor.h"
+
+namespace ringtime::worker {
+
+CorePool::CorePool(loop::Reactor& reactor, Supervisor& supervisor)
+    : reactor_(reactor),
+      supervisor_(supervisor),
+      answers_(limits::exchanges_per_core),
+      chunks_(chunks_per_core, 256),
+      head_blocks_(RTW_RESPONSE_HEAD_BYTES_MAX, limits::exchanges_per_core, 4) {
+    reactor_.add_poller(*this);
+    supervisor_.join(*this);
+}
+
+CorePool::~CorePool() {
+    ASSERT(closed());
+    unlink();
+    for (auto& queue : queues_) {
+        if (queue) reactor_.disarm(queue->growth_timer);
+    }
+}
+
+void CorePool::close() noexcept { supervisor_.leave(*this); }
+
+http::BodySource& CorePool::Overload::body() noexcept {
+    struct Nothing final : http::BodySource {
+        http::Pull pull(Piece&, uint32_t) noexcept override { return http::Pull::failed; }
+        uint64_t length() const noexcept override { return unknown_length; }
+        Error error() const noexcept override {
+            return {.reason = Reason::overload, .source = Source::gateway};
+        }
+    };
+    static Nothing source;
+    return source;
+}
+
+// ---- Dispatch ----
+
+CorePool::Queue& CorePool::queue_of(uint32_t app) noexcept {
+    if (queues_.size() <= app) queues_.resize(app + 1);
+    if (!queues_[app]) {
+        queues_[app] = std::make_unique<Queue>();
+        Queue& queue = *queues_[app];
+        queue.app = &supervisor_.app(app);
+        queue.pool = this;
+        queue.growth_timer.owner = &queue;
+        queue.growth_timer.on_expire = &on_growth;
+    }
+    return *queues_[app];
+}
+
+http::Answer* CorePool::dispatch(const WorkerRequest& request, loop::Runnable& waker) noexcept {
+    WorkerAnswer* answer = answers_.create(*this, request, waker);
+    if (!answer) return &overload_;
+    ++counters_.dispatched;
+    Queue& queue = queue_of(request.app);
+    if (queue.app->hopeless.load(std::memory_order_relaxed) != 0) {
+        answer->fail(Reason::worker_start, Source::worker);
+    } else if (request_head_bytes(request) > RTW_BLOCK_BYTES) {
+        answer->fail(Reason::head_too_large, Source::client);
+    } else if (queue.count > 0 || !hand_over(queue, *answer)) {
+        if (queue.count >= queue.app->spec.queue_max) {
+            answer->fail(Reason::queue_full, Source::gateway);
+        } else {
+            wait_in_queue(queue, *answer);
+        }
+    }
+    return answer;
+}
+
+// The instance with the fewest requests; of two equal ones the first, so that those nobody needs stay
+// idle and can be retired. Above eight, two taken at random serve as well as all.
+Link* CorePool::pick(Queue& queue) noexcept {
+    Link* best = nullptr;
+    uint32_t fewest = UINT32_MAX;
+    for (Link* link : queue.links) {
+        WorkerState& worker = link->worker();
+        if (!worker.is_open()) continue;
+        uint32_t in_flight = worker.in_flight();
+        if (in_flight < fewest && in_flight < link->places() && link->usable()) {
+            best = link;
+            fewest = in_flight;
+            if (fewest == 0) break;
+        }
+    }
+    return best;
+}
+
+bool CorePool::hand_over(Queue& queue, WorkerAnswer& answer) noexcept {
+    Link* link;
+    while ((link = pick(queue))) {
+        WorkerState& worker = link->worker();
+        const AppSpec& spec = queue.app->spec;
+        if (!worker.take_place(link->places())) continue;  // Another core was quicker.
+        if (!link->hand_over(answer, spec.timeout_ms)) {
+            if (worker.give_place()) tell(worker, kWorkerDrained);
+            return false;
+        }
+        worker.used_at.store(reactor_.now(), std::memory_order_relaxed);
+        uint32_t handed = worker.handed.fetch_add(1, std::memory_order_relaxed) + 1;
+        if (spec.ephemeral) {
+            worker.close();
+            tell(worker, kWorkerWornOut);
+        } else if (spec.requests_max && handed == spec.requests_max) {
+            tell(worker, kWorkerWornOut);
+        }
+        return true;
+    }
+    return false;
+}
+
+// ---- Queues ----
+
+void CorePool::mark_waiting(Queue& queue, bool waiting) noexcept {
+    uint64_t bit = uint64_t{1} << reactor_.core();
+    if (waiting) {
+        queue.app->waiting_cores.fetch_or(bit, std::memory_order_seq_cst);
+    } else {
+        queue.app->waiting_cores.fetch_and(~bit, std::memory_order_seq_cst);
+    }
+}
+
+void CorePool::wait_in_queue(Queue& queue, WorkerAnswer& answer) noexcept {
+    Nanoseconds now = reactor_.now();
+    Nanoseconds deadline = now + from_milliseconds(queue.app->spec.queue_timeout_ms);
+    if (answer.request().deadline) deadline = std::min(deadline, answer.request().deadline);
+    ++counters_.queued;
+    queue.waiting.push_back(answer);
+    answer.enqueue(now, deadline);
+    if (queue.count++ > 0) return;
+    mark_waiting(queue, true);
+    if (queue.app->ready.load(std::memory_order_relaxed) == 0) ask_for_more(queue);
+    if (!queue.growth_timer.armed()) reactor_.arm(queue.growth_timer, now + growth_after);
+    serve(queue);  // A place given back before the mark was seen by nobody.
+}
+
+void CorePool::queue_again(WorkerAnswer& answer) noexcept {
+    Queue& queue = queue_of(answer.request().app);
+    Nanoseconds deadline = reactor_.now() + from_milliseconds(queue.app->spec.queue_timeout_ms);
+    queue.waiting.push_front(answer);
+    answer.enqueue(reactor_.now(), deadline);
+    if (queue.count++ == 0) mark_waiting(queue, true);
+    if (!queue.growth_timer.armed()) reactor_.arm(queue.growth_timer, reactor_.now() + growth_after);
+}
+
+void CorePool::leave_queue(WorkerAnswer& answer) noexcept {
+    Queue& queue = queue_of(answer.request().app);
+    answer.unlink();
+    if (--queue.count == 0) mark_waiting(queue, false);
+}
+
+void CorePool::serve(Queue& queue) noexcept {
+    while (WorkerAnswer* answer = queue.waiting.front()) {
+        if (!hand_over(queue, *answer)) return;
+        leave_queue(*answer);
+    }
+}
+
+void CorePool::place_given_back(Link& link) noexcept {
+    WorkerState& worker = link.worker();
+    if (worker.give_place()) tell(worker, kWorkerDrained);
+    Queue& queue = queue_of(worker.app->index);
+    uint64_t waiting = worker.app->waiting_cores.load(std::memory_order_seq_cst);
+    if (waiting == 0) return;
+    bool others = (waiting & ~(uint64_t{1} << reactor_.core())) != 0;
+    if (others && (queue.count == 0 || ++queue.own_turns > own_turns_max)) {
+        queue.own_turns = 0;
+        return wake_other_core(queue);
+    }
+    serve(queue);
+}
+
+void CorePool::wake_other_core(Queue& queue) noexcept {
+    uint64_t waiting = queue.app->waiting_cores.load(std::memory_order_relaxed);
+    unsigned cores = supervisor_.cores();
+    for (unsigned i = 1; i < cores; ++i) {
+        unsigned core = (reactor_.core() + i) % cores;
+        if (!(waiting >> core & 1)) continue;
+        CorePool* pool = supervisor_.pool_of(core);
+        if (pool && pool->reactor_.post({&on_message_serve, pool, queue.app->index})) return;
+    }
+    serve(queue);
+}
+
+// ---- Growth ----
+
+void CorePool::ask_for_more(Queue& queue) noexcept {
+    supervisor_.board().post(queue.app->notice, kAppWantsMore);
+}
+
+void CorePool::on_growth(loop::Timer& timer) noexcept {
+    auto& queue = *static_cast<Queue*>(timer.owner);
+    WorkerAnswer* oldest = queue.waiting.front();
+    if (!oldest) return;
+    CorePool& pool = *queue.pool;
+    Nanoseconds now = pool.reactor_.now();
+    if (now - oldest->queued_at() >= growth_after) pool.ask_for_more(queue);
+    pool.serve(queue);  // A place may have come free elsewhere.
+    if (queue.count > 0) pool.reactor_.arm(timer, now + growth_after);
+}
+
+void CorePool::tell(WorkerState& worker, uint32_t bits) noexcept {
+    supervisor_.board().post(worker.notice, bits);
+}
+
+// ---- Polling ----
+
+bool CorePool::poll() noexcept {
+    bool found = false;
+    for (Link::Active* active = active_.front(); active;) {
+        Link::Active* following = active_.next(*active);
+        found = active->link->drain() || found;
+        active = following;
+    }
+    return found;
+}
+
+void CorePool::announce_sleep() noexcept {
+    for (Link::Active* active = active_.front(); active; active = active_.next(*active))
+        active->link->set_wants_wake(1);
+}
+
+void CorePool::announce_awake() noexcept {
+    for (Link::Active* active = active_.front(); active; active = active_.next(*active))
+        active->link->set_wants_wake(0);
+}
+
+// ---- Word from the supervisor ----
+
+void CorePool::on_message_attach(void* context, uint64_t) noexcept {
+    std::unique_ptr<LinkOffer> offer(static_cast<LinkOffer*>(context));
+    CorePool& pool = *offer->pool;
+    auto link = std::make_unique<Link>(pool, *offer->worker, std::move(offer->region));
+    Queue& queue = pool.queue_of(offer->worker->app->index);
+    queue.links.push_back(link.get());
+    pool.links_.push_back(std::move(link));
+    pool.serve(queue);
+}
+
+void CorePool::on_message_lose(void* context, uint64_t value) noexcept {
+    auto& pool = *static_cast<CorePool*>(context);
+    auto* worker = reinterpret_cast<WorkerState*>(value);
+    Queue& queue = pool.queue_of(worker->app->index);
+    auto found = std::find_if(queue.links.begin(), queue.links.end(),
+                              [&](Link* link) { return &link->worker() == worker; });
+    if (found != queue.links.end()) {
+        Link* link = *found;
+        queue.links.erase(found);
+        link->lose_worker();
+    }
+    pool.serve(queue);
+}
+
+void CorePool::on_message_serve(void* context, uint64_t value) noexcept {
+    auto& pool = *static_cast<CorePool*>(context);
+    pool.serve(pool.queue_of(static_cast<uint32_t>(value)));
+}
+
+// The app keeps failing to start: nobody is kept waiting for it.
+void CorePool::on_message_hopeless(void* context, uint64_t value) noexcept {
+    auto& pool = *static_cast<CorePool*>(context);
+    Queue& queue = pool.queue_of(static_cast<uint32_t>(value));
+    while (WorkerAnswer* answer = queue.waiting.front()) answer->fail(Reason::worker_start, Source::worker);
+}
+
+void CorePool::on_message_left(void* context, uint64_t) noexcept {
+    static_cast<CorePool*>(context)->left_ = true;
+}
+
+// Something that kept a lost link alive is gone.
+void CorePool::link_changed(Link& link) noexcept {
+    if (!link.finished()) return;
+    WorkerState& worker = link.worker();
+    auto found = std::find_if(links_.begin(), links_.end(),
+                              [&](const std::unique_ptr<Link>& each) { return each.get() == &link; });
+    ASSERT(found != links_.end());
+    std::swap(*found, links_.back());
+    links_.pop_back();
+    worker.released_by.fetch_add(1, std::memory_order_acq_rel);
+    tell(worker, kWorkerReleased);
+}
+
+}  // namespace ringtime::worker

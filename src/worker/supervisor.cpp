@@ -1,0 +1,390 @@
+#include "worker/supervisor.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+
+#include "base/log.h"
+#include "ring/direct.h"
+#include "ringtime/worker_abi.h"
+#include "worker/core_pool.h"
+#include "worker/environment.h"
+
+namespace ringtime::worker {
+namespace {
+
+constexpr Milliseconds kEndGrace = 5'000;       // From TERMINATE to SIGKILL.
+constexpr uint32_t kHopelessAfter = 5;          // Failed starts in a row.
+constexpr Milliseconds kHealthyAfter = 10'000;  // An instance that lived so long was no failed start.
+
+std::string describe_end(int status) {
+    if (WIFSIGNALED(status))
+        return fmt::format("ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return fmt::format("exited with status {}", WEXITSTATUS(status));
+}
+
+}  // namespace
+
+std::string_view phase_name(WorkerPhase phase) noexcept {
+    switch (phase) {
+        case WorkerPhase::starting: return "starting";
+        case WorkerPhase::ready: return "ready";
+        case WorkerPhase::draining: return "draining";
+        case WorkerPhase::ending: return "ending";
+        case WorkerPhase::dead: return "dead";
+    }
+    return "dead";
+}
+
+Supervisor::Supervisor(SupervisorOptions options)
+    : options_(std::move(options)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    ASSERT(epoll_ && options_.cores > 0 && options_.cores <= limits::cores_max);
+    for (unsigned core = 0; core < options_.cores; ++core) {
+        seats_.push_back(std::make_unique<CoreSeat>());
+        seats_.back()->notice.subject = seats_.back().get();
+        seats_.back()->notice.kind = Notice::Kind::core;
+    }
+    watch(board_.fd(), Watch::board, 0);
+}
+
+Supervisor::~Supervisor() {
+    if (zygote_.running()) stop(0);
+}
+
+bool Supervisor::start(std::vector<AppSpec> apps, std::string& problem) {
+    now_ = monotonic_now();
+    for (AppSpec& spec : apps) {
+        apps_.push_back(std::make_unique<App>());
+        App& app = *apps_.back();
+        app.state.spec = std::move(spec);
+        app.state.index = static_cast<uint32_t>(apps_.size() - 1);
+        app.state.notice.subject = &app;
+        app.state.notice.kind = Notice::Kind::app;
+    }
+    if (apps_.empty()) return true;  // A pure proxy has no processes beside it.
+    if (!zygote_.start(options_.host_path, problem)) return false;
+    watch(zygote_.fd(), Watch::zygote, 0);
+    for (auto& app : apps_) reconcile(*app);
+    return true;
+}
+
+// ---- The life of a worker ----
+
+// Records are reused, never freed: a core may still be about to post a notice of the former owner.
+Supervisor::Worker& Supervisor::take_record() {
+    for (auto& worker : workers_)
+        if (!worker->used) return *worker;
+    workers_.push_back(std::make_unique<Worker>());
+    workers_.back()->state.id = static_cast<uint32_t>(workers_.size() - 1);
+    return *workers_.back();
+}
+
+bool Supervisor::start_worker(App& app) {
+    Worker& worker = take_record();
+    const AppSpec& spec = app.state.spec;
+    std::vector<std::string> blocked;
+    auto environment = make_environment(spec, options_, worker.state.id, blocked);
+    if (!blocked.empty() && !app.settled)
+        log_format(LogLevel::warn, "worker", "app={} variables not passed on (they look like secrets): {}",
+                   spec.name, fmt::join(blocked, ", "));
+    ProcessChannels channels;
+    int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id, channels);
+    if (error != 0) {
+        log_format(LogLevel::error, "worker", "app={} cannot start a worker: {}", spec.name,
+                   std::strerror(error));
+        app.next_start = now_ + from_milliseconds(options_.restart_first_ms);
+        return false;
+    }
+    worker.used = true;
+    worker.app = &app;
+    worker.phase = WorkerPhase::starting;
+    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = false;
+    worker.attached = 0;
+    worker.attached_cores = 0;
+    worker.started_at = now_;
+    worker.phase_deadline = now_ + from_milliseconds(options_.ready_ms);
+    worker.reason.clear();
+    worker.out.clear();
+    worker.err.clear();
+    worker.channels = std::move(channels);
+    WorkerState& state = worker.state;
+    state.app = &app.state;
+    state.pid = 0;
+    state.doorbell = worker.channels.doorbell.get();
+    state.places.store(WorkerState::closed);
+    state.handed.store(0);
+    state.used_at.store(now_);
+    state.released_by.store(0);
+    state.notice.subject = &worker;
+    state.notice.kind = Notice::Kind::worker;
+    watch(worker.channels.control.get(), Watch::control, state.id);
+    watch(worker.channels.out.get(), Watch::out, state.id);
+    watch(worker.channels.err.get(), Watch::err, state.id);
+    ++counters_.started;
+    return true;
+}
+
+void Supervisor::worker_spawned(Worker& worker, const ZygoteReport& report, Fd pidfd) {
+    if (report.pid > 0) {
+        worker.state.pid = report.pid;
+        worker.pidfd = std::move(pidfd);
+        return;
+    }
+    worker.reason = fmt::format("cannot fork: {}", std::strerror(-report.pid));
+    worker_ended(worker, 0);
+}
+
+void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
+    if (worker.phase != WorkerPhase::starting) return;
+    App& app = *worker.app;
+    uint32_t wanted = app.state.spec.concurrency;
+    worker.state.concurrency = wanted == 0 ? concurrency : wanted;
+    if (concurrency != 0 && concurrency < worker.state.concurrency) worker.state.concurrency = concurrency;
+    worker.state.concurrency = std::clamp(worker.state.concurrency, 1U, RTW_SLOTS_MAX);
+    worker.phase = WorkerPhase::ready;
+    app.start_failures = 0;
+    app.settled = true;
+    ++counters_.ready;
+    for (unsigned core = 0; core < options_.cores; ++core) attach(worker, core);
+    worker.state.used_at.store(now_);
+    worker.state.places.store(0);
+    app.state.ready.fetch_add(1);
+    set_hopeless(app, false);
+    for (unsigned core = 0; core < options_.cores; ++core)
+        if (CorePool* pool = seats_[core]->member) post(core, {&CorePool::on_message_serve, pool, app.state.index});
+    log_format(LogLevel::info, "worker", "app={} worker={} pid={} ready in {} ms", app.state.spec.name,
+               worker.state.id, worker.state.pid,
+               (now_ - worker.started_at) / kNanosecondsPerMillisecond);
+    if (listener_) listener_->worker_spawned(view(worker));
+    for (auto& other : workers_) {
+        if (other->used && other->app == &app && other->worn_out && other->phase == WorkerPhase::ready) {
+            ++counters_.recycled;
+            begin_draining(*other, "replaced");
+            break;
+        }
+    }
+}
+
+void Supervisor::begin_draining(Worker& worker, std::string_view why) {
+    if (worker.phase != WorkerPhase::ready) return;
+    worker.phase = WorkerPhase::draining;
+    worker.reason = why;
+    worker.app->state.ready.fetch_sub(1);
+    if (worker.state.close() == 0) terminate(worker);
+}
+
+void Supervisor::terminate(Worker& worker) {
+    if (worker.phase == WorkerPhase::ready) worker.app->state.ready.fetch_sub(1);
+    worker.state.close();
+    worker.phase = WorkerPhase::ending;
+    worker.expected_end = true;
+    worker.phase_deadline = now_ + from_milliseconds(kEndGrace);
+    rtw_control message{};
+    message.kind = RTW_TERMINATE;
+    if (send(worker.channels.control.get(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        worker.phase_deadline = now_;
+}
+
+void Supervisor::kill_worker(Worker& worker, std::string_view why) {
+    if (worker.phase == WorkerPhase::dead || worker.exited) return;
+    if (worker.phase == WorkerPhase::ready) worker.app->state.ready.fetch_sub(1);
+    if (worker.reason.empty()) worker.reason = why;
+    worker.state.close();
+    worker.phase = WorkerPhase::ending;
+    worker.phase_deadline = now_ + from_milliseconds(kEndGrace);
+    ++counters_.killed;
+    if (worker.pidfd) {
+        syscall(SYS_pidfd_send_signal, worker.pidfd.get(), SIGKILL, nullptr, 0);
+    } else if (worker.state.pid > 0) {
+        kill(worker.state.pid, SIGKILL);
+    }
+}
+
+void Supervisor::worker_ended(Worker& worker, int status) {
+    if (worker.exited || !worker.used) return;
+    take_output(worker, Watch::out);
+    take_output(worker, Watch::err);
+    worker.exited = true;
+    App& app = *worker.app;
+    if (worker.phase == WorkerPhase::ready) app.state.ready.fetch_sub(1);
+    bool was_ready = worker.phase != WorkerPhase::starting;
+    worker.state.close();
+    worker.phase = WorkerPhase::dead;
+    std::string cause = describe_end(status);
+    if (!worker.reason.empty()) cause = worker.reason + "; " + cause;
+    if (worker.expected_end) {
+        log_format(LogLevel::info, "worker", "app={} worker={} pid={} {}", app.state.spec.name,
+                   worker.state.id, worker.state.pid, cause);
+    } else {
+        if (!was_ready) ++app.start_failures;
+        note_failure(app, worker, cause);
+    }
+    if (listener_ && was_ready) listener_->worker_terminated(view(worker), cause);
+    for (unsigned core = 0; core < options_.cores; ++core)
+        if (worker.attached_cores >> core & 1)
+            post(core, {&CorePool::on_message_lose, seats_[core]->member,
+                        reinterpret_cast<uint64_t>(&worker.state)});
+    worker.channels.control.reset();
+    worker.channels.out.reset();
+    worker.channels.err.reset();
+    worker.pidfd.reset();
+    if (worker.attached == 0) release_record(worker);
+    if (!stopping_) reconcile(app);
+}
+
+void Supervisor::release_record(Worker& worker) {
+    worker.channels.doorbell.reset();
+    worker.used = false;
+}
+
+// The first restart is immediate; each further one in a row waits twice as long.
+void Supervisor::note_failure(App& app, Worker& worker, const std::string& cause) {
+    ++counters_.crashed;
+    if (now_ - worker.started_at >= from_milliseconds(kHealthyAfter)) app.failures = 0;
+    ++app.failures;
+    Milliseconds delay = 0;
+    if (app.failures > 1) {
+        uint32_t doublings = std::min(app.failures - 2, 20U);
+        delay = std::min(options_.restart_first_ms << doublings, options_.restart_longest_ms);
+    }
+    app.next_start = now_ + from_milliseconds(delay);
+    log_format(LogLevel::error, "worker", "app={} worker={} pid={} {}; starting another in {} ms{}{}",
+               app.state.spec.name, worker.state.id, worker.state.pid, cause, delay,
+               worker.err.last().empty() ? "" : "; it said last: ", fmt::join(worker.err.last(), " | "));
+    if (app.start_failures == 0) return;
+    ++counters_.start_failures;
+    app.settled = true;
+    if (app.start_failures >= kHopelessAfter && app.state.ready.load() == 0) set_hopeless(app, true);
+}
+
+void Supervisor::set_hopeless(App& app, bool hopeless) {
+    if ((app.state.hopeless.load() != 0) == hopeless) return;
+    app.state.hopeless.store(hopeless ? 1 : 0);
+    if (!hopeless) return;
+    log_format(LogLevel::error, "worker", "app={} does not start; its requests are answered 503",
+               app.state.spec.name);
+    for (unsigned core = 0; core < options_.cores; ++core)
+        if (CorePool* pool = seats_[core]->member)
+            post(core, {&CorePool::on_message_hopeless, pool, app.state.index});
+}
+
+// ---- Cores ----
+
+void Supervisor::attach(Worker& worker, unsigned core) {
+    CoreSeat& seat = *seats_[core];
+    if (!seat.member || seat.leaving || (worker.attached_cores >> core & 1)) return;
+    auto offer = std::make_unique<LinkOffer>();
+    offer->pool = seat.member;
+    offer->worker = &worker.state;
+    Fd fds[2];
+    int error = offer->region.create(core, options_.arena_bytes, fds[0], fds[1]);
+    if (error != 0) {
+        log_format(LogLevel::error, "worker", "app={} cannot share memory with a worker: {}",
+                   worker.app->state.spec.name, std::strerror(error));
+        return;
+    }
+    rtw_control control{};
+    control.kind = RTW_ATTACH;
+    control.core = core;
+    control.concurrency = worker.state.concurrency;
+    control.region_bytes = offer->region.bytes();
+    int passed[3] = {fds[0].get(), fds[1].get(), offer->region.doorbell()};
+    iovec part{&control, sizeof control};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof passed)] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof passed);
+    std::memcpy(CMSG_DATA(header), passed, sizeof passed);
+    if (sendmsg(worker.channels.control.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return;
+    worker.attached_cores |= uint64_t{1} << core;
+    ++worker.attached;
+    post(core, {&CorePool::on_message_attach, offer.release(), 0});
+}
+
+void Supervisor::join(CorePool& pool) noexcept {
+    CoreSeat& seat = *seats_[pool.reactor().core()];
+    seat.pool.store(&pool, std::memory_order_release);
+    board_.post(seat.notice, kCoreJoined);
+}
+
+void Supervisor::leave(CorePool& pool) noexcept {
+    board_.post(seats_[pool.reactor().core()]->notice, kCoreLeft);
+}
+
+// A core may post to another's reactor for as long as it lives itself: they go together.
+void Supervisor::let_cores_go() {
+    for (auto& seat : seats_)
+        if (seat->member && !seat->leaving) return;
+    for (unsigned core = 0; core < options_.cores; ++core) {
+        CorePool* pool = seats_[core]->member;
+        if (!pool) continue;
+        for (auto& worker : workers_)
+            if (worker->used && !worker->exited && (worker->attached_cores >> core & 1))
+                post(core, {&CorePool::on_message_lose, pool, reinterpret_cast<uint64_t>(&worker->state)});
+        post(core, {&CorePool::on_message_left, pool, 0});
+    }
+    flush_outboxes();
+}
+
+void Supervisor::post(unsigned core, const loop::Message& message) {
+    CorePool* pool = seats_[core]->member;
+    if (!pool) return;
+    seats_[core]->outbox.emplace_back(pool, message);
+    flush_outboxes();
+}
+
+void Supervisor::flush_outboxes() {
+    for (auto& seat : seats_) {
+        while (!seat->outbox.empty()) {
+            auto& [pool, message] = seat->outbox.front();
+            bool last = message.function == &CorePool::on_message_left;
+            if (last) seat->pool.store(nullptr, std::memory_order_release);
+            if (!pool->reactor().post(message)) break;
+            seat->outbox.pop_front();
+            if (!last) continue;
+            seat->member = nullptr;
+            seat->leaving = false;
+        }
+    }
+}
+
+// ---- Operators ----
+
+WorkerView Supervisor::view(const Worker& worker) const {
+    return {.id = worker.state.id,
+            .pid = worker.state.pid,
+            .app = worker.app->state.spec.name,
+            .phase = worker.phase,
+            .in_flight = worker.state.in_flight(),
+            .requests = worker.state.handed.load(std::memory_order_relaxed),
+            .age = now_ - worker.started_at};
+}
+
+std::vector<WorkerView> Supervisor::workers() const {
+    std::vector<WorkerView> list;
+    for (const auto& worker : workers_)
+        if (worker->used && !worker->exited) list.push_back(view(*worker));
+    return list;
+}
+
+bool Supervisor::restart(uint32_t id) {
+    if (id >= workers_.size() || !workers_[id]->used || workers_[id]->phase != WorkerPhase::ready)
+        return false;
+    workers_[id]->worn_out = true;
+    reconcile(*workers_[id]->app);
+    return true;
+}
+
+}  // namespace ringtime::worker

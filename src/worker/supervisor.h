@@ -1,0 +1,198 @@
+#pragma once
+// Owns the worker processes: how many there are, which state each is in, when one is started, replaced or
+// ended. Lives on the main thread, beside the cores: it is asked through notices and answers through the
+// cores' mailboxes, and no request ever waits for it.
+//
+//   Supervisor supervisor(options);
+//   supervisor.start(apps, problem);      // before listening
+//   supervisor.wait_ready(deadline);
+//   ... cores make their CorePool; the main thread calls poll_once() in its loop ...
+//   each core: pool.close(), turns until pool.closed(), while poll_once() goes on
+//   supervisor.stop(grace);
+//
+// A worker: starting -> ready -> draining -> ending -> dead (until every core has let go of it).
+// "Busy" and "idle" are ready with and without requests.
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loop/mailbox.h"
+#include "worker/process.h"
+#include "worker/region.h"
+#include "worker/shared.h"
+#include "worker/spec.h"
+
+namespace ringtime::worker {
+
+class CorePool;
+
+/// A worker's rings on their way to a core.
+struct LinkOffer {
+    CorePool* pool = nullptr;
+    WorkerState* worker = nullptr;
+    RegionPair region;
+};
+
+enum class WorkerPhase : uint8_t { starting, ready, draining, ending, dead };
+[[nodiscard]] std::string_view phase_name(WorkerPhase phase) noexcept;
+
+/// For operators.
+struct WorkerView {
+    uint32_t id = 0;
+    int32_t pid = 0;
+    std::string_view app;
+    WorkerPhase phase = WorkerPhase::starting;
+    uint32_t in_flight = 0;
+    uint32_t requests = 0;
+    Nanoseconds age = 0;
+};
+
+struct SupervisorCounters {
+    uint64_t started = 0;
+    uint64_t ready = 0;
+    uint64_t crashed = 0;  ///< Ended without being asked to.
+    uint64_t killed = 0;
+    uint64_t start_failures = 0;
+    uint64_t recycled = 0;
+    uint64_t retired = 0;  ///< Idle ones that made room.
+};
+
+class Supervisor {
+ public:
+    explicit Supervisor(SupervisorOptions options);
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+    ~Supervisor();
+
+    /// Starts the zygote and the warm workers. False: `problem` names the cause and the remedy.
+    [[nodiscard]] bool start(std::vector<AppSpec> apps, std::string& problem);
+    /// Polls until every app has its first instances or `deadline` (of monotonic_now()) is over. True
+    /// when all are ready.
+    bool wait_ready(Nanoseconds deadline);
+    /// Readable when poll_once() has something to do; it also wants to be called every 100 ms.
+    [[nodiscard]] int fd() const noexcept { return epoll_.get(); }
+    void poll_once(int timeout_ms);
+    /// Ends all workers: asks, waits for `grace`, kills. Cores may still turn, or have closed their pools.
+    void stop(Milliseconds grace);
+
+    [[nodiscard]] bool ready(uint32_t app) const noexcept {
+        return apps_[app]->state.ready.load(std::memory_order_relaxed) > 0;
+    }
+    [[nodiscard]] std::vector<WorkerView> workers() const;
+    /// Replaces the instance without losing a request. False: no such worker is ready.
+    bool restart(uint32_t worker);
+    [[nodiscard]] const SupervisorCounters& counters() const noexcept { return counters_; }
+    /// Last words and reasons are told here too; null: nobody. For on_worker_spawn and the like.
+    struct Listener {
+        virtual void worker_spawned(const WorkerView& worker) = 0;
+        virtual void worker_terminated(const WorkerView& worker, std::string_view reason) = 0;
+
+     protected:
+        ~Listener() = default;
+    };
+    void set_listener(Listener* listener) noexcept { listener_ = listener; }
+
+    // For cores; any thread.
+    [[nodiscard]] AppState& app(uint32_t index) noexcept { return apps_[index]->state; }
+    [[nodiscard]] uint32_t app_count() const noexcept { return static_cast<uint32_t>(apps_.size()); }
+    [[nodiscard]] unsigned cores() const noexcept { return options_.cores; }
+    [[nodiscard]] CorePool* pool_of(unsigned core) noexcept {
+        return seats_[core]->pool.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] NoticeBoard& board() noexcept { return board_; }
+    void join(CorePool& pool) noexcept;
+    void leave(CorePool& pool) noexcept;
+
+ private:
+    struct App {
+        AppState state;
+        uint32_t failures = 0;        ///< Ends that nobody asked for, in a row.
+        uint32_t start_failures = 0;  ///< Of those, before ready.
+        Nanoseconds next_start = 0;
+        bool wants_more = false;
+        bool settled = false;         ///< First instances are ready or have failed.
+    };
+    struct Worker {
+        WorkerState state;
+        App* app = nullptr;
+        WorkerPhase phase = WorkerPhase::dead;
+        bool used = false;            ///< This record belongs to a process.
+        bool worn_out = false;        ///< To be replaced; ends when its replacement is ready.
+        bool expected_end = false;
+        bool idle_told = false;
+        bool exited = false;
+        uint32_t attached = 0;        ///< Cores that have a link to it.
+        uint64_t attached_cores = 0;
+        Nanoseconds started_at = 0;
+        Nanoseconds phase_deadline = 0;
+        std::string reason;           ///< Why we ended it.
+        ProcessChannels channels;
+        Fd pidfd;
+        OutputLines out;
+        OutputLines err;
+    };
+    struct CoreSeat {
+        Notice notice;
+        std::atomic<CorePool*> pool{nullptr};
+        CorePool* member = nullptr;   ///< As the supervisor knows it.
+        bool leaving = false;
+        std::deque<std::pair<CorePool*, loop::Message>> outbox;
+    };
+    enum class Watch : uint32_t { zygote, board, control, out, err };
+
+    // supervisor.cpp: processes
+    bool start_worker(App& app);
+    Worker& take_record();
+    void worker_spawned(Worker& worker, const ZygoteReport& report, Fd pidfd);
+    void worker_ready(Worker& worker, uint32_t concurrency);
+    void worker_ended(Worker& worker, int status);
+    void release_record(Worker& worker);
+    void begin_draining(Worker& worker, std::string_view why);
+    void terminate(Worker& worker);
+    void kill_worker(Worker& worker, std::string_view why);
+    void note_failure(App& app, Worker& worker, const std::string& cause);
+    void set_hopeless(App& app, bool hopeless);
+    // supervisor_events.cpp: what arrives, and time
+    void watch(int fd, Watch what, uint32_t worker);
+    void handle(uint64_t what);
+    void take_zygote_reports();
+    void zygote_died();
+    void take_control(Worker& worker);
+    void take_output(Worker& worker, Watch which);
+    void say_line(Worker& worker, Watch which, std::string_view line);
+    void take_notices();
+    void take_worker_notice(Worker& worker, uint32_t bits);
+    void take_core_notice(CoreSeat& seat, uint32_t bits);
+    void tick();
+    void tick_worker(Worker& worker);
+    void reconcile(App& app);
+    [[nodiscard]] bool make_room();
+    [[nodiscard]] uint32_t alive() const;
+    [[nodiscard]] uint32_t count(const App& app, WorkerPhase phase) const;
+    // cores
+    void attach(Worker& worker, unsigned core);
+    void let_cores_go();
+    void post(unsigned core, const loop::Message& message);
+    void flush_outboxes();
+    [[nodiscard]] WorkerView view(const Worker& worker) const;
+
+    SupervisorOptions options_;
+    Fd epoll_;
+    NoticeBoard board_;
+    ZygoteClient zygote_;
+    std::vector<std::unique_ptr<App>> apps_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<std::unique_ptr<CoreSeat>> seats_;
+    SupervisorCounters counters_;
+    Listener* listener_ = nullptr;
+    Nanoseconds now_ = 0;
+    Nanoseconds last_tick_ = 0;
+    bool stopping_ = false;
+    bool landlock_told_ = false;
+};
+
+}  // namespace ringtime::worker
