@@ -126,7 +126,7 @@ void read_path(MapReader& map, std::string_view key, ManifestPlace place,
     if (!outside && !is_folder) return;
     map.error(out.at, key, fmt::format("{} is not a file of the package", quote(*out)),
               "expected a path below the manifest's folder, such as dist/index.html");
-    out = {};
+    out.value.clear();  // Still given: nothing is searched in its stead.
 }
 
 void read_route_list(MapReader& map, const std::string& method, const std::string& label,

@@ -230,6 +230,12 @@ void read_mounts(const Environment& environment, const Settings& settings,
     std::string file_folder = absolute_path(settings.config_file);
     file_folder.resize(std::max<size_t>(file_folder.rfind('/'), 1));
     for (const YamlNode& item : mounts.items) {
+        if (item.kind != YamlNode::Kind::map) {
+            diagnostics.error(settings.config_file, item.at,
+                              fmt::format("mounts: an item is {}", describe(item.kind)),
+                              "expected a map such as {base: /, upstream: http://127.0.0.1:9000}");
+            continue;
+        }
         Package package;
         package.kind = PackageKind::mount;
         package.folder = file_folder;
@@ -273,7 +279,7 @@ std::string resolve_file(const Package& package, std::string_view key,
 
 void resolve_entrypoint(Package& package, Diagnostics& diagnostics) {
     Manifest& manifest = package.manifest;
-    if (!manifest.entrypoint.given()) return;
+    if (manifest.entrypoint->empty()) return;
     if (manifest.entrypoint_kind == EntrypointKind::javascript) {
         diagnostics.error(manifest.file, manifest.entrypoint.at,
                           fmt::format("entrypoint: {} is JavaScript, which does not run yet",
@@ -326,7 +332,7 @@ void find_default_entrypoint(Package& package, Diagnostics& diagnostics) {
 void resolve_plugin_entry(Package& package, const std::vector<std::string>& worker_folders,
                           Diagnostics& diagnostics) {
     Manifest& manifest = package.manifest;
-    if (!manifest.plugin_entry.given() || package.kind == PackageKind::app) return;
+    if (manifest.plugin_entry->empty() || package.kind == PackageKind::app) return;
     std::string file = resolve_file(package, "pluginEntry", manifest.plugin_entry, diagnostics);
     if (file.empty()) return;
     std::string real = real_path(file);

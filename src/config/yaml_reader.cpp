@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "config/values.h"
 #include "config/words.h"
@@ -99,8 +100,10 @@ std::optional<double> check_number(const FileContext& context, const ValueText& 
                                    double max) {
     auto number = parse_number(value.text);
     if (!number || *number < min || *number > max) {
+        bool bounded = std::isfinite(min) && std::isfinite(max);
         report_form(context, value, number ? "in range" : "a number",
-                    fmt::format("expected {} to {}", min, max));
+                    bounded ? fmt::format("expected {} to {}", min, max)
+                            : std::string("expected digits such as 5 or 0.25"));
         return std::nullopt;
     }
     return number;
@@ -181,8 +184,9 @@ const YamlNode* MapReader::take(std::string_view key, Need need) {
     asked_.push_back(key);
     const YamlNode* value = node_.find(key);
     if (value && value->kind != YamlNode::Kind::null) return value;
-    if (need == Need::required) {
-        Position at = value ? value->at : node_.at;
+    // What is no map at all has been reported once; an empty value is where its key is.
+    if (need == Need::required && &node_ != &kEmptyMap) {
+        Position at = value ? key_position(key) : node_.at;
         context_.diagnostics.error(context_.file, at, fmt::format("{} is missing", label(key)));
     }
     return nullptr;

@@ -376,7 +376,10 @@ bool parse_yaml(std::string_view text, std::string_view file, const YamlLimits& 
         diagnostics.error(file, refusal.at, refusal.what(), refusal.remedy);
     } catch (const YAML::Exception& error) {
         Position at = error.mark.is_null() ? Position{} : position_of(error.mark);
-        diagnostics.error(file, at, fmt::format("this is not YAML: {}", one_line(error.msg)));
+        std::string fault = one_line(error.msg);
+        // Its scanner ends a plain text at `?` within brackets, where globs and queries like to stand.
+        std::string remedy = fault == "unknown token" ? "quote texts within [] and {} that hold ? or *" : "";
+        diagnostics.error(file, at, "this is not YAML: " + fault, std::move(remedy));
     } catch (const std::exception& error) {
         diagnostics.error(file, {}, fmt::format("cannot be read as YAML: {}", error.what()));
     }

@@ -73,6 +73,8 @@ TEST(Yaml, refuses_what_could_mislead) {
               "f.yaml:1:5: error: the byte 0x00 is no text; save the file as UTF-8\n"},
              {"# \xc3\xa4\nname: \xe4\n",
               "f.yaml:2:7: error: the byte 0xe4 is no text; save the file as UTF-8\n"},
+             {"a: [/b?c]\n", "f.yaml:1:7: error: this is not YAML: unknown token; quote texts within [] and {} "
+                              "that hold ? or *\n"},
              {"a: b: c\n", "f.yaml:1:5: error: this is not YAML: illegal map value\n"},
              {"a: [1, 2\n", "f.yaml:2:1: error: this is not YAML: end of sequence flow not found\n"},
              {"a:\n\t- b\n", "f.yaml:2:2: error: this is not YAML: illegal block entry\n"}}) {
