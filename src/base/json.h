@@ -1,6 +1,7 @@
 #pragma once
-// JSON as text, written front to back into a string the caller owns. For the command line, the admin
-// interface, plugin configuration and logs: whatever bytes come in, what goes out is valid JSON.
+// JSON as text, written front to back into a string the caller owns. For the command line, the
+// admin interface, plugin configuration and logs: whatever bytes come in, what goes out is valid
+// JSON.
 //
 //     JsonWriter json(out);
 //     json.begin_object().key("name").string(name).key("pid").number(pid).end_object();
@@ -69,7 +70,7 @@ inline void append_json_string(std::string& out, std::string_view text) {
 }
 
 class JsonWriter {
- public:
+  public:
     /// Appends to `out`, which is borrowed for the writer's life.
     explicit JsonWriter(std::string& out) noexcept : out_(out) {}
 
@@ -113,7 +114,7 @@ class JsonWriter {
         return *this;
     }
 
- private:
+  private:
     void separate() {
         if (comma_) out_ += ',';
         comma_ = true;

@@ -104,9 +104,12 @@ std::optional<ListenAddress> parse_listen(std::string_view text) {
 
 std::string listen_text(const ListenAddress& listen) {
     switch (listen.kind) {
-        case ListenAddress::Kind::any: return fmt::format("*:{}", listen.port);
-        case ListenAddress::Kind::local: return "unix:" + listen.path;
-        case ListenAddress::Kind::ip: break;
+        case ListenAddress::Kind::any:
+            return fmt::format("*:{}", listen.port);
+        case ListenAddress::Kind::local:
+            return "unix:" + listen.path;
+        case ListenAddress::Kind::ip:
+            break;
     }
     std::string host = ip_text(listen.address);
     return is_ipv4(listen.address) ? fmt::format("{}:{}", host, listen.port)

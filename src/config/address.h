@@ -1,6 +1,7 @@
 #pragma once
-// Addresses as configuration writes them, parsed to plain bytes: nothing here opens a socket or asks a
-// resolver. IPv4 is held as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2), so that one comparison serves both.
+// Addresses as configuration writes them, parsed to plain bytes: nothing here opens a socket or
+// asks a resolver. IPv4 is held as IPv4-mapped IPv6 (RFC 4291 §2.5.5.2), so that one comparison
+// serves both.
 
 #include <array>
 #include <cstdint>

@@ -41,7 +41,8 @@ std::string render(const Diagnostic& diagnostic) {
 
 void Diagnostics::error(std::string_view file, Position at, std::string text, std::string remedy) {
     ++errors_;
-    add({Severity::error, std::string(file), at.line, at.column, std::move(text), std::move(remedy)});
+    add({Severity::error, std::string(file), at.line, at.column, std::move(text),
+         std::move(remedy)});
 }
 
 void Diagnostics::warning(std::string_view file, Position at, std::string text,
@@ -57,7 +58,8 @@ void Diagnostics::add(Diagnostic diagnostic) {
         return;
     }
     // Warnings must not crowd out the reason why the start was refused.
-    if (diagnostic.severity == Severity::error && errors_ == 1) list_.back() = std::move(diagnostic);
+    if (diagnostic.severity == Severity::error && errors_ == 1)
+        list_.back() = std::move(diagnostic);
 }
 
 std::string Diagnostics::render() const {
@@ -83,7 +85,8 @@ std::string quote(std::string_view text) {
     }
     // A cut inside a character would show as a replacement mark.
     size_t length = shown_max;
-    while (length > shown_max - 4 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
+    while (length > shown_max - 4 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80)
+        --length;
     append_json_string(out, text.substr(0, length));
     out.insert(out.size() - 1, "...");
     return out;

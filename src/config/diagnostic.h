@@ -1,6 +1,7 @@
 #pragma once
-// What is wrong with the configuration, where, and how to make it right. Everything found in all files
-// is collected before the start is refused, so that an operator repairs a folder in one round.
+// What is wrong with the configuration, where, and how to make it right. Everything found in all
+// files is collected before the start is refused, so that an operator repairs a folder in one
+// round.
 
 #include <cstddef>
 #include <cstdint>
@@ -44,8 +45,9 @@ struct Diagnostic {
 [[nodiscard]] std::string render(const Diagnostic& diagnostic);
 
 class Diagnostics {
- public:
-    /// Kept for printing; more are only counted, because a generated file may be wrong 100,000 times.
+  public:
+    /// Kept for printing; more are only counted, because a generated file may be wrong 100,000
+    /// times.
     static constexpr size_t kept_max = 500;
 
     void error(std::string_view file, Position at, std::string text, std::string remedy = {});
@@ -60,7 +62,7 @@ class Diagnostics {
     /// All of them, one per line, and a last line when some were only counted.
     [[nodiscard]] std::string render() const;
 
- private:
+  private:
     void add(Diagnostic diagnostic);
 
     std::vector<Diagnostic> list_;

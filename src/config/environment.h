@@ -1,6 +1,6 @@
 #pragma once
-// The process environment as a value: read once in main, passed down, never asked for again. Workers
-// inherit nothing of it, so what they do get is decided in worker_environment.h.
+// The process environment as a value: read once in main, passed down, never asked for again.
+// Workers inherit nothing of it, so what they do get is decided in worker_environment.h.
 
 #include <map>
 #include <optional>
@@ -12,13 +12,13 @@
 namespace ringtime::config {
 
 class Environment {
- public:
+  public:
     using Variables = std::map<std::string, std::string, std::less<>>;
 
     Environment() = default;
     explicit Environment(Variables variables) : variables_(std::move(variables)) {}
-    /// From main's third parameter or `environ`. Entries without `=` are skipped, and the first of two
-    /// entries with one name counts, as getenv has it.
+    /// From main's third parameter or `environ`. Entries without `=` are skipped, and the first of
+    /// two entries with one name counts, as getenv has it.
     [[nodiscard]] static Environment from_process(const char* const* entries);
 
     /// An empty value counts as absent: that is how shells and unit files unset one.
@@ -29,7 +29,7 @@ class Environment {
     /// In order of their names.
     [[nodiscard]] const Variables& variables() const noexcept { return variables_; }
 
- private:
+  private:
     Variables variables_;
 };
 

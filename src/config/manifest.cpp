@@ -43,7 +43,8 @@ void read_identity(MapReader& map, ManifestPlace place, Manifest& manifest) {
         if (short_name) {
             manifest.short_name = *short_name;
         } else {
-            map.error(manifest.name.at, "name", fmt::format("{} is not allowed", quote(*manifest.name)),
+            map.error(manifest.name.at, "name",
+                      fmt::format("{} is not allowed", quote(*manifest.name)),
                       "expected x or @scope/x of lower-case letters, digits and -");
         }
     }
@@ -114,7 +115,8 @@ void read_hosts(MapReader& map, Manifest& manifest) {
     }
 }
 
-/// A path inside the package: relative and without `..`. The operator's own file may name any place.
+/// A path inside the package: relative and without `..`. The operator's own file may name any
+/// place.
 void read_path(MapReader& map, std::string_view key, ManifestPlace place,
                Located<std::string>& out) {
     if (!map.text(key, out)) return;
@@ -138,8 +140,8 @@ void read_route_list(MapReader& map, const std::string& method, const std::strin
 }
 
 void read_public_routes(MapReader& map, Manifest& manifest) {
-    static constexpr std::array<std::string_view, 8> methods{"ALL",   "GET",    "HEAD", "POST",
-                                                             "PUT",   "PATCH",  "DELETE", "OPTIONS"};
+    static constexpr std::array<std::string_view, 8> methods{"ALL", "GET",   "HEAD",   "POST",
+                                                             "PUT", "PATCH", "DELETE", "OPTIONS"};
     const YamlNode* node = map.take("publicRoutes");
     if (!node) return;
     if (node->kind != YamlNode::Kind::map) {
@@ -148,7 +150,8 @@ void read_public_routes(MapReader& map, Manifest& manifest) {
     }
     for (size_t i = 0; i + 1 < node->items.size(); i += 2) {
         const YamlNode& method = node->items[i];
-        if (!check_choice(map.context(), {"publicRoutes", method.text, method.at}, methods)) continue;
+        if (!check_choice(map.context(), {"publicRoutes", method.text, method.at}, methods))
+            continue;
         read_route_list(map, method.text == "ALL" ? "" : method.text, "publicRoutes." + method.text,
                         node->items[i + 1], manifest);
     }
@@ -177,8 +180,8 @@ void read_env(MapReader& map, Manifest& manifest) {
     Variables wanted;
     for (const MapReader::Rest& pair : env.rest()) {
         const std::string& name = pair.key->text;
-        bool is_value = pair.value->kind == YamlNode::Kind::scalar ||
-                        pair.value->kind == YamlNode::Kind::null;
+        bool is_value =
+            pair.value->kind == YamlNode::Kind::scalar || pair.value->kind == YamlNode::Kind::null;
         if (!is_variable_name(name)) {
             map.error(pair.key->at, "env", fmt::format("{} is not a variable's name", quote(name)),
                       "expected letters, digits and _, no digit first");
@@ -190,7 +193,8 @@ void read_env(MapReader& map, Manifest& manifest) {
                       fmt::format("{} is {}", quote(name), describe(pair.value->kind)),
                       "expected one value");
         } else {
-            wanted.emplace_back(name, pair.value->kind == YamlNode::Kind::null ? "" : pair.value->text);
+            wanted.emplace_back(name,
+                                pair.value->kind == YamlNode::Kind::null ? "" : pair.value->text);
         }
     }
     FilteredEnvironment filtered = filter_worker_environment(wanted);
@@ -204,7 +208,8 @@ void read_site(MapReader& map, Manifest& manifest) {
     manifest.site.inject_base = *inject_base;
     Located<std::string>& cache = manifest.site.cache_control;
     if (!map.text("cacheControl", cache)) return;
-    bool printable = std::all_of(cache->begin(), cache->end(), [](char c) { return c >= 0x20 && c < 0x7F; });
+    bool printable =
+        std::all_of(cache->begin(), cache->end(), [](char c) { return c >= 0x20 && c < 0x7F; });
     if (printable && !cache->empty()) return;
     map.error(cache.at, "cacheControl", fmt::format("{} is not a header's value", quote(*cache)),
               "expected directives such as \"public, max-age=3600\"");
@@ -262,8 +267,9 @@ void check_targets(MapReader& map, ManifestPlace place, const Manifest& manifest
     if (needs_base && has_target && base_missing) {
         Position at = manifest.upstream ? manifest.upstream->at : manifest.entrypoint.at;
         map.context().diagnostics.error(map.context().file, at,
-                                        manifest.upstream ? "upstream has no base to be mounted at"
-                                                          : "entrypoint has no base to be mounted at",
+                                        manifest.upstream
+                                            ? "upstream has no base to be mounted at"
+                                            : "entrypoint has no base to be mounted at",
                                         "add a line such as base: /shop");
     }
 }
@@ -274,7 +280,8 @@ EntrypointKind entrypoint_kind(std::string_view path) noexcept {
     size_t slash = path.rfind('/');
     std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
     size_t dot = name.rfind('.');
-    std::string_view extension = dot == std::string_view::npos ? std::string_view{} : name.substr(dot);
+    std::string_view extension =
+        dot == std::string_view::npos ? std::string_view{} : name.substr(dot);
     if (path.empty()) return EntrypointKind::none;
     if (extension == ".html" || extension == ".htm") return EntrypointKind::site;
     if (extension == ".so") return EntrypointKind::module;
@@ -288,7 +295,8 @@ std::optional<std::string> short_name_of(std::string_view name) {
     if (name.size() > kNameBytesMax) return std::nullopt;
     if (!name.empty() && name.front() == '@') {
         size_t slash = name.find('/');
-        if (slash == std::string_view::npos || !is_slug(name.substr(1, slash - 1))) return std::nullopt;
+        if (slash == std::string_view::npos || !is_slug(name.substr(1, slash - 1)))
+            return std::nullopt;
         name.remove_prefix(slash + 1);
     }
     if (!is_slug(name)) return std::nullopt;
@@ -330,7 +338,8 @@ bool check_glob(const FileContext& context, std::string_view label,
         fault = "it is longer than 1024 bytes";
     } else if (glob->find_first_of(" \t\r\n#\\") != std::string::npos) {
         fault = "a path holds no space, # or backslash";
-    } else if (padded.find("/./") != std::string::npos || padded.find("/../") != std::string::npos) {
+    } else if (padded.find("/./") != std::string::npos ||
+               padded.find("/../") != std::string::npos) {
         fault = "dot segments are resolved before matching, so it would never match";
     }
     if (fault.empty()) return true;

@@ -35,7 +35,8 @@ enum class EntrypointKind : uint8_t {
 /// A glob that skips the `on_request` hooks for one method.
 struct PublicRoute {
     std::string method;  ///< Empty: every method.
-    Located<std::string> glob;  ///< As written: absolute for plugins, relative to the base for apps.
+    Located<std::string>
+        glob;  ///< As written: absolute for plugins, relative to the base for apps.
 };
 
 /// Workers of an app.
@@ -83,9 +84,9 @@ struct UpstreamServer {
     enum class Scheme : uint8_t { http, https, local };
     Located<std::string> url;
     Scheme scheme = Scheme::http;
-    std::string host;   ///< Name or address without brackets; empty for a unix socket.
+    std::string host;  ///< Name or address without brackets; empty for a unix socket.
     uint16_t port = 80;
-    std::string path;   ///< Of a unix socket.
+    std::string path;  ///< Of a unix socket.
     uint32_t weight = 1;
     bool backup = false;
 };
@@ -106,8 +107,8 @@ struct HealthCheck {
 /// Outlier ejection by the traffic itself.
 struct PassiveHealth {
     bool enabled = true;
-    uint32_t failures = 5;            ///< In a row.
-    uint32_t success_percent = 0;     ///< Below it, over `window`; 0: not judged.
+    uint32_t failures = 5;         ///< In a row.
+    uint32_t success_percent = 0;  ///< Below it, over `window`; 0: not judged.
     uint64_t window_ms = 30'000;
     uint64_t ejection_ms = 30'000;
     uint32_t ejected_percent_max = 50;
@@ -118,7 +119,7 @@ struct Retries {
     bool on_connect = true;
     bool on_reset = true;
     std::vector<uint16_t> statuses{502, 503, 504};
-    uint32_t budget_percent = 20;       ///< Of the requests in flight.
+    uint32_t budget_percent = 20;         ///< Of the requests in flight.
     uint64_t body_bytes_max = 64 * 1024;  ///< Larger bodies are not kept for a second try.
 };
 
@@ -126,7 +127,7 @@ struct UpstreamTimeouts {
     uint64_t connect_ms = ringtime::timeouts::upstream_connect_ms;
     uint64_t head_ms = ringtime::timeouts::upstream_head_ms;
     uint64_t idle_ms = ringtime::timeouts::upstream_idle_ms;
-    uint64_t total_ms = 0;       ///< 0: none.
+    uint64_t total_ms = 0;            ///< 0: none.
     uint64_t keep_alive_ms = 60'000;  ///< How long an unused connection is kept.
 };
 
@@ -177,7 +178,7 @@ struct Upstream {
     bool rewrite_location = true;  ///< Location and cookie paths, where the base is stripped.
     std::string sticky_cookie;     ///< Empty: no stickiness.
     uint64_t slow_start_ms = 0;
-    uint32_t panic_percent = 50;   ///< Fewer healthy servers than this: all are used.
+    uint32_t panic_percent = 50;  ///< Fewer healthy servers than this: all are used.
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     UpstreamTls tls;
 };
@@ -185,7 +186,16 @@ struct Upstream {
 // --- The plugin's own configuration ---
 
 enum class FieldType : uint8_t {
-    string, password, number, integer, boolean, select, list, object, duration, size
+    string,
+    password,
+    number,
+    integer,
+    boolean,
+    select,
+    list,
+    object,
+    duration,
+    size
 };
 
 /// One declared field and what it resolved to: default < manifest < environment.
@@ -194,7 +204,7 @@ struct ConfigField {
     FieldType type = FieldType::string;
     std::string label;
     std::string description;
-    std::string env;        ///< Variable that overrides it; empty without one.
+    std::string env;  ///< Variable that overrides it; empty without one.
     bool required = false;
     std::string default_json;  ///< Empty without one.
     std::string value_json;    ///< Empty when nothing gives it a value.
@@ -236,7 +246,7 @@ struct Manifest {
     std::string extra_json = "{}";   ///< Keys that are neither known nor declared.
     std::string menus_json = "[]";
     Position env_at;
-    Variables env;                   ///< Without names that look like secrets; grants are added.
+    Variables env;  ///< Without names that look like secrets; grants are added.
     std::vector<std::string> env_blocked;
 
     [[nodiscard]] bool is_worker() const noexcept {
@@ -251,7 +261,8 @@ struct Manifest {
 enum class ManifestPlace : uint8_t { plugin_folder, app_folder, runtime_config };
 
 /// Reads one manifest. Touches no files: whether entrypoints exist is checked with the package.
-/// Adds everything that is wrong to `diagnostics`; the result is complete as far as it could be read.
+/// Adds everything that is wrong to `diagnostics`; the result is complete as far as it could be
+/// read.
 [[nodiscard]] Manifest read_manifest(const YamlNode& node, std::string_view file,
                                      ManifestPlace place, const Environment& environment,
                                      Diagnostics& diagnostics);

@@ -25,8 +25,9 @@ void read_workers(MapReader& map, WorkerOptions& worker) {
     map.number("workersMax", worker.workers_max, {1, limits::workers_max});
     bool crossed = worker.workers_max.given() && *worker.workers > *worker.workers_max;
     if (crossed) {
-        map.error(worker.workers_max.at, "workersMax",
-                  fmt::format("{} is less than workers ({})", *worker.workers_max, *worker.workers));
+        map.error(
+            worker.workers_max.at, "workersMax",
+            fmt::format("{} is less than workers ({})", *worker.workers_max, *worker.workers));
     }
 }
 
@@ -34,10 +35,11 @@ void read_workers(MapReader& map, WorkerOptions& worker) {
 void check_worker_times(MapReader& map, WorkerOptions& worker) {
     if (worker.ephemeral()) return;
     if (*worker.ttl_ms < *worker.timeout_ms) {
-        map.error(worker.ttl_ms.at, "ttl",
-                  fmt::format("{} is less than timeout ({})", duration_text(*worker.ttl_ms),
-                              duration_text(*worker.timeout_ms)),
-                  "a worker must live at least as long as one request may take; 0 makes it ephemeral");
+        map.error(
+            worker.ttl_ms.at, "ttl",
+            fmt::format("{} is less than timeout ({})", duration_text(*worker.ttl_ms),
+                        duration_text(*worker.timeout_ms)),
+            "a worker must live at least as long as one request may take; 0 makes it ephemeral");
         return;
     }
     if (!worker.idle_timeout_ms.given()) {
@@ -46,9 +48,10 @@ void check_worker_times(MapReader& map, WorkerOptions& worker) {
         return;
     }
     if (*worker.idle_timeout_ms < *worker.timeout_ms) {
-        map.error(worker.idle_timeout_ms.at, "idleTimeout",
-                  fmt::format("{} is less than timeout ({})", duration_text(*worker.idle_timeout_ms),
-                              duration_text(*worker.timeout_ms)));
+        map.error(
+            worker.idle_timeout_ms.at, "idleTimeout",
+            fmt::format("{} is less than timeout ({})", duration_text(*worker.idle_timeout_ms),
+                        duration_text(*worker.timeout_ms)));
     } else if (*worker.idle_timeout_ms > *worker.ttl_ms) {
         map.context().diagnostics.warning(
             map.context().file, worker.idle_timeout_ms.at,
@@ -62,14 +65,22 @@ void check_worker_times(MapReader& map, WorkerOptions& worker) {
 // --- Typed fields of `config` ---
 
 constexpr std::array<std::pair<std::string_view, FieldType>, 16> kFieldTypes{{
-    {"string", FieldType::string},   {"password", FieldType::password},
-    {"number", FieldType::number},   {"integer", FieldType::integer},
-    {"boolean", FieldType::boolean}, {"select", FieldType::select},
-    {"list", FieldType::list},       {"object", FieldType::object},
-    {"duration", FieldType::duration}, {"size", FieldType::size},
-    {"text", FieldType::string},     {"int", FieldType::integer},
-    {"bool", FieldType::boolean},    {"enum", FieldType::select},
-    {"array", FieldType::list},      {"multiline", FieldType::string},
+    {"string", FieldType::string},
+    {"password", FieldType::password},
+    {"number", FieldType::number},
+    {"integer", FieldType::integer},
+    {"boolean", FieldType::boolean},
+    {"select", FieldType::select},
+    {"list", FieldType::list},
+    {"object", FieldType::object},
+    {"duration", FieldType::duration},
+    {"size", FieldType::size},
+    {"text", FieldType::string},
+    {"int", FieldType::integer},
+    {"bool", FieldType::boolean},
+    {"enum", FieldType::select},
+    {"array", FieldType::list},
+    {"multiline", FieldType::string},
 }};
 
 /// The declaration as it is checked against values; the lasting part is `field`.
@@ -99,8 +110,8 @@ void read_bound(MapReader& map, std::string_view key, FieldType type, double& ou
     }
 }
 
-bool check_bounds(const FileContext& context, const ValueText& value, const Declaration& declaration,
-                  double measure) {
+bool check_bounds(const FileContext& context, const ValueText& value,
+                  const Declaration& declaration, double measure) {
     bool small = measure < declaration.min;
     if (!small && measure <= declaration.max) return true;
     std::string_view what = is_measured_by_length(declaration.field.type)
@@ -118,12 +129,15 @@ std::string scalar_json(const FileContext& context, const ValueText& value,
                         const Declaration& declaration) {
     std::string json;
     auto whole = [&](std::optional<uint64_t> number) {
-        bool good = number && check_bounds(context, value, declaration, static_cast<double>(*number));
+        bool good =
+            number && check_bounds(context, value, declaration, static_cast<double>(*number));
         return good ? std::to_string(*number) : std::string{};
     };
     switch (declaration.field.type) {
-        case FieldType::duration: return whole(check_duration(context, value, {}));
-        case FieldType::size: return whole(check_size(context, value, {}));
+        case FieldType::duration:
+            return whole(check_duration(context, value, {}));
+        case FieldType::size:
+            return whole(check_size(context, value, {}));
         case FieldType::boolean: {
             auto truth = check_boolean(context, value);
             return truth ? (*truth ? "true" : "false") : "";
@@ -132,7 +146,8 @@ std::string scalar_json(const FileContext& context, const ValueText& value,
         case FieldType::integer: {
             auto number = check_number(context, value, -HUGE_VAL, HUGE_VAL);
             if (!number) return {};
-            bool fraction = declaration.field.type == FieldType::integer && std::trunc(*number) != *number;
+            bool fraction =
+                declaration.field.type == FieldType::integer && std::trunc(*number) != *number;
             if (fraction) {
                 context.diagnostics.error(
                     context.file, value.at,
@@ -158,7 +173,8 @@ std::string scalar_json(const FileContext& context, const ValueText& value,
             break;
         }
         case FieldType::list:
-        case FieldType::object: break;
+        case FieldType::object:
+            break;
     }
     append_json_string(json, value.text);
     return json;
@@ -198,7 +214,8 @@ std::string variable_json(const FileContext& context, const std::string& variabl
     ValueText value{variable, text, {}};
     if (declaration.field.type == FieldType::list) {
         std::vector<std::string> parts = split_path_list(text);
-        if (!check_bounds(context, value, declaration, static_cast<double>(parts.size()))) return {};
+        if (!check_bounds(context, value, declaration, static_cast<double>(parts.size())))
+            return {};
         std::string json;
         JsonWriter writer(json);
         writer.begin_array();
@@ -210,8 +227,9 @@ std::string variable_json(const FileContext& context, const std::string& variabl
         simdjson::dom::parser parser;
         simdjson::dom::object object;
         if (parser.parse(simdjson::padded_string(text)).get(object) != simdjson::SUCCESS) {
-            context.diagnostics.error(context.file, {},
-                                      fmt::format("{}: {} is not a JSON object", variable, quote(text)));
+            context.diagnostics.error(
+                context.file, {},
+                fmt::format("{}: {} is not a JSON object", variable, quote(text)));
             return {};
         }
         return simdjson::minify(object);
@@ -270,10 +288,10 @@ void resolve_field(MapReader& map, const YamlNode* given, const Environment& env
         field.origin = Origin::environment;
     }
     if (field.required && field.origin == Origin::none) {
-        std::string remedy = field.env.empty()
-                                 ? fmt::format("add a line such as {}: ...", *field.name)
-                                 : fmt::format("set {} in the environment, or {} here", field.env,
-                                               *field.name);
+        std::string remedy =
+            field.env.empty()
+                ? fmt::format("add a line such as {}: ...", *field.name)
+                : fmt::format("set {} in the environment, or {} here", field.env, *field.name);
         map.error(field.name.at, "config", fmt::format("{} has no value", quote(*field.name)),
                   std::move(remedy));
     }
@@ -320,7 +338,8 @@ void read_sandbox(MapReader& map, Manifest& manifest) {
     if (!node) return;
     auto sandbox = std::make_unique<Sandbox>();
     MapReader inner(*node, "sandbox", map.context());
-    for (auto [key, paths] : {std::pair{"read", &sandbox->read}, std::pair{"write", &sandbox->write}}) {
+    for (auto [key, paths] :
+         {std::pair{"read", &sandbox->read}, std::pair{"write", &sandbox->write}}) {
         inner.texts(key, *paths);
         for (const auto& path : *paths) {
             if (!path->empty() && path->front() == '/') continue;
@@ -371,7 +390,8 @@ void read_config(MapReader& map, const Environment& environment, Manifest& manif
             read_declaration(inner, declaration);
             auto given = std::find_if(own.begin(), own.end(),
                                       [&](const auto& rest) { return rest.key->text == name; });
-            resolve_field(map, given == own.end() ? nullptr : given->value, environment, declaration);
+            resolve_field(map, given == own.end() ? nullptr : given->value, environment,
+                          declaration);
             if (!field.value_json.empty()) all.key(name).raw(field.value_json);
             declared.push_back(name);
         }

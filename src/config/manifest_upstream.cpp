@@ -104,7 +104,8 @@ std::string parse_server_url(std::string_view url, UpstreamServer& server) {
     if (take_prefix("unix:")) {
         server.scheme = UpstreamServer::Scheme::local;
         auto parsed = parse_listen(fmt::format("unix:{}", url));
-        if (!parsed || url.front() != '/') return "expected unix: and an absolute path below 108 bytes";
+        if (!parsed || url.front() != '/')
+            return "expected unix: and an absolute path below 108 bytes";
         server.path = url;
         return {};
     }
@@ -114,7 +115,8 @@ std::string parse_server_url(std::string_view url, UpstreamServer& server) {
     } else if (!take_prefix("http://")) {
         UpstreamServer guess;
         bool lacks_scheme = url.find("//") == std::string_view::npos && parse_authority(url, guess);
-        return lacks_scheme ? fmt::format("did you mean \"http://{}\"?", url) : std::string(kServerForm);
+        return lacks_scheme ? fmt::format("did you mean \"http://{}\"?", url)
+                            : std::string(kServerForm);
     }
     if (!url.empty() && url.back() == '/') url.remove_suffix(1);
     if (url.find('/') != std::string_view::npos) {
@@ -140,7 +142,8 @@ void add_server(const FileContext& context, UpstreamServer server, Upstream& ups
         return report("is one too many", fmt::format("the most is {}", kServersMax));
     }
     for (const UpstreamServer& other : upstream.servers) {
-        if (*other.url == *server.url) return report("stands here a second time", "use weight instead");
+        if (*other.url == *server.url)
+            return report("stands here a second time", "use weight instead");
     }
     upstream.servers.push_back(std::move(server));
 }
@@ -163,9 +166,10 @@ void read_servers(const FileContext& context, const YamlNode& node, Upstream& up
             server.url = {item.text, item.at};
             return add_server(context, std::move(server), upstream);
         }
-        context.diagnostics.error(context.file, item.at,
-                                  fmt::format("upstream.servers: an item is {}", describe(item.kind)),
-                                  "expected a url or {url, weight, backup}");
+        context.diagnostics.error(
+            context.file, item.at,
+            fmt::format("upstream.servers: an item is {}", describe(item.kind)),
+            "expected a url or {url, weight, backup}");
     };
     size_t errors = context.diagnostics.errors();
     if (node.kind == YamlNode::Kind::sequence) {
@@ -204,7 +208,8 @@ void read_balance(MapReader& map, Upstream& upstream) {
         upstream.hash_by = header ? HashBy::header : HashBy::cookie;
         upstream.hash_name = text->substr(by_header.size());
         if (is_token(upstream.hash_name)) return;
-        map.error(text.at, "balance", fmt::format("{} names no {}", quote(*text), header ? "header" : "cookie"));
+        map.error(text.at, "balance",
+                  fmt::format("{} names no {}", quote(*text), header ? "header" : "cookie"));
         return;
     }
     auto index = check_choice(map.context(), {map.label("balance"), *text, text.at}, words);
@@ -361,15 +366,15 @@ void read_header_lines(MapReader& map, std::string_view key, std::vector<HeaderL
         if (!check_header_name(map, key, *pair.key)) continue;
         const std::string& value = pair.value->text;
         // RFC 9110 §5.5: no control bytes; a line end here would be a header of its own.
-        bool sendable = pair.value->kind == YamlNode::Kind::scalar &&
-                        std::all_of(value.begin(), value.end(), [](char c) {
-                            return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
-                        });
+        bool sendable =
+            pair.value->kind == YamlNode::Kind::scalar &&
+            std::all_of(value.begin(), value.end(), [](char c) {
+                return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
+            });
         if (sendable) {
             out.emplace_back(pair.key->text, value);
         } else {
-            map.error(pair.value->at, key,
-                      fmt::format("{} is not a header's value", quote(value)),
+            map.error(pair.value->at, key, fmt::format("{} is not a header's value", quote(value)),
                       "expected one line of text");
         }
     }

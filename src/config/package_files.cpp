@@ -40,7 +40,7 @@ std::string real_path(const std::string& path) {
 
 /// One search through the folders of RUNTIME_PLUGIN_DIRS and RUNTIME_WORKER_DIRS.
 class Search {
- public:
+  public:
     Search(const Environment& environment, Diagnostics& diagnostics)
         : environment_(environment), diagnostics_(diagnostics) {}
 
@@ -65,7 +65,7 @@ class Search {
 
     [[nodiscard]] size_t folder_order() const noexcept { return folder_order_; }
 
- private:
+  private:
     [[nodiscard]] std::string_view variable() const noexcept {
         return kind_ == PackageKind::app ? "RUNTIME_WORKER_DIRS" : "RUNTIME_PLUGIN_DIRS";
     }
@@ -88,12 +88,13 @@ class Search {
              entry.increment(fault)) {
             std::string name = entry->path().filename().string();
             std::error_code unreadable;
-            bool wanted = name.front() != '.' && name != "node_modules" &&
-                          entry->is_directory(unreadable);
+            bool wanted =
+                name.front() != '.' && name != "node_modules" && entry->is_directory(unreadable);
             if (wanted) names.push_back(std::move(name));
         }
         if (fault) {
-            diagnostics_.error(folder, {}, fmt::format("the folder cannot be read: {}", fault.message()));
+            diagnostics_.error(folder, {},
+                               fmt::format("the folder cannot be read: {}", fault.message()));
         }
         std::sort(names.begin(), names.end());
         return names;
@@ -118,9 +119,9 @@ class Search {
             if (at != std::string::npos) {
                 version = parse_version(std::string_view(name).substr(at + 1));
                 if (!version) {
-                    diagnostics_.error(path, {},
-                                       fmt::format("{} is not a version", quote(name.substr(at + 1))),
-                                       "expected a folder such as name@1.2.3");
+                    diagnostics_.error(
+                        path, {}, fmt::format("{} is not a version", quote(name.substr(at + 1))),
+                        "expected a folder such as name@1.2.3");
                     return;
                 }
             }
@@ -145,7 +146,8 @@ class Search {
         bool has_other = is_present(other);
         if (!has_file && !has_other) return false;
         if (has_file && has_other) {
-            diagnostics_.warning(other, {}, "manifest.yaml stands beside it", "this one is not read");
+            diagnostics_.warning(other, {}, "manifest.yaml stands beside it",
+                                 "this one is not read");
         }
         if (!has_file) file = other;
         YamlNode node;
@@ -158,8 +160,8 @@ class Search {
             diagnostics_.error(file, {}, "the file is empty", "a manifest needs a name at least");
             return true;
         }
-        ManifestPlace place = kind_ == PackageKind::app ? ManifestPlace::app_folder
-                                                        : ManifestPlace::plugin_folder;
+        ManifestPlace place =
+            kind_ == PackageKind::app ? ManifestPlace::app_folder : ManifestPlace::plugin_folder;
         package.manifest = read_manifest(node, file, place, environment_, diagnostics_);
         apply_folder_version(package, version);
         packages.push_back(std::move(package));
@@ -175,13 +177,14 @@ class Search {
     void apply_folder_version(Package& package, const std::optional<Version>& version) {
         if (!version) return;
         Manifest& manifest = package.manifest;
-        bool differs = manifest.version.given() &&
-                       version_text(*manifest.version) != version_text(*version);
+        bool differs =
+            manifest.version.given() && version_text(*manifest.version) != version_text(*version);
         if (differs) {
-            diagnostics_.warning(manifest.file, manifest.version.at,
-                                 fmt::format("version: {} is not that of the folder ({})",
-                                             version_text(*manifest.version), version_text(*version)),
-                                 "the folder's is used");
+            diagnostics_.warning(
+                manifest.file, manifest.version.at,
+                fmt::format("version: {} is not that of the folder ({})",
+                            version_text(*manifest.version), version_text(*version)),
+                "the folder's is used");
         }
         manifest.version.value = *version;
     }
@@ -194,7 +197,7 @@ class Search {
 
 /// A name for a mount without one: of its host and base, made unique by a number.
 class MountNames {
- public:
+  public:
     std::string choose(const Manifest& manifest) {
         std::string name = manifest.hosts.empty() ? std::string{} : slug(*manifest.hosts.front());
         std::string base = slug(*manifest.base);
@@ -204,7 +207,7 @@ class MountNames {
         return count == 1 ? name : fmt::format("{}-{}", name, count);
     }
 
- private:
+  private:
     static std::string slug(std::string_view text) {
         std::string out;
         for (char c : text) {
@@ -223,9 +226,8 @@ class MountNames {
     std::unordered_map<std::string, size_t> used_;
 };
 
-void read_mounts(const Environment& environment, const Settings& settings,
-                 const YamlNode& mounts, size_t folder_order, std::vector<Package>& packages,
-                 Diagnostics& diagnostics) {
+void read_mounts(const Environment& environment, const Settings& settings, const YamlNode& mounts,
+                 size_t folder_order, std::vector<Package>& packages, Diagnostics& diagnostics) {
     MountNames names;
     std::string file_folder = absolute_path(settings.config_file);
     file_folder.resize(std::max<size_t>(file_folder.rfind('/'), 1));
@@ -291,17 +293,20 @@ void resolve_entrypoint(Package& package, Diagnostics& diagnostics) {
     if (package.entrypoint_file.empty()) return;
     struct stat status {};
     bool is_program = manifest.entrypoint_kind == EntrypointKind::program;
-    bool runnable = ::stat(package.entrypoint_file.c_str(), &status) == 0 && (status.st_mode & 0111);
+    bool runnable =
+        ::stat(package.entrypoint_file.c_str(), &status) == 0 && (status.st_mode & 0111);
     if (is_program && !runnable) {
-        diagnostics.error(manifest.file, manifest.entrypoint.at,
-                          fmt::format("entrypoint: {} is not executable", quote(*manifest.entrypoint)),
-                          fmt::format("run chmod +x {}; sites end in .html, worker modules in .so",
-                                      package.entrypoint_file));
+        diagnostics.error(
+            manifest.file, manifest.entrypoint.at,
+            fmt::format("entrypoint: {} is not executable", quote(*manifest.entrypoint)),
+            fmt::format("run chmod +x {}; sites end in .html, worker modules in .so",
+                        package.entrypoint_file));
     }
     // A mount has no folder of its own: it is where its entrypoint lies.
     if (package.kind == PackageKind::mount) {
         size_t slash = package.entrypoint_file.rfind('/');
-        package.folder = absolute_path(package.entrypoint_file.substr(0, std::max<size_t>(slash, 1)));
+        package.folder =
+            absolute_path(package.entrypoint_file.substr(0, std::max<size_t>(slash, 1)));
     }
 }
 
@@ -320,7 +325,8 @@ void find_default_entrypoint(Package& package, Diagnostics& diagnostics) {
         manifest.entrypoint_kind = kind;
         return;
     }
-    bool has_target = manifest.upstream || manifest.entrypoint.given() || manifest.plugin_entry.given();
+    bool has_target =
+        manifest.upstream || manifest.entrypoint.given() || manifest.plugin_entry.given();
     if (has_target) return;
     std::string_view remedy = package.kind == PackageKind::app
                                   ? "add an entrypoint or an index.html"
@@ -356,7 +362,8 @@ Position package_position(const Package& package) noexcept {
 std::vector<Package> find_packages(const Environment& environment, const Settings& settings,
                                    const YamlNode& runtime_config, Diagnostics& diagnostics) {
     Search search(environment, diagnostics);
-    auto absence = settings.plugin_dirs_given ? Search::Absence::an_error : Search::Absence::allowed;
+    auto absence =
+        settings.plugin_dirs_given ? Search::Absence::an_error : Search::Absence::allowed;
     for (const std::string& folder : settings.plugin_dirs) {
         search.search(folder, PackageKind::plugin, absence);
     }
@@ -374,7 +381,8 @@ std::vector<Package> find_packages(const Environment& environment, const Setting
 void resolve_files(std::vector<Package>& packages, const Settings& settings,
                    Diagnostics& diagnostics) {
     std::vector<std::string> worker_folders;
-    for (const std::string& folder : settings.worker_dirs) worker_folders.push_back(real_path(folder));
+    for (const std::string& folder : settings.worker_dirs)
+        worker_folders.push_back(real_path(folder));
     for (Package& package : packages) {
         Manifest& manifest = package.manifest;
         bool needs_base = package.kind == PackageKind::app && manifest.base->empty();

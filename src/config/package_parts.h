@@ -1,6 +1,6 @@
 #pragma once
-// The steps of loading packages; used by packages.cpp only. Each adds what is wrong to `diagnostics`
-// and leaves the rest usable, so that every step can run.
+// The steps of loading packages; used by packages.cpp only. Each adds what is wrong to
+// `diagnostics` and leaves the rest usable, so that every step can run.
 
 #include <string>
 #include <string_view>
@@ -16,8 +16,8 @@ namespace ringtime::config {
                                                  const YamlNode& runtime_config,
                                                  Diagnostics& diagnostics);
 
-/// Fills in default entrypoints and bases, and checks that every named file is there, is a file, and
-/// lies inside its package.
+/// Fills in default entrypoints and bases, and checks that every named file is there, is a file,
+/// and lies inside its package.
 void resolve_files(std::vector<Package>& packages, const Settings& settings,
                    Diagnostics& diagnostics);
 

@@ -27,8 +27,9 @@ void check_names(const std::vector<Package>& packages, Diagnostics& diagnostics)
     std::unordered_map<std::string, const Package*> by_name;
     std::unordered_map<std::string, const Package*> by_version;
     auto report = [&](const Package& package, const Package& other, std::string_view what) {
-        diagnostics.error(package.manifest.file, package_position(package), std::string(what),
-                          fmt::format("the other is {}", place_text(other, package_position(other))));
+        diagnostics.error(
+            package.manifest.file, package_position(package), std::string(what),
+            fmt::format("the other is {}", place_text(other, package_position(other))));
     };
     for (const Package& package : packages) {
         const Manifest& manifest = package.manifest;
@@ -43,7 +44,8 @@ void check_names(const std::vector<Package>& packages, Diagnostics& diagnostics)
         if (package.kind != PackageKind::app) continue;
         std::string key = *manifest.name + "@" + version_text(*manifest.version);
         auto [versioned, is_first] = by_version.try_emplace(key, &package);
-        if (!is_first) report(package, *versioned->second, fmt::format("{} is there twice", quote(key)));
+        if (!is_first)
+            report(package, *versioned->second, fmt::format("{} is there twice", quote(key)));
     }
 }
 
@@ -57,11 +59,13 @@ void check_reserved(const Package& package, const Settings& settings, Diagnostic
          {std::string_view(api), std::string_view("/health"), std::string_view("/ready"),
           std::string_view("/.well-known/ringtime")}) {
         if (!is_under(base, reserved)) continue;
-        std::string remedy = reserved == api ? "choose another, or move the API with RUNTIME_API_PREFIX"
-                                             : "choose another";
-        diagnostics.error(package.manifest.file, base_position(package),
-                          fmt::format("base: {} is reserved for the gateway ({})", quote(base), reserved),
-                          std::move(remedy));
+        std::string remedy = reserved == api
+                                 ? "choose another, or move the API with RUNTIME_API_PREFIX"
+                                 : "choose another";
+        diagnostics.error(
+            package.manifest.file, base_position(package),
+            fmt::format("base: {} is reserved for the gateway ({})", quote(base), reserved),
+            std::move(remedy));
         return;
     }
 }
@@ -80,11 +84,13 @@ void check_bases(const std::vector<Package>& packages, Diagnostics& diagnostics)
             bool one_app = package.kind == PackageKind::app && other.kind == PackageKind::app &&
                            *manifest.name == *other.manifest.name;
             if (is_new || one_app) continue;
-            std::string where = host->empty() ? std::string{} : fmt::format(" of host {}", quote(*host));
-            diagnostics.error(manifest.file, base_position(package),
-                              fmt::format("base: {}{} is taken by {}", quote(*manifest.base), where,
-                                          quote(*other.manifest.name)),
-                              fmt::format("the other is {}", place_text(other, base_position(other))));
+            std::string where =
+                host->empty() ? std::string{} : fmt::format(" of host {}", quote(*host));
+            diagnostics.error(
+                manifest.file, base_position(package),
+                fmt::format("base: {}{} is taken by {}", quote(*manifest.base), where,
+                            quote(*other.manifest.name)),
+                fmt::format("the other is {}", place_text(other, base_position(other))));
         }
     }
 }
@@ -99,17 +105,17 @@ void check_public_routes(const Package& package, const Settings& settings,
     auto grant = settings.public_routes.find(*manifest.name);
     for (const PublicRoute& route : manifest.public_routes) {
         const std::string& glob = *route.glob;
-        bool inside = *manifest.base == "/" || (!manifest.base->empty() && is_under(glob, *manifest.base));
+        bool inside =
+            *manifest.base == "/" || (!manifest.base->empty() && is_under(glob, *manifest.base));
         if (inside) continue;
         bool granted = grant != settings.public_routes.end() &&
                        std::any_of(grant->second.globs.begin(), grant->second.globs.end(),
                                    [&](const std::string& g) { return g == glob || g == "**"; });
         if (granted) continue;
-        diagnostics.error(
-            manifest.file, route.glob.at,
-            fmt::format("publicRoutes: {} is outside the plugin's base", quote(glob)),
-            fmt::format("allow it in RUNTIME_CONFIG: allowPublicRoutes: {{{}: [{}]}}",
-                        quote(*manifest.name), quote(glob)));
+        diagnostics.error(manifest.file, route.glob.at,
+                          fmt::format("publicRoutes: {} is outside the plugin's base", quote(glob)),
+                          fmt::format("allow it in RUNTIME_CONFIG: allowPublicRoutes: {{{}: [{}]}}",
+                                      quote(*manifest.name), quote(glob)));
     }
 }
 
@@ -118,7 +124,9 @@ void apply_grants(Package& package, const Settings& settings, Diagnostics& diagn
     auto grant = settings.apps.find(*manifest.name);
     if (grant != settings.apps.end()) {
         for (const auto& [name, value] : grant->second.env) {
-            auto same_name = [&name = name](const auto& variable) { return variable.first == name; };
+            auto same_name = [&name = name](const auto& variable) {
+                return variable.first == name;
+            };
             std::erase_if(manifest.env, same_name);
             manifest.env.emplace_back(name, value);
             std::erase(manifest.env_blocked, name);
@@ -126,11 +134,12 @@ void apply_grants(Package& package, const Settings& settings, Diagnostics& diagn
     }
     if (manifest.env_blocked.empty()) return;
     std::string names;
-    for (const std::string& name : manifest.env_blocked) names += (names.empty() ? "" : ", ") + name;
-    diagnostics.warning(manifest.file, manifest.env_at,
-                        fmt::format("env: kept from the worker, they look like secrets: {}", names),
-                        fmt::format("allow them in RUNTIME_CONFIG under apps: {}: env:",
-                                    quote(*manifest.name)));
+    for (const std::string& name : manifest.env_blocked)
+        names += (names.empty() ? "" : ", ") + name;
+    diagnostics.warning(
+        manifest.file, manifest.env_at,
+        fmt::format("env: kept from the worker, they look like secrets: {}", names),
+        fmt::format("allow them in RUNTIME_CONFIG under apps: {}: env:", quote(*manifest.name)));
 }
 
 /// A grant for a name nobody has is most likely a slip of the pen.
@@ -157,11 +166,14 @@ void check_grant_names(const Grants& grants, std::string_view key,
 
 /// The graph of dependencies over packages that are sorted by folder and name already.
 class DependencyOrder {
- public:
+  public:
     DependencyOrder(const std::vector<Package>& packages, const std::vector<Package>& disabled,
                     Diagnostics& diagnostics)
-        : packages_(packages), disabled_(disabled), diagnostics_(diagnostics),
-          needed_by_(packages.size()), needs_(packages.size()) {
+        : packages_(packages),
+          disabled_(disabled),
+          diagnostics_(diagnostics),
+          needed_by_(packages.size()),
+          needs_(packages.size()) {
         for (size_t i = 0; i < packages.size(); ++i) {
             const Manifest& manifest = packages[i].manifest;
             by_name_[*manifest.name].push_back(i);
@@ -194,7 +206,7 @@ class DependencyOrder {
         return order;
     }
 
- private:
+  private:
     enum class Required : uint8_t { no, yes };
     struct Edge {
         size_t target;
@@ -228,11 +240,13 @@ class DependencyOrder {
             std::vector<std::string_view> names;
             for (const Package& other : packages_) names.push_back(*other.manifest.name);
             std::string_view closest = closest_word(*name, names);
-            remedy = closest.empty() ? std::string("install it, or list it under optionalDependencies")
-                                     : fmt::format("did you mean \"{}\"?", closest);
+            remedy = closest.empty()
+                         ? std::string("install it, or list it under optionalDependencies")
+                         : fmt::format("did you mean \"{}\"?", closest);
         }
         diagnostics_.error(package.manifest.file, name.at,
-                           fmt::format("dependencies: {} {}", quote(*name), what), std::move(remedy));
+                           fmt::format("dependencies: {} {}", quote(*name), what),
+                           std::move(remedy));
     }
 
     /// Follows what each left-over package still waits for until a name comes again.
@@ -244,8 +258,9 @@ class DependencyOrder {
             size_t here = start;
             while (missing[here] != 0 && marks[here] == Mark::unseen) {
                 marks[here] = Mark::on_walk;
-                auto waits = std::find_if(needs_[here].begin(), needs_[here].end(),
-                                          [&](const Edge& edge) { return missing[edge.target] != 0; });
+                auto waits =
+                    std::find_if(needs_[here].begin(), needs_[here].end(),
+                                 [&](const Edge& edge) { return missing[edge.target] != 0; });
                 walk.push_back({here, waits->at});
                 here = waits->target;
             }
@@ -288,7 +303,8 @@ void check_rules(std::vector<Package>& packages, const std::vector<Package>& dis
     check_grant_names(settings.public_routes, "allowPublicRoutes", packages, disabled, settings,
                       diagnostics);
     if (packages.size() <= limits::mounts_max) return;
-    diagnostics.error(settings.config_file, {}, fmt::format("there are {} packages", packages.size()),
+    diagnostics.error(settings.config_file, {},
+                      fmt::format("there are {} packages", packages.size()),
                       fmt::format("the most is {}", limits::mounts_max));
 }
 

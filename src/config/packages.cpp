@@ -23,9 +23,12 @@ std::vector<Package> take_disabled(std::vector<Package>& packages) {
 
 std::string_view kind_name(PackageKind kind) noexcept {
     switch (kind) {
-        case PackageKind::plugin: return "plugin";
-        case PackageKind::app: return "app";
-        case PackageKind::mount: return "mount";
+        case PackageKind::plugin:
+            return "plugin";
+        case PackageKind::app:
+            return "app";
+        case PackageKind::mount:
+            return "mount";
     }
     return "package";
 }
@@ -51,9 +54,10 @@ LoadResult load_configuration(const Environment& environment) {
     order_packages(packages, result.configuration.disabled, diagnostics);
     bool nothing = packages.empty() && settings.worker_dirs.empty() && diagnostics.ok();
     if (nothing) {
-        diagnostics.error("environment", {}, "there is nothing to serve",
-                          "set RUNTIME_WORKER_DIRS to the folders of your apps, or RUNTIME_CONFIG to a "
-                          "file with mounts");
+        diagnostics.error(
+            "environment", {}, "there is nothing to serve",
+            "set RUNTIME_WORKER_DIRS to the folders of your apps, or RUNTIME_CONFIG to a "
+            "file with mounts");
     }
     return result;
 }

@@ -1,7 +1,8 @@
 #pragma once
-// From an environment to a checked configuration: finds every package of the plugin and worker folders
-// and every mount of RUNTIME_CONFIG, reads the manifests, checks them one by one and against each other,
-// and puts them in load order. The same folders give the same order on every machine.
+// From an environment to a checked configuration: finds every package of the plugin and worker
+// folders and every mount of RUNTIME_CONFIG, reads the manifests, checks them one by one and
+// against each other, and puts them in load order. The same folders give the same order on every
+// machine.
 //
 //     LoadResult result = load_configuration(environment);
 //     if (!result.diagnostics.ok()) { print(result.diagnostics.render()); return 1; }
@@ -29,7 +30,7 @@ enum class PackageKind : uint8_t {
 struct Package {
     PackageKind kind = PackageKind::plugin;
     Manifest manifest;
-    std::string folder;             ///< Absolute; symbolic links kept, so that a release may be switched.
+    std::string folder;  ///< Absolute; symbolic links kept, so that a release may be switched.
     std::string entrypoint_file;    ///< Absolute path of the entrypoint; empty without one.
     std::string plugin_entry_file;  ///< Absolute path of the native plugin; empty without one.
     size_t folder_order = 0;        ///< Which search folder, in the order of the lists.

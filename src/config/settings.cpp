@@ -35,7 +35,7 @@ struct Found {
 
 /// Looks settings up by both of their names; the environment wins over the file.
 class SettingSources {
- public:
+  public:
     SettingSources(const Environment& environment, MapReader& file, Diagnostics& diagnostics)
         : environment_(environment),
           file_(file),
@@ -50,7 +50,8 @@ class SettingSources {
                         "keep one of the two");
         }
         if (auto text = environment_.get(variable)) {
-            return Found{&environment_context_, std::string(variable), std::string(*text), {}, nullptr};
+            return Found{
+                &environment_context_, std::string(variable), std::string(*text), {}, nullptr};
         }
         const YamlNode* node = by_key ? by_key : by_variable;
         if (!node) return std::nullopt;
@@ -66,7 +67,8 @@ class SettingSources {
         return std::nullopt;
     }
 
-    /// As find(), in parts: one text is split at any of `separators`, a list of the file is split already.
+    /// As find(), in parts: one text is split at any of `separators`, a list of the file is split
+    /// already.
     std::vector<Found> find_list(std::string_view variable, std::string_view key,
                                  std::string_view separators) {
         std::vector<Found> parts;
@@ -99,7 +101,7 @@ class SettingSources {
     [[nodiscard]] const Environment& environment() const noexcept { return environment_; }
     [[nodiscard]] MapReader& file() noexcept { return file_; }
 
- private:
+  private:
     const Environment& environment_;
     MapReader& file_;
     FileContext environment_context_;
@@ -126,8 +128,7 @@ void read_env(SettingSources& sources, Settings& settings) {
         settings.env = static_cast<RuntimeEnv>(*index);
     }
     settings.pool_size = kPoolSizes[static_cast<size_t>(settings.env)];
-    settings.log_level =
-        settings.env == RuntimeEnv::development ? LogLevel::debug : LogLevel::info;
+    settings.log_level = settings.env == RuntimeEnv::development ? LogLevel::debug : LogLevel::info;
 }
 
 void read_log_level(SettingSources& sources, Settings& settings) {
@@ -171,7 +172,8 @@ std::optional<Cores> parse_cores(std::string_view text) {
         if (!first || !last || *first > *last || *last >= 1024) return std::nullopt;
         for (uint64_t cpu = *first; cpu <= *last; ++cpu) {
             auto number = static_cast<unsigned>(cpu);
-            bool twice = std::find(cores.cpus.begin(), cores.cpus.end(), number) != cores.cpus.end();
+            bool twice =
+                std::find(cores.cpus.begin(), cores.cpus.end(), number) != cores.cpus.end();
             if (twice || cores.cpus.size() == limits::cores_max) return std::nullopt;
             cores.cpus.push_back(number);
         }
@@ -251,11 +253,12 @@ void read_listen(SettingSources& sources, Settings& settings) {
 }
 
 std::vector<std::string> read_folders(SettingSources& sources, std::string_view variable,
-                                       std::string_view key, const std::string& config_file) {
+                                      std::string_view key, const std::string& config_file) {
     std::vector<std::string> folders;
     for (const Found& part : sources.find_list(variable, key, ":")) {
         bool beside_the_file = part.node && part.text.front() != '/';
-        folders.push_back(beside_the_file ? directory_of(config_file) + "/" + part.text : part.text);
+        folders.push_back(beside_the_file ? directory_of(config_file) + "/" + part.text
+                                          : part.text);
     }
     return folders;
 }
@@ -308,7 +311,8 @@ void read_data_dir(SettingSources& sources, const std::string& config_file, Sett
     auto found = sources.find_value("RUNTIME_DATA_DIR", "dataDir");
     if (!found) return;
     bool beside_the_file = found->node && !found->text.empty() && found->text.front() != '/';
-    settings.data_dir = beside_the_file ? directory_of(config_file) + "/" + found->text : found->text;
+    settings.data_dir =
+        beside_the_file ? directory_of(config_file) + "/" + found->text : found->text;
 }
 
 void read_access_log(SettingSources& sources, Settings& settings) {
@@ -405,7 +409,8 @@ void read_grant_env(SettingSources& sources, MapReader& app, const YamlNode& nod
     if (node.kind == YamlNode::Kind::sequence) {
         for (const YamlNode& item : node.items) add(item, nullptr);
     } else if (node.kind == YamlNode::Kind::map) {
-        for (size_t i = 0; i + 1 < node.items.size(); i += 2) add(node.items[i], &node.items[i + 1]);
+        for (size_t i = 0; i + 1 < node.items.size(); i += 2)
+            add(node.items[i], &node.items[i + 1]);
     } else {
         app.error(node.at, "env", "is text", "expected a map of values or a list of names");
     }
@@ -440,11 +445,11 @@ void read_granted_routes(SettingSources& sources, Settings& settings) {
 void warn_unknown_variables(const Environment& environment, Diagnostics& diagnostics) {
     // RUNTIME_API_URL is a worker's, RUNTIME_DIRECTORY the service manager's.
     static constexpr std::array<std::string_view, 18> known{
-        "RUNTIME_WORKER_DIRS", "RUNTIME_PLUGIN_DIRS", "RUNTIME_POOL_SIZE",
-        "RUNTIME_ENV",         "RUNTIME_LOG_LEVEL",   "RUNTIME_CORES",
-        "RUNTIME_LISTEN",      "RUNTIME_DRAIN",       "RUNTIME_EPHEMERAL_CONCURRENCY",
-        "RUNTIME_API_PREFIX",  "RUNTIME_DATA_DIR",    "RUNTIME_TRUSTED_PROXIES",
-        "RUNTIME_CONFIG",      "RUNTIME_ACCESS_LOG",  "RUNTIME_REASON_HEADER",
+        "RUNTIME_WORKER_DIRS", "RUNTIME_PLUGIN_DIRS",     "RUNTIME_POOL_SIZE",
+        "RUNTIME_ENV",         "RUNTIME_LOG_LEVEL",       "RUNTIME_CORES",
+        "RUNTIME_LISTEN",      "RUNTIME_DRAIN",           "RUNTIME_EPHEMERAL_CONCURRENCY",
+        "RUNTIME_API_PREFIX",  "RUNTIME_DATA_DIR",        "RUNTIME_TRUSTED_PROXIES",
+        "RUNTIME_CONFIG",      "RUNTIME_ACCESS_LOG",      "RUNTIME_REASON_HEADER",
         "RUNTIME_API_URL",     "RUNTIME_EPHEMERAL_QUEUE", "RUNTIME_DIRECTORY"};
     static constexpr std::string_view prefix = "RUNTIME_";
     for (const auto& [name, value] : environment.variables()) {

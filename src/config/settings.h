@@ -1,7 +1,7 @@
 #pragma once
-// The process-wide settings: environment variables, and beneath them the optional YAML file named by
-// RUNTIME_CONFIG with the same keys. Where both say something the environment wins. Resolved once at
-// start and at each reload; nobody below asks the environment again.
+// The process-wide settings: environment variables, and beneath them the optional YAML file named
+// by RUNTIME_CONFIG with the same keys. Where both say something the environment wins. Resolved
+// once at start and at each reload; nobody below asks the environment again.
 
 #include <cstddef>
 #include <cstdint>
@@ -25,8 +25,8 @@ enum class RuntimeEnv : uint8_t { development, staging, production, test };
 
 /// Which CPUs get a core of the gateway.
 struct Cores {
-    size_t count = 0;               ///< 0: one per CPU the process may run on.
-    std::vector<unsigned> cpus;     ///< Exactly these, when not empty.
+    size_t count = 0;            ///< 0: one per CPU the process may run on.
+    std::vector<unsigned> cpus;  ///< Exactly these, when not empty.
 };
 
 struct AccessLog {
@@ -75,7 +75,7 @@ struct Settings {
     Cores cores;
     std::vector<std::string> worker_dirs;  ///< Absolute, or relative to the working directory.
     std::vector<std::string> plugin_dirs;
-    bool plugin_dirs_given = false;        ///< Not the default, which need not exist.
+    bool plugin_dirs_given = false;  ///< Not the default, which need not exist.
     size_t pool_size = 500;
     size_t ephemeral_concurrency = 64;
     size_t ephemeral_queue = limits::worker_queue_max;
@@ -89,7 +89,7 @@ struct Settings {
     AccessLog access_log;
     bool reason_header = false;  ///< `x-ringtime-reason` on the gateway's own answers.
 
-    std::map<std::string, AppGrant, std::less<>> apps;  ///< By name.
+    std::map<std::string, AppGrant, std::less<>> apps;                   ///< By name.
     std::map<std::string, PublicRouteGrant, std::less<>> public_routes;  ///< By the plugin's name.
 
     std::string config_file;  ///< RUNTIME_CONFIG as given; empty without one.
@@ -100,10 +100,11 @@ struct Settings {
 };
 
 /// The file RUNTIME_CONFIG names, as a map; an empty one without the variable or after an error.
-[[nodiscard]] YamlNode load_runtime_config(const Environment& environment, Diagnostics& diagnostics);
+[[nodiscard]] YamlNode load_runtime_config(const Environment& environment,
+                                           Diagnostics& diagnostics);
 
-/// Resolves everything but `mounts:`, which are packages, and adds what is wrong to `diagnostics`; the
-/// result is usable in any case.
+/// Resolves everything but `mounts:`, which are packages, and adds what is wrong to `diagnostics`;
+/// the result is usable in any case.
 [[nodiscard]] Settings resolve_settings(const Environment& environment,
                                         const YamlNode& runtime_config, Diagnostics& diagnostics);
 

@@ -54,14 +54,16 @@ std::optional<uint64_t> scaled(const Decimal& number, uint64_t unit) noexcept {
 std::optional<uint64_t> parse_unsigned(std::string_view text) noexcept {
     uint64_t value = 0;
     auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (text.empty() || fault != std::errc{} || end != text.data() + text.size())
+        return std::nullopt;
     return value;
 }
 
 std::optional<double> parse_number(std::string_view text) noexcept {
     double value = 0;
     auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    if (text.empty() || fault != std::errc{} || end != text.data() + text.size())
+        return std::nullopt;
     // "inf" and "nan" are numbers for from_chars only.
     if (!std::isfinite(value)) return std::nullopt;
     return value;

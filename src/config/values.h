@@ -15,8 +15,8 @@ namespace ringtime::config {
 /// A finite decimal number (`-1`, `0.25`, `1e3`); nothing on anything else.
 [[nodiscard]] std::optional<double> parse_number(std::string_view text) noexcept;
 
-/// Milliseconds of `30` (seconds), `250ms`, `1.5s`, `5m`, `1h`. A fraction finer than a millisecond is
-/// refused unless it is zero.
+/// Milliseconds of `30` (seconds), `250ms`, `1.5s`, `5m`, `1h`. A fraction finer than a millisecond
+/// is refused unless it is zero.
 [[nodiscard]] std::optional<uint64_t> parse_duration_ms(std::string_view text) noexcept;
 
 /// Bytes of `512`, `512b`, `10kb`, `1.5mb`, `1gb` in any case; units are powers of 1024.

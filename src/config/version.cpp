@@ -95,7 +95,8 @@ std::string version_text(const Version& version) {
 }
 
 std::weak_ordering compare(const Version& a, const Version& b) noexcept {
-    if (a.latest != b.latest) return a.latest ? std::weak_ordering::greater : std::weak_ordering::less;
+    if (a.latest != b.latest)
+        return a.latest ? std::weak_ordering::greater : std::weak_ordering::less;
     if (auto order = a.major <=> b.major; order != 0) return order;
     if (auto order = a.minor <=> b.minor; order != 0) return order;
     if (auto order = a.patch <=> b.patch; order != 0) return order;

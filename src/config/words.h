@@ -15,8 +15,8 @@ inline constexpr size_t compared_word_max = 48;
 /// over `compared_word_max` is further than any other.
 [[nodiscard]] size_t edit_distance(std::string_view a, std::string_view b) noexcept;
 
-/// The known word nearest to `word`, at most 2 edits away and fewer than half its letters; the first
-/// of equals. Empty when none is near.
+/// The known word nearest to `word`, at most 2 edits away and fewer than half its letters; the
+/// first of equals. Empty when none is near.
 [[nodiscard]] std::string_view closest_word(std::string_view word,
                                             std::span<const std::string_view> known) noexcept;
 

@@ -41,17 +41,23 @@ bool is_sensitive_name(std::string_view name) noexcept {
 }
 
 bool is_gateway_variable(std::string_view name) noexcept {
-    static constexpr std::array<std::string_view, 9> own{
-        "APP_DIR",           "ENTRYPOINT",          "NODE_ENV",
-        "RUNTIME_API_URL",   "RUNTIME_LOG_LEVEL",   "RUNTIME_PLUGIN_DIRS",
-        "RUNTIME_WORKER_DIRS", "WORKER_CONFIG",     "WORKER_ID"};
+    static constexpr std::array<std::string_view, 9> own{"APP_DIR",
+                                                         "ENTRYPOINT",
+                                                         "NODE_ENV",
+                                                         "RUNTIME_API_URL",
+                                                         "RUNTIME_LOG_LEVEL",
+                                                         "RUNTIME_PLUGIN_DIRS",
+                                                         "RUNTIME_WORKER_DIRS",
+                                                         "WORKER_CONFIG",
+                                                         "WORKER_ID"};
     return std::find(own.begin(), own.end(), name) != own.end();
 }
 
 bool is_variable_name(std::string_view name) noexcept {
     if (name.empty() || (name.front() >= '0' && name.front() <= '9')) return false;
     return std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               c == '_';
     });
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// Which variables of a manifest reach a worker. Names that usually hold secrets are kept out unless the
-// operator allowed them in RUNTIME_CONFIG: an app that can be uploaded must not be able to ask for the
-// gateway's credentials.
+// Which variables of a manifest reach a worker. Names that usually hold secrets are kept out unless
+// the operator allowed them in RUNTIME_CONFIG: an app that can be uploaded must not be able to ask
+// for the gateway's credentials.
 
 #include <string>
 #include <string_view>
@@ -13,9 +13,9 @@ namespace ringtime::config {
 /// Name and value, in the order of the manifest.
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
-/// Whether `name` looks like a secret, in any case: DATABASE_*, DB_*, API_KEY*, AUTH_KEY*, SECRET_KEY*,
-/// PRIVATE_KEY* (the underscore may be absent), *_TOKEN, *_SECRET, *_PASSWORD, AWS_*, GITHUB_*,
-/// OPENAI_*, ANTHROPIC_*, STRIPE_*.
+/// Whether `name` looks like a secret, in any case: DATABASE_*, DB_*, API_KEY*, AUTH_KEY*,
+/// SECRET_KEY*, PRIVATE_KEY* (the underscore may be absent), *_TOKEN, *_SECRET, *_PASSWORD, AWS_*,
+/// GITHUB_*, OPENAI_*, ANTHROPIC_*, STRIPE_*.
 [[nodiscard]] bool is_sensitive_name(std::string_view name) noexcept;
 
 /// Whether the gateway sets `name` itself (APP_DIR, ENTRYPOINT, WORKER_ID, ...).

@@ -15,14 +15,17 @@ const YamlNode kEmptyMap{YamlNode::Kind::map, false, {}, {}, {}};
 
 constexpr std::string_view kDurationForm =
     "write seconds (30) or a number with a unit (250ms, 30s, 5m, 1h)";
-constexpr std::string_view kSizeForm = "write bytes (4096) or a number with a unit (10kb, 10mb, 1gb)";
+constexpr std::string_view kSizeForm =
+    "write bytes (4096) or a number with a unit (10kb, 10mb, 1gb)";
 
 /// Words of YAML 1.1 and of other formats that mean a boolean to people.
 std::string_view boolean_meant(std::string_view text) noexcept {
-    for (std::string_view word : {"yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", "1", "y"}) {
+    for (std::string_view word :
+         {"yes", "Yes", "YES", "on", "On", "ON", "True", "TRUE", "1", "y"}) {
         if (text == word) return "true";
     }
-    for (std::string_view word : {"no", "No", "NO", "off", "Off", "OFF", "False", "FALSE", "0", "n"}) {
+    for (std::string_view word :
+         {"no", "No", "NO", "off", "Off", "OFF", "False", "FALSE", "0", "n"}) {
         if (text == word) return "false";
     }
     return {};
@@ -32,15 +35,17 @@ template <typename Show>
 bool in_range(const FileContext& context, const ValueText& value, uint64_t number, Range range,
               Show show) {
     if (number < range.min) {
-        context.diagnostics.error(context.file, value.at,
-                                  fmt::format("{}: {} is too small", value.label, quote(value.text)),
-                                  fmt::format("the least is {}", show(range.min)));
+        context.diagnostics.error(
+            context.file, value.at,
+            fmt::format("{}: {} is too small", value.label, quote(value.text)),
+            fmt::format("the least is {}", show(range.min)));
         return false;
     }
     if (number > range.max) {
-        context.diagnostics.error(context.file, value.at,
-                                  fmt::format("{}: {} is too large", value.label, quote(value.text)),
-                                  fmt::format("the most is {}", show(range.max)));
+        context.diagnostics.error(
+            context.file, value.at,
+            fmt::format("{}: {} is too large", value.label, quote(value.text)),
+            fmt::format("the most is {}", show(range.max)));
         return false;
     }
     return true;
@@ -86,7 +91,8 @@ std::optional<uint64_t> check_duration(const FileContext& context, const ValueTe
     return number;
 }
 
-std::optional<uint64_t> check_size(const FileContext& context, const ValueText& value, Range range) {
+std::optional<uint64_t> check_size(const FileContext& context, const ValueText& value,
+                                   Range range) {
     auto number = parse_size_bytes(value.text);
     if (!number) {
         report_form(context, value, "a size", kSizeForm);
@@ -113,9 +119,9 @@ std::optional<bool> check_boolean(const FileContext& context, const ValueText& v
     auto truth = parse_boolean(value.text);
     if (!truth) {
         std::string_view meant = boolean_meant(value.text);
-        report_form(context, value, "true or false",
-                    meant.empty() ? std::string("expected true or false")
-                                  : fmt::format("write {}", meant));
+        report_form(
+            context, value, "true or false",
+            meant.empty() ? std::string("expected true or false") : fmt::format("write {}", meant));
     }
     return truth;
 }
@@ -230,7 +236,8 @@ bool MapReader::checked(std::string_view key, Located<T>& out, Check check) {
 }
 
 bool MapReader::duration(std::string_view key, Located<uint64_t>& out, Range range) {
-    return checked(key, out, [&](const ValueText& v) { return check_duration(context_, v, range); });
+    return checked(key, out,
+                   [&](const ValueText& v) { return check_duration(context_, v, range); });
 }
 
 bool MapReader::size(std::string_view key, Located<uint64_t>& out, Range range) {
@@ -238,11 +245,13 @@ bool MapReader::size(std::string_view key, Located<uint64_t>& out, Range range) 
 }
 
 bool MapReader::number(std::string_view key, Located<uint64_t>& out, Range range) {
-    return checked(key, out, [&](const ValueText& v) { return check_unsigned(context_, v, range); });
+    return checked(key, out,
+                   [&](const ValueText& v) { return check_unsigned(context_, v, range); });
 }
 
 bool MapReader::real(std::string_view key, Located<double>& out, double min, double max) {
-    return checked(key, out, [&](const ValueText& v) { return check_number(context_, v, min, max); });
+    return checked(key, out,
+                   [&](const ValueText& v) { return check_number(context_, v, min, max); });
 }
 
 bool MapReader::boolean(std::string_view key, Located<bool>& out) {

@@ -1,5 +1,6 @@
 #pragma once
-// Typed reading of YAML maps, so that the code of a manifest reads like the table that documents it:
+// Typed reading of YAML maps, so that the code of a manifest reads like the table that documents
+// it:
 //
 //     MapReader map(node, "upstream.health", context);
 //     map.text("path", health.path);
@@ -58,7 +59,7 @@ std::optional<size_t> check_choice(const FileContext&, const ValueText&,
 enum class Need : uint8_t { optional, required };
 
 class MapReader {
- public:
+  public:
     /// `node` must outlive the reader; what is no map is reported and read as an empty one.
     /// `path` stands before the keys in messages and is empty at the top.
     MapReader(const YamlNode& node, std::string path, const FileContext& context);
@@ -67,7 +68,8 @@ class MapReader {
     [[nodiscard]] Position at() const noexcept { return node_.at; }
     /// `path.key`, as messages name a field.
     [[nodiscard]] std::string label(std::string_view key) const;
-    void error(Position at, std::string_view key, std::string_view text, std::string remedy = {}) const;
+    void error(Position at, std::string_view key, std::string_view text,
+               std::string remedy = {}) const;
 
     /// The value of a key that is present and not null; marks the key as known.
     const YamlNode* take(std::string_view key, Need need = Need::optional);
@@ -108,14 +110,14 @@ class MapReader {
         const YamlNode* value;
     };
     [[nodiscard]] std::vector<Rest> rest() const;
-    /// Reports each key of rest() unless `is_declared` has it: an error when it is one letter away from
-    /// a known key of five letters or more, else a warning.
+    /// Reports each key of rest() unless `is_declared` has it: an error when it is one letter away
+    /// from a known key of five letters or more, else a warning.
     void finish(std::span<const std::string_view> declared = {}) const;
 
- private:
+  private:
     const YamlNode* take_scalar(std::string_view key, Need need);
-    std::optional<size_t> choice_index(std::string_view key, std::span<const std::string_view> names,
-                                       Position& at);
+    std::optional<size_t> choice_index(std::string_view key,
+                                       std::span<const std::string_view> names, Position& at);
 
     template <typename T, typename Check>
     bool checked(std::string_view key, Located<T>& out, Check check);

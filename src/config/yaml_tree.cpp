@@ -48,7 +48,7 @@ struct ViewBuffer : std::streambuf {
 };
 
 class TreeBuilder final : public YAML::EventHandler {
- public:
+  public:
     explicit TreeBuilder(const YamlLimits& limits) : limits_(limits) {}
 
     [[nodiscard]] YamlNode take_root() { return std::move(root_); }
@@ -108,7 +108,7 @@ class TreeBuilder final : public YAML::EventHandler {
         close();
     }
 
- private:
+  private:
     struct Open {
         YamlNode node;
         YAML::anchor_t anchor;
@@ -127,7 +127,8 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     static void refuse_unknown_tag(Position at, const std::string& tag) {
         static constexpr std::string_view core = "tag:yaml.org,2002:";
-        if (tag.empty() || tag == "?" || tag == "!" || tag.compare(0, core.size(), core) == 0) return;
+        if (tag.empty() || tag == "?" || tag == "!" || tag.compare(0, core.size(), core) == 0)
+            return;
         throw Refusal(at, fmt::format("the tag {} means nothing here", quote(tag)), "remove it");
     }
 
@@ -203,7 +204,8 @@ class TreeBuilder final : public YAML::EventHandler {
         if (twin == keys.end()) return;
         const YamlNode& first = *twin[0];
         const YamlNode& second = *twin[1];
-        throw Refusal(second.at, fmt::format("the key {} stands here a second time", quote(second.text)),
+        throw Refusal(second.at,
+                      fmt::format("the key {} stands here a second time", quote(second.text)),
                       fmt::format("the first is on line {}", first.at.line));
     }
 
@@ -215,7 +217,8 @@ class TreeBuilder final : public YAML::EventHandler {
     size_t documents_ = 0;
 };
 
-/// Bytes YAML has no place for (YAML 1.2 §5.1): yaml-cpp would take some of them for the file's end.
+/// Bytes YAML has no place for (YAML 1.2 §5.1): yaml-cpp would take some of them for the file's
+/// end.
 void refuse_unreadable_bytes(std::string_view text) {
     auto is_control = [](char c) {
         return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
@@ -233,8 +236,9 @@ void refuse_unreadable_bytes(std::string_view text) {
         text.remove_prefix(length);
     }
     if (text.empty()) return;
-    throw Refusal(at, fmt::format("the byte 0x{:02x} is no text", static_cast<unsigned char>(text.front())),
-                  "save the file as UTF-8");
+    throw Refusal(
+        at, fmt::format("the byte 0x{:02x} is no text", static_cast<unsigned char>(text.front())),
+        "save the file as UTF-8");
 }
 
 /// What yaml-cpp says, on one line: some of its messages end in the character they complain about.
@@ -310,8 +314,9 @@ bool read_file(const std::string& path, size_t bytes_max, std::string& out, std:
         return false;
     }
     if (static_cast<uint64_t>(status.st_size) > bytes_max) {
-        reason = fmt::format("has {}, more than the {} allowed",
-                             size_text(static_cast<uint64_t>(status.st_size)), size_text(bytes_max));
+        reason =
+            fmt::format("has {}, more than the {} allowed",
+                        size_text(static_cast<uint64_t>(status.st_size)), size_text(bytes_max));
         return false;
     }
     // One byte more than the size shows a file that grows while it is read.
@@ -347,10 +352,14 @@ const YamlNode* YamlNode::find(std::string_view key) const noexcept {
 
 std::string_view describe(YamlNode::Kind kind) noexcept {
     switch (kind) {
-        case YamlNode::Kind::null: return "empty";
-        case YamlNode::Kind::scalar: return "text";
-        case YamlNode::Kind::sequence: return "a list";
-        case YamlNode::Kind::map: return "a map";
+        case YamlNode::Kind::null:
+            return "empty";
+        case YamlNode::Kind::scalar:
+            return "text";
+        case YamlNode::Kind::sequence:
+            return "a list";
+        case YamlNode::Kind::map:
+            return "a map";
     }
     return "empty";
 }
@@ -358,8 +367,9 @@ std::string_view describe(YamlNode::Kind kind) noexcept {
 bool parse_yaml(std::string_view text, std::string_view file, const YamlLimits& limits,
                 YamlNode& root, Diagnostics& diagnostics) {
     if (text.size() > limits.bytes) {
-        diagnostics.error(file, {}, fmt::format("has {} bytes, more than the {} allowed", text.size(),
-                                                size_text(limits.bytes)));
+        diagnostics.error(file, {},
+                          fmt::format("has {} bytes, more than the {} allowed", text.size(),
+                                      size_text(limits.bytes)));
         return false;
     }
     TreeBuilder builder(limits);
@@ -377,8 +387,10 @@ bool parse_yaml(std::string_view text, std::string_view file, const YamlLimits& 
     } catch (const YAML::Exception& error) {
         Position at = error.mark.is_null() ? Position{} : position_of(error.mark);
         std::string fault = one_line(error.msg);
-        // Its scanner ends a plain text at `?` within brackets, where globs and queries like to stand.
-        std::string remedy = fault == "unknown token" ? "quote texts within [] and {} that hold ? or *" : "";
+        // Its scanner ends a plain text at `?` within brackets, where globs and queries like to
+        // stand.
+        std::string remedy =
+            fault == "unknown token" ? "quote texts within [] and {} that hold ? or *" : "";
         diagnostics.error(file, at, "this is not YAML: " + fault, std::move(remedy));
     } catch (const std::exception& error) {
         diagnostics.error(file, {}, fmt::format("cannot be read as YAML: {}", error.what()));

@@ -1,7 +1,7 @@
 #pragma once
-// A YAML document as a plain tree that remembers where each value stood. yaml-cpp scans the text and
-// reports events; the tree is ours because its own one loses the order of keys, accepts duplicate
-// ones, follows aliases without a bound and costs about a kilobyte a node.
+// A YAML document as a plain tree that remembers where each value stood. yaml-cpp scans the text
+// and reports events; the tree is ours because its own one loses the order of keys, accepts
+// duplicate ones, follows aliases without a bound and costs about a kilobyte a node.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,10 +30,10 @@ struct YamlNode {
 [[nodiscard]] std::string_view describe(YamlNode::Kind kind) noexcept;
 
 struct YamlLimits {
-    size_t bytes;      ///< Of the file.
-    size_t nodes;      ///< Of the tree, copies made by aliases included (about 90 B each).
-    size_t depth;      ///< Of nested lists and maps.
-    size_t map_keys;   ///< Of one map.
+    size_t bytes;     ///< Of the file.
+    size_t nodes;     ///< Of the tree, copies made by aliases included (about 90 B each).
+    size_t depth;     ///< Of nested lists and maps.
+    size_t map_keys;  ///< Of one map.
 };
 
 /// One package's manifest: far more than anybody writes by hand.
@@ -41,13 +41,14 @@ inline constexpr YamlLimits manifest_limits{1u << 20, 200'000, 32, 4096};
 /// RUNTIME_CONFIG: may hold 100,000 mounts.
 inline constexpr YamlLimits runtime_config_limits{64u << 20, 4'000'000, 32, 16'384};
 
-/// Reads one document into `root`; an empty text is a null root. Refuses more documents, duplicate and
-/// non-scalar keys, unknown tags, zero bytes and whatever exceeds `limits`.
-/// Returns: whether `root` is usable; otherwise one error has been added to `diagnostics`.
-[[nodiscard]] bool parse_yaml(std::string_view text, std::string_view file, const YamlLimits& limits,
-                              YamlNode& root, Diagnostics& diagnostics);
+/// Reads one document into `root`; an empty text is a null root. Refuses more documents, duplicate
+/// and non-scalar keys, unknown tags, zero bytes and whatever exceeds `limits`. Returns: whether
+/// `root` is usable; otherwise one error has been added to `diagnostics`.
+[[nodiscard]] bool parse_yaml(std::string_view text, std::string_view file,
+                              const YamlLimits& limits, YamlNode& root, Diagnostics& diagnostics);
 
-/// Reads the file at `path` (shown as `shown` in messages) and parses it. Only regular files are read.
+/// Reads the file at `path` (shown as `shown` in messages) and parses it. Only regular files are
+/// read.
 [[nodiscard]] bool load_yaml(const std::string& path, std::string_view shown,
                              const YamlLimits& limits, YamlNode& root, Diagnostics& diagnostics);
 

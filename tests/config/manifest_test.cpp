@@ -82,7 +82,8 @@ autoInstall: false
 maxBodySize: unlimited
 publicRoutes: ["/api/health"]
 env: {GREETING: hello, EMPTY: , NUMBER: 5}
-sandbox: {read: [/usr/share/zoneinfo], write: [/var/cache/todos], memory: 512mb, cpu: 1.5, uid: 1000}
+sandbox: {read: [/usr/share/zoneinfo], write: [/var/cache/todos],
+          memory: 512mb, cpu: 1.5, uid: 1000}
 )");
     EXPECT_EQ(messages(diagnostics), Lines{});
     EXPECT_EQ(manifest.entrypoint_kind, EntrypointKind::program);
@@ -129,23 +130,28 @@ TEST(Manifest, workers_may_be_auto) {
 
 TEST(Manifest, kinds_follow_the_extension) {
     for (auto [path, kind] : std::initializer_list<std::pair<std::string_view, EntrypointKind>>{
-             {"index.html", EntrypointKind::site},   {"a/b.htm", EntrypointKind::site},
-             {"app.so", EntrypointKind::module},     {"index.js", EntrypointKind::javascript},
-             {"x.mjs", EntrypointKind::javascript},  {"x.ts", EntrypointKind::javascript},
-             {"server", EntrypointKind::program},    {"dir.so/server", EntrypointKind::program},
-             {"run.sh", EntrypointKind::program},    {"", EntrypointKind::none}}) {
+             {"index.html", EntrypointKind::site},
+             {"a/b.htm", EntrypointKind::site},
+             {"app.so", EntrypointKind::module},
+             {"index.js", EntrypointKind::javascript},
+             {"x.mjs", EntrypointKind::javascript},
+             {"x.ts", EntrypointKind::javascript},
+             {"server", EntrypointKind::program},
+             {"dir.so/server", EntrypointKind::program},
+             {"run.sh", EntrypointKind::program},
+             {"", EntrypointKind::none}}) {
         EXPECT_EQ(entrypoint_kind(path), kind) << path;
     }
 }
 
 TEST(Manifest, bases_are_roots_or_plain_segments) {
-    for (std::string_view good : {"/", "/shop", "/api/v1", "/@team/app", "/a.b_c~d-e", "/...", "/.well-known",
-                                  "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16"}) {
+    for (std::string_view good : {"/", "/shop", "/api/v1", "/@team/app", "/a.b_c~d-e", "/...",
+                                  "/.well-known", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16"}) {
         EXPECT_TRUE(is_base(good)) << good;
     }
-    for (std::string_view bad : {"", "shop", "//", "/shop/", "/a//b", "/.", "/..", "/a/../b", "/a b", "/a%20",
-                                 "/ä", "/a?b", "/a*", "/a\\b", "/a/./b",
-                                 "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}) {
+    for (std::string_view bad :
+         {"", "shop", "//", "/shop/", "/a//b", "/.", "/..", "/a/../b", "/a b", "/a%20", "/ä",
+          "/a?b", "/a*", "/a\\b", "/a/./b", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}) {
         EXPECT_FALSE(is_base(bad)) << bad;
     }
 }
@@ -163,7 +169,8 @@ TEST(Manifest, short_names_drop_scope_and_prefix) {
     EXPECT_EQ(short_name_of("@acme/authn"), std::optional<std::string>("authn"));
     EXPECT_EQ(short_name_of("plugin-authn"), std::optional<std::string>("authn"));
     EXPECT_EQ(short_name_of("plugin-"), std::optional<std::string>("plugin-"));
-    for (std::string bad : {"", "@acme", "@acme/", "@/x", "a/b", "../x", "Shop", "a_b", "a b", "@a/b/c", "a.b"}) {
+    for (std::string bad :
+         {"", "@acme", "@acme/", "@/x", "a/b", "../x", "Shop", "a_b", "a b", "@a/b/c", "a.b"}) {
         EXPECT_EQ(short_name_of(bad), std::nullopt) << bad;
     }
     EXPECT_EQ(short_name_of(std::string(200, 'a')), std::nullopt);
@@ -177,7 +184,8 @@ struct BadRow {
 
 void expect_messages(std::initializer_list<BadRow> rows) {
     for (const BadRow& row : rows) {
-        EXPECT_EQ(read_messages(row.text, row.place), Lines{"m.yaml:" + std::string(row.expected)}) << row.text;
+        EXPECT_EQ(read_messages(row.text, row.place), Lines{"m.yaml:" + std::string(row.expected)})
+            << row.text;
     }
 }
 
@@ -187,14 +195,17 @@ TEST(Manifest, wrong_identities_are_told) {
         {app, "name:\n", "1:1: error: name is missing"},
         {app, "name: [x]\n", "1:7: error: name is a list; expected one value"},
         {app, "name: Shop\n",
-         "1:7: error: name: \"Shop\" is not allowed; expected x or @scope/x of lower-case letters, digits and -"},
+         "1:7: error: name: \"Shop\" is not allowed; expected x or @scope/x of lower-case letters, "
+         "digits and -"},
         {app, "name: ../etc\n",
-         "1:7: error: name: \"../etc\" is not allowed; expected x or @scope/x of lower-case letters, digits "
+         "1:7: error: name: \"../etc\" is not allowed; expected x or @scope/x of lower-case "
+         "letters, digits "
          "and -"},
         {app, "name: x\nversion: 1.0\n",
          "2:10: error: version: \"1.0\" is not a version; expected three numbers such as 1.4.0 (or "
          "2.0.0-rc.1), or latest"},
-        {app, "name: x\nenabled: yes\n", "2:10: error: enabled: \"yes\" is not true or false; write true"},
+        {app, "name: x\nenabled: yes\n",
+         "2:10: error: enabled: \"yes\" is not true or false; write true"},
         {app, "name: x\nenabled: maybe\n",
          "2:10: error: enabled: \"maybe\" is not true or false; expected true or false"},
         {app, "- name: x\n", "1:1: error: the file is a list; expected a map of keys and values"},
@@ -208,34 +219,43 @@ TEST(Manifest, wrong_places_are_told) {
         {app, "name: x\nbase: shop/\n",
          "2:7: error: base: \"shop/\" is not a base path; did you mean \"/shop\"?"},
         {app, "name: x\nbase: /a/../b\n",
-         "2:7: error: base: \"/a/../b\" is not a base path; expected / or up to 16 segments of letters, digits "
+         "2:7: error: base: \"/a/../b\" is not a base path; expected / or up to 16 segments of "
+         "letters, digits "
          "and ._~@-"},
         {app, "name: x\nhosts: [example.com:80]\n",
          "2:9: error: hosts: \"example.com:80\" is not a host; write it without a port"},
         {app, "name: x\nhosts: ['a.*.com']\n",
-         "2:9: error: hosts: \"a.*.com\" is not a host; expected example.com, or *.example.com for all below "
+         "2:9: error: hosts: \"a.*.com\" is not a host; expected example.com, or *.example.com for "
+         "all below "
          "it"},
         {app, "name: x\nhosts: ['*']\n",
-         "2:9: error: hosts: \"*\" is not a host; expected example.com, or *.example.com for all below it"},
-        {app, "name: x\nhosts: [a.com, A.com]\n", "2:16: error: hosts: \"a.com\" stands here a second time"},
+         "2:9: error: hosts: \"*\" is not a host; expected example.com, or *.example.com for all "
+         "below it"},
+        {app, "name: x\nhosts: [a.com, A.com]\n",
+         "2:16: error: hosts: \"a.com\" stands here a second time"},
         {app, "name: x\nentrypoint: ../y.html\n",
-         "2:13: error: entrypoint: \"../y.html\" is not a file of the package; expected a path below the "
+         "2:13: error: entrypoint: \"../y.html\" is not a file of the package; expected a path "
+         "below the "
          "manifest's folder, such as dist/index.html"},
         {app, "name: x\nentrypoint: /etc/y.html\n",
-         "2:13: error: entrypoint: \"/etc/y.html\" is not a file of the package; expected a path below the "
+         "2:13: error: entrypoint: \"/etc/y.html\" is not a file of the package; expected a path "
+         "below the "
          "manifest's folder, such as dist/index.html"},
         {app, "name: x\nentrypoint: dist/\n",
-         "2:13: error: entrypoint: \"dist/\" is not a file of the package; expected a path below the "
+         "2:13: error: entrypoint: \"dist/\" is not a file of the package; expected a path below "
+         "the "
          "manifest's folder, such as dist/index.html"},
         {app, "name: x\npluginEntry: p.so\n",
-         "2:14: error: pluginEntry is not allowed in a folder of apps; native plugins are loaded from "
+         "2:14: error: pluginEntry is not allowed in a folder of apps; native plugins are loaded "
+         "from "
          "RUNTIME_PLUGIN_DIRS only"},
         {plugin, "name: x\nentrypoint: a.html\n",
          "2:13: error: entrypoint has no base to be mounted at; add a line such as base: /shop"},
         {mount, "upstream: http://a\n",
          "1:1: error: upstream has no base to be mounted at; add a line such as base: /shop"},
         {plugin, "name: x\nbase: /x\nupstream: http://a\nentrypoint: a.html\n",
-         "4:13: error: entrypoint cannot stand beside upstream; a base has one target: remove this or "
+         "4:13: error: entrypoint cannot stand beside upstream; a base has one target: remove this "
+         "or "
          "upstream on line 3"},
     });
 }
@@ -249,21 +269,27 @@ TEST(Manifest, wrong_lists_are_told) {
         {plugin, "name: x\ndependencies: [a, a]\n",
          "2:19: error: dependencies: \"a\" stands here a second time"},
         {plugin, "name: x\ndependencies: [A]\n",
-         "2:16: error: dependencies: \"A\" is not a package's name; expected x or @scope/x of lower-case "
+         "2:16: error: dependencies: \"A\" is not a package's name; expected x or @scope/x of "
+         "lower-case "
          "letters, digits and -"},
         {app, "name: x\npublicRoutes: [api]\n",
-         "2:16: error: publicRoutes: \"api\" is not a glob of paths; expected a path that begins with /"},
+         "2:16: error: publicRoutes: \"api\" is not a glob of paths; expected a path that begins "
+         "with /"},
         {app, "name: x\npublicRoutes: {get: [/a]}\n",
-         "2:16: error: publicRoutes: \"get\" is unknown; expected ALL, GET, HEAD, POST, PUT, PATCH, DELETE or "
+         "2:16: error: publicRoutes: \"get\" is unknown; expected ALL, GET, HEAD, POST, PUT, "
+         "PATCH, DELETE or "
          "OPTIONS"},
         {app, "name: x\npublicRoutes: {PSOT: [/a]}\n",
-         "2:16: error: publicRoutes: \"PSOT\" is unknown; expected ALL, GET, HEAD, POST, PUT, PATCH, DELETE or "
+         "2:16: error: publicRoutes: \"PSOT\" is unknown; expected ALL, GET, HEAD, POST, PUT, "
+         "PATCH, DELETE or "
          "OPTIONS; did you mean \"POST\"?"},
         {app, "name: x\npublicRoutes: {GET: [/a/../b]}\n",
-         "2:22: error: publicRoutes.GET: \"/a/../b\" is not a glob of paths; dot segments are resolved before "
+         "2:22: error: publicRoutes.GET: \"/a/../b\" is not a glob of paths; dot segments are "
+         "resolved before "
          "matching, so it would never match"},
         {app, "name: x\npublicRoutes: ['/a b']\n",
-         "2:16: error: publicRoutes: \"/a b\" is not a glob of paths; a path holds no space, # or backslash"},
+         "2:16: error: publicRoutes: \"/a b\" is not a glob of paths; a path holds no space, # or "
+         "backslash"},
         {plugin, "name: x\nmenus: {a: b}\n", "2:8: error: menus is a map; expected a list"},
         {plugin, "name: x\nhooks: {path: ['/a']}\n",
          "2:9: error: unknown key \"hooks.path\"; did you mean \"paths\"?"},
@@ -276,15 +302,19 @@ TEST(Manifest, wrong_lists_are_told) {
 
 TEST(Manifest, wrong_workers_are_told) {
     expect_messages({
-        {app, "name: x\ntimeout: 0\n", "2:10: error: timeout: \"0\" is too small; the least is 1ms"},
+        {app, "name: x\ntimeout: 0\n",
+         "2:10: error: timeout: \"0\" is too small; the least is 1ms"},
         {app, "name: x\ntimeout: 30sec\n",
-         "2:10: error: timeout: \"30sec\" is not a duration; write seconds (30) or a number with a unit "
+         "2:10: error: timeout: \"30sec\" is not a duration; write seconds (30) or a number with a "
+         "unit "
          "(250ms, 30s, 5m, 1h)"},
         {app, "name: x\ntimeout: -5\n",
-         "2:10: error: timeout: \"-5\" is not a duration; write seconds (30) or a number with a unit (250ms, "
+         "2:10: error: timeout: \"-5\" is not a duration; write seconds (30) or a number with a "
+         "unit (250ms, "
          "30s, 5m, 1h)"},
         {app, "name: x\nttl: 10s\n",
-         "2:6: error: ttl: 10s is less than timeout (30s); a worker must live at least as long as one request "
+         "2:6: error: ttl: 10s is less than timeout (30s); a worker must live at least as long as "
+         "one request "
          "may take; 0 makes it ephemeral"},
         {app, "name: x\nttl: 1h\nidleTimeout: 5s\n",
          "3:14: error: idleTimeout: 5s is less than timeout (30s)"},
@@ -296,22 +326,27 @@ TEST(Manifest, wrong_workers_are_told) {
         {app, "name: x\nworkers: 4\nworkersMax: 2\n",
          "3:13: error: workersMax: 2 is less than workers (4)"},
         {app, "name: x\nmaxBodySize: 10m\n",
-         "2:14: error: maxBodySize: \"10m\" is not a size; write bytes (4096) or a number with a unit (10kb, "
+         "2:14: error: maxBodySize: \"10m\" is not a size; write bytes (4096) or a number with a "
+         "unit (10kb, "
          "10mb, 1gb)"},
         {app, "name: x\nsandbox: {read: [data]}\n",
-         "2:18: error: sandbox.read: \"data\" is not an absolute path; the app's own folder is readable "
+         "2:18: error: sandbox.read: \"data\" is not an absolute path; the app's own folder is "
+         "readable "
          "without being named"},
-        {app, "name: x\nsandbox: {uid: 0}\n", "2:16: error: sandbox.uid: \"0\" is too small; the least is 1"},
+        {app, "name: x\nsandbox: {uid: 0}\n",
+         "2:16: error: sandbox.uid: \"0\" is too small; the least is 1"},
         {app, "name: x\nenv: {WORKER_ID: '1'}\n",
          "2:7: error: env: \"WORKER_ID\" cannot be set; the gateway sets it itself"},
         {app, "name: x\nenv: {A-B: '1'}\n",
-         "2:7: error: env: \"A-B\" is not a variable's name; expected letters, digits and _, no digit first"},
+         "2:7: error: env: \"A-B\" is not a variable's name; expected letters, digits and _, no "
+         "digit first"},
         {app, "name: x\nenv: {A: [1]}\n", "2:10: error: env: \"A\" is a list; expected one value"},
     });
 }
 
 TEST(Manifest, an_idle_timeout_over_ttl_is_lowered) {
-    EXPECT_EQ(*read("name: x\nttl: 60s\nidleTimeout: 90s\n").manifest.worker.idle_timeout_ms, 60'000u);
+    EXPECT_EQ(*read("name: x\nttl: 60s\nidleTimeout: 90s\n").manifest.worker.idle_timeout_ms,
+              60'000u);
 }
 
 TEST(Manifest, an_idle_timeout_by_default_fits_between_timeout_and_ttl) {
@@ -327,7 +362,8 @@ TEST(Manifest, unknown_keys_are_errors_only_when_one_letter_off_a_long_one) {
     expect_messages({
         {app, "name: x\nentrypont: a.html\n",
          "2:1: error: unknown key \"entrypont\"; did you mean \"entrypoint\"?"},
-        {app, "name: x\ntimeuot: 5s\n", "2:1: error: unknown key \"timeuot\"; did you mean \"timeout\"?"},
+        {app, "name: x\ntimeuot: 5s\n",
+         "2:1: error: unknown key \"timeuot\"; did you mean \"timeout\"?"},
         {app, "name: x\nentrpont: a.html\n",
          "2:1: warning: unknown key \"entrpont\"; did you mean \"entrypoint\"?"},
         {app, "name: x\nbsae: /a\n", "2:1: warning: unknown key \"bsae\"; did you mean \"base\"?"},
@@ -399,15 +435,15 @@ config:
 )",
                                         plugin);
     EXPECT_EQ(messages(diagnostics), Lines{});
-    EXPECT_EQ(manifest.config_json, R"({"i":-5,"n":2.5,"b":false,"s":"12","p":"hunter2","l":["a",1],)"
-                                    R"("o":{"k":"v"},"d":1500,"z":2048,"e":"blue"})");
+    EXPECT_EQ(manifest.config_json,
+              R"({"i":-5,"n":2.5,"b":false,"s":"12","p":"hunter2","l":["a",1],)"
+              R"("o":{"k":"v"},"d":1500,"z":2048,"e":"blue"})");
     EXPECT_EQ(manifest.config[3].label, "L");
     EXPECT_EQ(manifest.config[3].description, "D");
 }
 
 TEST(ManifestConfig, variables_are_read_by_type) {
-    Environment environment(
-        {{"L", "a:b"}, {"O", "{\"k\": [1, 2]}"}, {"I", "7"}, {"B", "true"}});
+    Environment environment({{"L", "a:b"}, {"O", "{\"k\": [1, 2]}"}, {"I", "7"}, {"B", "true"}});
     auto [manifest, diagnostics] = read(R"(name: x
 config:
   l: {type: list, env: L}
@@ -443,25 +479,33 @@ TEST(ManifestConfig, wrong_values_are_told_where_they_stand) {
              {"config: {s: {type: select}}\n",
               "m.yaml:2:13: error: config.s.options is missing; a select needs its choices"},
              {"config: {s: {type: strnig}}\n",
-              "m.yaml:2:20: error: config.s.type: \"strnig\" is unknown; expected string, password, number, "
-              "integer, boolean, select, list, object, duration, size, text, int, bool, enum, array or "
+              "m.yaml:2:20: error: config.s.type: \"strnig\" is unknown; expected string, "
+              "password, number, "
+              "integer, boolean, select, list, object, duration, size, text, int, bool, enum, "
+              "array or "
               "multiline; did you mean \"string\"?"},
-             {"s: [1]\nconfig: {s: {type: string}}\n", "m.yaml:2:4: error: s is a list; expected one value"},
+             {"s: [1]\nconfig: {s: {type: string}}\n",
+              "m.yaml:2:4: error: s is a list; expected one value"},
              {"l: 1\nconfig: {l: {type: list}}\n", "m.yaml:2:4: error: l is text; expected a list"},
              {"config: {k: {type: string, required: true}}\n",
               "m.yaml:2:10: error: config: \"k\" has no value; add a line such as k: ..."},
              {"config: {k: {type: string, required: true, env: X_K}}\n",
-              "m.yaml:2:10: error: config: \"k\" has no value; set X_K in the environment, or k here"},
+              "m.yaml:2:10: error: config: \"k\" has no value; set X_K in the environment, or k "
+              "here"},
              {"config: {timeout: {type: duration}}\n",
-              "m.yaml:2:10: error: config.timeout is a key of the manifest itself; give the field another "
+              "m.yaml:2:10: error: config.timeout is a key of the manifest itself; give the field "
+              "another "
               "name"},
              {"config: {i: {type: integer, env: BAD_INT}}\n",
-              "environment: error: BAD_INT: \"seven\" is not a number; expected digits such as 5 or 0.25"},
+              "environment: error: BAD_INT: \"seven\" is not a number; expected digits such as 5 "
+              "or 0.25"},
              {"config: {o: {type: object, env: BAD_JSON}}\n",
               "environment: error: BAD_JSON: \"[1]\" is not a JSON object"},
-             {"config: [a]\n", "m.yaml:2:9: error: config is a list; expected a map of keys and values"},
+             {"config: [a]\n",
+              "m.yaml:2:9: error: config is a list; expected a map of keys and values"},
              {"config: {i: {requird: true}}\n",
-              "m.yaml:2:14: error: unknown key \"config.i.requird\"; did you mean \"required\"?"}}) {
+              "m.yaml:2:14: error: unknown key \"config.i.requird\"; did you mean "
+              "\"required\"?"}}) {
         EXPECT_EQ(read_messages("name: x\n" + std::string(row.text), plugin, environment),
                   Lines{std::string(row.expected)})
             << row.text;

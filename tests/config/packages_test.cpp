@@ -6,7 +6,7 @@ namespace ringtime::config {
 namespace {
 
 class Packages : public ::testing::Test {
- protected:
+  protected:
     TempTree tree;
     Environment environment;
 
@@ -150,11 +150,14 @@ TEST_F(Packages, javascript_is_refused_until_it_works) {
     tree.write("apps/a/manifest.yaml", "name: a\n");
     tree.write("apps/a/index.ts", "");
     tree.write("apps/b/manifest.yaml", "name: b\nentrypoint: x.mjs\n");
-    EXPECT_EQ(problems(),
-              (Lines{"apps/a/manifest.yaml:1:7: error: entrypoint: \"index.ts\" is JavaScript, which does not "
-                     "run yet; use an .html page, a .so worker module or a worker program",
-                     "apps/b/manifest.yaml:2:13: error: entrypoint: \"x.mjs\" is JavaScript, which does not "
-                     "run yet; use an .html page, a .so worker module or a worker program"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{
+            "apps/a/manifest.yaml:1:7: error: entrypoint: \"index.ts\" is JavaScript, which does "
+            "not "
+            "run yet; use an .html page, a .so worker module or a worker program",
+            "apps/b/manifest.yaml:2:13: error: entrypoint: \"x.mjs\" is JavaScript, which does not "
+            "run yet; use an .html page, a .so worker module or a worker program"}));
 }
 
 TEST_F(Packages, a_script_beside_a_native_plugin_is_not_its_entrypoint) {
@@ -175,17 +178,22 @@ TEST_F(Packages, missing_and_escaping_files_are_told) {
     tree.folder("apps/zone/a.html");
     tree.write("plugins/p/manifest.yaml", "name: p\npluginEntry: p.so\n");
     tree.link("plugins/p/p.so", tree.path("secret.so"));
-    EXPECT_EQ(problems(),
-              (Lines{"plugins/p/manifest.yaml:2:14: error: pluginEntry: \"p.so\" leads out of the package; it "
-                     "is secret.so",
-                     "apps/gone/manifest.yaml:2:13: error: entrypoint: \"a.html\" does not exist; looked for "
-                     "apps/gone/a.html",
-                     "apps/link/manifest.yaml:2:13: error: entrypoint: \"a.html\" leads out of the package; it "
-                     "is secret.html",
-                     "apps/plain/manifest.yaml:2:13: error: entrypoint: \"run\" is not executable; run chmod "
-                     "+x apps/plain/run; sites end in .html, worker modules in .so",
-                     "apps/zone/manifest.yaml:2:13: error: entrypoint: \"a.html\" is not a file; found "
-                     "apps/zone/a.html"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{"plugins/p/manifest.yaml:2:14: error: pluginEntry: \"p.so\" leads out of the "
+               "package; it "
+               "is secret.so",
+               "apps/gone/manifest.yaml:2:13: error: entrypoint: \"a.html\" does not exist; looked "
+               "for "
+               "apps/gone/a.html",
+               "apps/link/manifest.yaml:2:13: error: entrypoint: \"a.html\" leads out of the "
+               "package; it "
+               "is secret.html",
+               "apps/plain/manifest.yaml:2:13: error: entrypoint: \"run\" is not executable; run "
+               "chmod "
+               "+x apps/plain/run; sites end in .html, worker modules in .so",
+               "apps/zone/manifest.yaml:2:13: error: entrypoint: \"a.html\" is not a file; found "
+               "apps/zone/a.html"}));
 }
 
 TEST_F(Packages, a_linked_release_folder_keeps_its_name) {
@@ -203,13 +211,18 @@ TEST_F(Packages, native_code_never_comes_from_a_folder_of_apps) {
     tree.write("apps/nested/plugins/x/manifest.yaml", "name: x\npluginEntry: p.so\n");
     tree.write("apps/nested/plugins/x/p.so", "");
     environment.set("RUNTIME_PLUGIN_DIRS", tree.path("apps/nested/plugins"));
-    EXPECT_EQ(problems(),
-              (Lines{"apps/evil/manifest.yaml:2:14: error: pluginEntry is not allowed in a folder of apps; "
-                     "native plugins are loaded from RUNTIME_PLUGIN_DIRS only",
-                     "apps/nested: warning: the folder holds no manifest.yaml; it is left out",
-                     "apps/nested/plugins/x/manifest.yaml:2:14: error: pluginEntry: \"p.so\" lies in a folder "
-                     "of apps (" + tree.path("apps").substr(tree.root().size() + 1) + "); an uploaded app must "
-                     "never become native code of the gateway"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{
+            "apps/evil/manifest.yaml:2:14: error: pluginEntry is not allowed in a folder of apps; "
+            "native plugins are loaded from RUNTIME_PLUGIN_DIRS only",
+            "apps/nested: warning: the folder holds no manifest.yaml; it is left out",
+            "apps/nested/plugins/x/manifest.yaml:2:14: error: pluginEntry: \"p.so\" lies in a "
+            "folder "
+            "of apps (" +
+                tree.path("apps").substr(tree.root().size() + 1) +
+                "); an uploaded app must "
+                "never become native code of the gateway"}));
 }
 
 TEST_F(Packages, one_base_has_one_package) {
@@ -217,10 +230,12 @@ TEST_F(Packages, one_base_has_one_package) {
     site("b", "name: b\n\nbase: /shop\n");
     site("c", "name: c\nbase: /shop\nhosts: [c.com]\n");
     site("d", "name: d\nbase: /shop\nhosts: [d.com, c.com]\n");
-    EXPECT_EQ(problems(), (Lines{"apps/b/manifest.yaml:3:7: error: base: \"/shop\" is taken by \"a\"; the other "
-                                 "is apps/a/manifest.yaml:2:7",
-                                 "apps/d/manifest.yaml:2:7: error: base: \"/shop\" of host \"c.com\" is taken by "
-                                 "\"c\"; the other is apps/c/manifest.yaml:2:7"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{"apps/b/manifest.yaml:3:7: error: base: \"/shop\" is taken by \"a\"; the other "
+               "is apps/a/manifest.yaml:2:7",
+               "apps/d/manifest.yaml:2:7: error: base: \"/shop\" of host \"c.com\" is taken by "
+               "\"c\"; the other is apps/c/manifest.yaml:2:7"}));
 }
 
 TEST_F(Packages, one_name_has_one_package_but_apps_have_versions) {
@@ -229,17 +244,19 @@ TEST_F(Packages, one_name_has_one_package_but_apps_have_versions) {
     site("c/1.0.0", "name: c\n");
     site("c/2.0.0", "name: c\n");
     site("c@2.0.0", "name: c\n");
-    EXPECT_EQ(problems(),
-              (Lines{"plugins/b/manifest.yaml:1:7: error: name: \"same\" is taken; the other is "
-                     "plugins/a/manifest.yaml:1:7",
-                     "apps/c@2.0.0/manifest.yaml:1:7: error: \"c@2.0.0\" is there twice; the other is "
-                     "apps/c/2.0.0/manifest.yaml:1:7"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{"plugins/b/manifest.yaml:1:7: error: name: \"same\" is taken; the other is "
+               "plugins/a/manifest.yaml:1:7",
+               "apps/c@2.0.0/manifest.yaml:1:7: error: \"c@2.0.0\" is there twice; the other is "
+               "apps/c/2.0.0/manifest.yaml:1:7"}));
 }
 
 TEST_F(Packages, the_version_is_the_folders) {
     site("a/1.0.0", "name: a\nversion: 2.0.0\n");
-    EXPECT_EQ(problems(), Lines{"apps/a/1.0.0/manifest.yaml:2:10: warning: version: 2.0.0 is not that of the "
-                                "folder (1.0.0); the folder's is used"});
+    EXPECT_EQ(problems(),
+              Lines{"apps/a/1.0.0/manifest.yaml:2:10: warning: version: 2.0.0 is not that of the "
+                    "folder (1.0.0); the folder's is used"});
     EXPECT_EQ(version_text(*load().configuration.packages[0].manifest.version), "1.0.0");
     site("b@x", "name: b\n");
     EXPECT_EQ(problems().back(),
@@ -254,17 +271,20 @@ TEST_F(Packages, reserved_bases_are_refused) {
     site("e", "name: e\nbase: /.well-known\n");
     site("f", "name: f\nbase: /apis\n");
     site("ready", "name: ready\n");
-    EXPECT_EQ(problems(),
-              (Lines{"apps/a/manifest.yaml:2:7: error: base: \"/api\" is reserved for the gateway (/api); "
-                     "choose another, or move the API with RUNTIME_API_PREFIX",
-                     "apps/b/manifest.yaml:2:7: error: base: \"/api/v1\" is reserved for the gateway (/api); "
-                     "choose another, or move the API with RUNTIME_API_PREFIX",
-                     "apps/c/manifest.yaml:2:7: error: base: \"/health\" is reserved for the gateway "
-                     "(/health); choose another",
-                     "apps/d/manifest.yaml:2:7: error: base: \"/.well-known/ringtime\" is reserved for the "
-                     "gateway (/.well-known/ringtime); choose another",
-                     "apps/ready/manifest.yaml:1:7: error: base: \"/ready\" is reserved for the gateway "
-                     "(/ready); choose another"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{
+            "apps/a/manifest.yaml:2:7: error: base: \"/api\" is reserved for the gateway (/api); "
+            "choose another, or move the API with RUNTIME_API_PREFIX",
+            "apps/b/manifest.yaml:2:7: error: base: \"/api/v1\" is reserved for the gateway "
+            "(/api); "
+            "choose another, or move the API with RUNTIME_API_PREFIX",
+            "apps/c/manifest.yaml:2:7: error: base: \"/health\" is reserved for the gateway "
+            "(/health); choose another",
+            "apps/d/manifest.yaml:2:7: error: base: \"/.well-known/ringtime\" is reserved for the "
+            "gateway (/.well-known/ringtime); choose another",
+            "apps/ready/manifest.yaml:1:7: error: base: \"/ready\" is reserved for the gateway "
+            "(/ready); choose another"}));
 }
 
 TEST_F(Packages, an_api_prefix_frees_api) {
@@ -277,11 +297,14 @@ TEST_F(Packages, an_api_prefix_frees_api) {
 
 TEST_F(Packages, public_routes_outside_the_base_need_consent) {
     plugin("a", "name: a\nbase: /a\npluginEntry: p.so\npublicRoutes: [/a, /a/**, /login, /ab]\n");
-    EXPECT_EQ(problems(),
-              (Lines{"plugins/a/manifest.yaml:4:27: error: publicRoutes: \"/login\" is outside the plugin's "
-                     "base; allow it in RUNTIME_CONFIG: allowPublicRoutes: {\"a\": [\"/login\"]}",
-                     "plugins/a/manifest.yaml:4:35: error: publicRoutes: \"/ab\" is outside the plugin's base; "
-                     "allow it in RUNTIME_CONFIG: allowPublicRoutes: {\"a\": [\"/ab\"]}"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{
+            "plugins/a/manifest.yaml:4:27: error: publicRoutes: \"/login\" is outside the plugin's "
+            "base; allow it in RUNTIME_CONFIG: allowPublicRoutes: {\"a\": [\"/login\"]}",
+            "plugins/a/manifest.yaml:4:35: error: publicRoutes: \"/ab\" is outside the plugin's "
+            "base; "
+            "allow it in RUNTIME_CONFIG: allowPublicRoutes: {\"a\": [\"/ab\"]}"}));
     runtime_config("allowPublicRoutes: {a: [/login, /ab]}\n");
     EXPECT_EQ(problems(), Lines{});
     runtime_config("allowPublicRoutes: {a: ['**']}\n");
@@ -300,9 +323,10 @@ TEST_F(Packages, globs_of_apps_are_below_their_base) {
 
 TEST_F(Packages, secrets_need_the_operators_grant) {
     site("a", "name: a\nenv: {DB_URL: x, MODE: m, B_TOKEN: t}\n");
-    EXPECT_EQ(problems(), Lines{"apps/a/manifest.yaml:2:1: warning: env: kept from the worker, they look like "
-                                "secrets: DB_URL, B_TOKEN; allow them in RUNTIME_CONFIG under apps: \"a\": "
-                                "env:"});
+    EXPECT_EQ(problems(),
+              Lines{"apps/a/manifest.yaml:2:1: warning: env: kept from the worker, they look like "
+                    "secrets: DB_URL, B_TOKEN; allow them in RUNTIME_CONFIG under apps: \"a\": "
+                    "env:"});
     runtime_config("apps: {a: {env: {DB_URL: real, B_TOKEN: t, MODE: n}}}\n");
     auto result = load();
     EXPECT_EQ(tree.messages(result.diagnostics), Lines{});
@@ -313,8 +337,9 @@ TEST_F(Packages, secrets_need_the_operators_grant) {
 TEST_F(Packages, a_grant_for_nobody_is_a_warning) {
     site("shop", "name: shop\n");
     runtime_config("apps:\n  shpo: {env: {A: b}}\n");
-    EXPECT_EQ(problems(), Lines{"ringtime.yaml:2:3: warning: apps: there is no package \"shpo\"; did you mean "
-                                "\"shop\"?"});
+    EXPECT_EQ(problems(),
+              Lines{"ringtime.yaml:2:3: warning: apps: there is no package \"shpo\"; did you mean "
+                    "\"shop\"?"});
 }
 
 TEST_F(Packages, a_missing_dependency_is_named_with_the_closest) {
@@ -322,11 +347,13 @@ TEST_F(Packages, a_missing_dependency_is_named_with_the_closest) {
     plugin("database", "name: database\npluginEntry: p.so\n");
     plugin("off", "name: 'off'\npluginEntry: missing.so\nenabled: false\n");
     EXPECT_EQ(problems(),
-              (Lines{"plugins/a/manifest.yaml:3:16: error: dependencies: \"databse\" is not there; did you mean "
+              (Lines{"plugins/a/manifest.yaml:3:16: error: dependencies: \"databse\" is not there; "
+                     "did you mean "
                      "\"database\"?",
                      "plugins/a/manifest.yaml:3:25: error: dependencies: \"off\" is disabled; see "
                      "plugins/off/manifest.yaml",
-                     "plugins/a/manifest.yaml:3:30: error: dependencies: \"gone\" is not there; install it, or "
+                     "plugins/a/manifest.yaml:3:30: error: dependencies: \"gone\" is not there; "
+                     "install it, or "
                      "list it under optionalDependencies"}));
 }
 
@@ -335,10 +362,12 @@ TEST_F(Packages, every_cycle_is_named_once) {
     plugin("b", "name: b\npluginEntry: p.so\noptionalDependencies: [c]\n");
     plugin("c", "name: c\npluginEntry: p.so\ndependencies: [b]\n");
     plugin("d", "name: d\npluginEntry: p.so\ndependencies: [c]\n");
-    EXPECT_EQ(problems(), (Lines{"plugins/a/manifest.yaml:3:16: error: dependencies: a cycle: a -> a; remove one "
-                                 "of them",
-                                 "plugins/b/manifest.yaml:3:24: error: dependencies: a cycle: b -> c -> b; remove "
-                                 "one of them"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{"plugins/a/manifest.yaml:3:16: error: dependencies: a cycle: a -> a; remove one "
+               "of them",
+               "plugins/b/manifest.yaml:3:24: error: dependencies: a cycle: b -> c -> b; remove "
+               "one of them"}));
 }
 
 TEST_F(Packages, disabled_packages_are_listed_but_not_checked) {
@@ -353,34 +382,40 @@ TEST_F(Packages, disabled_packages_are_listed_but_not_checked) {
 TEST_F(Packages, folders_that_are_not_there_are_told) {
     tree.write("file", "");
     environment.set("RUNTIME_WORKER_DIRS", tree.path("gone") + ":" + tree.path("file"));
-    EXPECT_EQ(problems(), (Lines{"environment: error: RUNTIME_WORKER_DIRS: \"gone\" does not exist; name existing "
-                                 "folders, separated by colons",
-                                 "environment: error: RUNTIME_WORKER_DIRS: \"file\" is not a folder; name "
-                                 "existing folders, separated by colons"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{"environment: error: RUNTIME_WORKER_DIRS: \"gone\" does not exist; name existing "
+               "folders, separated by colons",
+               "environment: error: RUNTIME_WORKER_DIRS: \"file\" is not a folder; name "
+               "existing folders, separated by colons"}));
 }
 
 TEST_F(Packages, folders_without_a_manifest_are_a_warning) {
     tree.folder("apps/a");
     tree.write("apps/readme.md", "");
-    EXPECT_EQ(problems(), Lines{"apps/a: warning: the folder holds no manifest.yaml; it is left out"});
+    EXPECT_EQ(problems(),
+              Lines{"apps/a: warning: the folder holds no manifest.yaml; it is left out"});
 }
 
 TEST_F(Packages, nothing_to_serve_is_an_error) {
     Environment empty;
     empty.set("RUNTIME_PLUGIN_DIRS", tree.path("plugins"));
     EXPECT_EQ(tree.messages(load_configuration(empty).diagnostics),
-              Lines{"environment: error: there is nothing to serve; set RUNTIME_WORKER_DIRS to the folders of "
+              Lines{"environment: error: there is nothing to serve; set RUNTIME_WORKER_DIRS to the "
+                    "folders of "
                     "your apps, or RUNTIME_CONFIG to a file with mounts"});
 }
 
 TEST_F(Packages, a_package_that_mounts_nothing_is_told) {
     tree.write("apps/a/manifest.yaml", "name: a\n");
     tree.write("plugins/b/manifest.yaml", "name: b\n");
-    EXPECT_EQ(problems(),
-              (Lines{"plugins/b/manifest.yaml:1:7: error: \"b\" mounts nothing; add entrypoint, upstream or "
-                     "pluginEntry",
-                     "apps/a/manifest.yaml:1:7: error: \"a\" mounts nothing; add an entrypoint or an "
-                     "index.html"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{
+            "plugins/b/manifest.yaml:1:7: error: \"b\" mounts nothing; add entrypoint, upstream or "
+            "pluginEntry",
+            "apps/a/manifest.yaml:1:7: error: \"a\" mounts nothing; add an entrypoint or an "
+            "index.html"}));
 }
 
 TEST_F(Packages, a_refused_entrypoint_is_one_message) {
@@ -394,21 +429,26 @@ TEST_F(Packages, an_empty_or_unreadable_manifest_is_told) {
     tree.write("apps/c/manifest.yaml", "name: c\n");
     tree.write("apps/c/manifest.yml", "name: d\n");
     tree.write("apps/c/index.html", "");
-    EXPECT_EQ(problems(),
-              (Lines{"apps/a/manifest.yaml: error: the file is empty; a manifest needs a name at least",
-                     "apps/b/manifest.yaml: error: the file cannot be read: No such file or directory",
-                     "apps/c/manifest.yml: warning: manifest.yaml stands beside it; this one is not read"}));
+    EXPECT_EQ(
+        problems(),
+        (Lines{
+            "apps/a/manifest.yaml: error: the file is empty; a manifest needs a name at least",
+            "apps/b/manifest.yaml: error: the file cannot be read: No such file or directory",
+            "apps/c/manifest.yml: warning: manifest.yaml stands beside it; this one is not read"}));
 }
 
 TEST_F(Packages, mounts_are_packages_with_names_of_their_own) {
     tree.write("www/index.html", "");
     tree.write_program("bin/server");
-    runtime_config("mounts:\n"
-                   "  - {base: /, upstream: http://a}\n"
-                   "  - {base: /, hosts: ['*.example.com'], upstream: http://a}\n"
-                   "  - {base: /Docs/v1, entrypoint: www/index.html}\n"
-                   "  - {base: /docs-v1, entrypoint: " + tree.path("bin/server") + "}\n"
-                   "  - {name: named, base: /n, upstream: http://a, maxBodySize: 1kb}\n");
+    runtime_config(
+        "mounts:\n"
+        "  - {base: /, upstream: http://a}\n"
+        "  - {base: /, hosts: ['*.example.com'], upstream: http://a}\n"
+        "  - {base: /Docs/v1, entrypoint: www/index.html}\n"
+        "  - {base: /docs-v1, entrypoint: " +
+        tree.path("bin/server") +
+        "}\n"
+        "  - {name: named, base: /n, upstream: http://a, maxBodySize: 1kb}\n");
     auto result = load();
     EXPECT_EQ(tree.messages(result.diagnostics), Lines{});
     Lines found;
@@ -419,17 +459,21 @@ TEST_F(Packages, mounts_are_packages_with_names_of_their_own) {
 }
 
 TEST_F(Packages, faults_of_mounts_name_their_lines) {
-    runtime_config("mounts:\n"
-                   "  - {base: /a, upstream: http://a}\n"
-                   "  - {base: /a, upstream: http://b}\n"
-                   "  - {base: /b}\n"
-                   "  - text\n");
-    EXPECT_EQ(problems(),
-              (Lines{"ringtime.yaml:5:5: error: mounts: an item is text; expected a map such as {base: /, "
-                     "upstream: http://127.0.0.1:9000}",
-                     "ringtime.yaml:4:5: error: \"b\" mounts nothing; add entrypoint, upstream or pluginEntry",
-                     "ringtime.yaml:3:12: error: base: \"/a\" is taken by \"a\"; the other is "
-                     "ringtime.yaml:2:12"}));
+    runtime_config(
+        "mounts:\n"
+        "  - {base: /a, upstream: http://a}\n"
+        "  - {base: /a, upstream: http://b}\n"
+        "  - {base: /b}\n"
+        "  - text\n");
+    EXPECT_EQ(
+        problems(),
+        (Lines{
+            "ringtime.yaml:5:5: error: mounts: an item is text; expected a map such as {base: /, "
+            "upstream: http://127.0.0.1:9000}",
+            "ringtime.yaml:4:5: error: \"b\" mounts nothing; add entrypoint, upstream or "
+            "pluginEntry",
+            "ringtime.yaml:3:12: error: base: \"/a\" is taken by \"a\"; the other is "
+            "ringtime.yaml:2:12"}));
 }
 
 TEST_F(Packages, a_hundred_thousand_mounts_load_and_conflicts_among_them_are_found) {
@@ -442,9 +486,11 @@ TEST_F(Packages, a_hundred_thousand_mounts_load_and_conflicts_among_them_are_fou
     runtime_config(text);
     auto result = load();
     EXPECT_EQ(result.configuration.packages.size(), 100'001u);
-    EXPECT_EQ(tree.messages(result.diagnostics),
-              Lines{"ringtime.yaml:100002:10: error: base: \"/r7/s7\" is taken by \"r7-s7\"; the other is "
-                    "ringtime.yaml:9:10"});
+    EXPECT_EQ(
+        tree.messages(result.diagnostics),
+        Lines{
+            "ringtime.yaml:100002:10: error: base: \"/r7/s7\" is taken by \"r7-s7\"; the other is "
+            "ringtime.yaml:9:10"});
 }
 
 }  // namespace

@@ -64,8 +64,8 @@ upstream:
 void read_everywhere(std::string_view text) {
     size_t lines = 2 + static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) +
                    static_cast<size_t>(std::count(text.begin(), text.end(), '\r'));
-    for (ManifestPlace place : {ManifestPlace::plugin_folder, ManifestPlace::app_folder,
-                                ManifestPlace::runtime_config}) {
+    for (ManifestPlace place :
+         {ManifestPlace::plugin_folder, ManifestPlace::app_folder, ManifestPlace::runtime_config}) {
         ReadResult result = read(text, place);
         for (const Diagnostic& diagnostic : result.diagnostics.list()) {
             ASSERT_LE(diagnostic.line, lines) << render(diagnostic) << "\n" << text;
@@ -75,28 +75,41 @@ void read_everywhere(std::string_view text) {
 }
 
 void mutate(std::string& text, std::mt19937_64& random) {
-    static constexpr std::string_view specials = "[]{}:,-?&*!|>'\"%@`# \n\t\r\0\\~<=0aZ\xff\xc3\xe2";
+    static constexpr std::string_view specials =
+        "[]{}:,-?&*!|>'\"%@`# \n\t\r\0\\~<=0aZ\xff\xc3\xe2";
     auto below = [&](size_t n) { return n == 0 ? 0 : random() % n; };
     switch (random() % 6) {
-        case 0: text[below(text.size())] = specials[below(specials.size())]; break;
-        case 1: text.insert(below(text.size()), 1, specials[below(specials.size())]); break;
-        case 2: text.erase(below(text.size()), 1 + below(8)); break;
+        case 0:
+            text[below(text.size())] = specials[below(specials.size())];
+            break;
+        case 1:
+            text.insert(below(text.size()), 1, specials[below(specials.size())]);
+            break;
+        case 2:
+            text.erase(below(text.size()), 1 + below(8));
+            break;
         case 3: {
             std::string piece = text.substr(below(text.size()), below(40));
             text.insert(below(text.size()), piece);
             break;
         }
-        case 4: text.resize(below(text.size())); break;
-        case 5: text[below(text.size())] ^= static_cast<char>(1u << below(8)); break;
+        case 4:
+            text.resize(below(text.size()));
+            break;
+        case 5:
+            text[below(text.size())] ^= static_cast<char>(1u << below(8));
+            break;
     }
     if (text.empty()) text = "a";
 }
 
 TEST(Robustness, mutated_manifests_end_in_messages) {
     uint64_t seed = 20'26'11'21;
-    if (const char* given = std::getenv("RINGTIME_TEST_SEED")) seed = std::strtoull(given, nullptr, 10);
+    if (const char* given = std::getenv("RINGTIME_TEST_SEED"))
+        seed = std::strtoull(given, nullptr, 10);
     size_t rounds = 4000;
-    if (const char* given = std::getenv("RINGTIME_TEST_ROUNDS")) rounds = std::strtoull(given, nullptr, 10);
+    if (const char* given = std::getenv("RINGTIME_TEST_ROUNDS"))
+        rounds = std::strtoull(given, nullptr, 10);
     std::mt19937_64 random(seed);
     for (size_t round = 0; round < rounds; ++round) {
         std::string text(kCorpus[random() % kCorpus.size()]);

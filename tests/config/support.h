@@ -21,7 +21,7 @@ namespace ringtime::config {
 
 /// A temporary folder, removed at the end.
 class TempTree {
- public:
+  public:
     TempTree() {
         char name[] = "/tmp/ringtime-config-XXXXXX";
         root_ = ::mkdtemp(name);
@@ -60,13 +60,14 @@ class TempTree {
         for (const Diagnostic& diagnostic : diagnostics.list()) {
             std::string line = render(diagnostic);
             std::string prefix = root_ + "/";
-            for (size_t at; (at = line.find(prefix)) != std::string::npos;) line.erase(at, prefix.size());
+            for (size_t at; (at = line.find(prefix)) != std::string::npos;)
+                line.erase(at, prefix.size());
             lines.push_back(std::move(line));
         }
         return lines;
     }
 
- private:
+  private:
     std::string root_;
 };
 

@@ -28,7 +28,8 @@ TEST(Upstream, a_full_one_is_read) {
     - {url: "http://[::1]:9001/", weight: 3}
     - {url: "unix:/run/api.sock", backup: true}
   balance: hash:header:X-User
-  health: {path: "/healthz?full=1", status: [200, 204], interval: 1s, timeout: 500ms, rise: 1, fall: 2}
+  health: {path: "/healthz?full=1", status: [200, 204],
+           interval: 1s, timeout: 500ms, rise: 1, fall: 2}
   passive: {failures: 3, success: 90%, window: 10s, ejection: 1m, ejectedMax: 30}
   retries: {max: 2, on: [connect, 503], budget: 10%, maxBodySize: 1mb}
   timeouts: {connect: 1s, head: 10s, idle: 20s, total: 5m, keepAlive: 90s}
@@ -137,9 +138,12 @@ TEST(Upstream, wrong_ones_are_told_where_they_stand) {
     struct Row {
         std::string_view upstream, expected;
     };
-    constexpr std::string_view form = "expected http://host, http://host:port, http://[v6]:port or unix:/path";
+    constexpr std::string_view form =
+        "expected http://host, http://host:port, http://[v6]:port or unix:/path";
     std::string server = "is not a server; " + std::string(form);
-    auto with = [](std::string_view field) { return "{servers: http://a, " + std::string(field) + "}"; };
+    auto with = [](std::string_view field) {
+        return "{servers: http://a, " + std::string(field) + "}";
+    };
     const std::pair<std::string, std::string> rows[] = {
         {"{balance: round-robin}", "11: error: upstream.servers is missing"},
         {"{servers: []}", "21: error: upstream.servers is empty; " + std::string(form)},
@@ -154,53 +158,69 @@ TEST(Upstream, wrong_ones_are_told_where_they_stand) {
         {"http://[127.0.0.1]", "11: error: upstream.servers: \"http://[127.0.0.1]\" " + server},
         {"ftp://a", "11: error: upstream.servers: \"ftp://a\" " + server},
         {"http://a/v1",
-         "11: error: upstream.servers: \"http://a/v1\" is not a server; a server has no path: what follows "
+         "11: error: upstream.servers: \"http://a/v1\" is not a server; a server has no path: what "
+         "follows "
          "the base is what it is asked for"},
         {"unix:run/x.sock",
-         "11: error: upstream.servers: \"unix:run/x.sock\" is not a server; expected unix: and an absolute "
+         "11: error: upstream.servers: \"unix:run/x.sock\" is not a server; expected unix: and an "
+         "absolute "
          "path below 108 bytes"},
         {"https://a",
-         "11: error: upstream.servers: \"https://a\" needs TLS, which this version does not speak yet; use "
+         "11: error: upstream.servers: \"https://a\" needs TLS, which this version does not speak "
+         "yet; use "
          "http:// inside the same machine or network"},
         {"[http://a, http://a]",
          "22: error: upstream.servers: \"http://a\" stands here a second time; use weight instead"},
         {"[{url: http://a, backup: true}]",
-         "11: error: upstream.servers: every server is a backup; one at least must take the ordinary "
+         "11: error: upstream.servers: every server is a backup; one at least must take the "
+         "ordinary "
          "requests"},
-        {"[[http://a]]", "12: error: upstream.servers: an item is a list; expected a url or {url, weight, backup}"},
+        {"[[http://a]]",
+         "12: error: upstream.servers: an item is a list; expected a url or {url, weight, backup}"},
         {"[{weight: 2}]", "12: error: upstream.servers.url is missing"},
         {"[{url: http://a, weight: 0}]",
          "36: error: upstream.servers.weight: \"0\" is too small; the least is 1"},
         {with("balance: least-inflght"),
-         "40: error: upstream.balance: \"least-inflght\" is unknown; expected least-inflight, round-robin, "
+         "40: error: upstream.balance: \"least-inflght\" is unknown; expected least-inflight, "
+         "round-robin, "
          "random-two, hash:ip, hash:header:X or hash:cookie:X; did you mean \"least-inflight\"?"},
-        {with("balance: 'hash:header:'"), "40: error: upstream.balance: \"hash:header:\" names no header"},
+        {with("balance: 'hash:header:'"),
+         "40: error: upstream.balance: \"hash:header:\" names no header"},
         {with("health: healthz"),
-         "39: error: upstream.health: \"healthz\" is not a path; expected a path that begins with /, such as "
+         "39: error: upstream.health: \"healthz\" is not a path; expected a path that begins with "
+         "/, such as "
          "/healthz"},
         {with("health: {interval: 5x}"),
-         "50: error: upstream.health.interval: \"5x\" is not a duration; write seconds (30) or a number with a "
+         "50: error: upstream.health.interval: \"5x\" is not a duration; write seconds (30) or a "
+         "number with a "
          "unit (250ms, 30s, 5m, 1h)"},
         {with("health: {intervall: 5s}"),
          "40: error: unknown key \"upstream.health.intervall\"; did you mean \"interval\"?"},
         {with("retries: {on: [conect]}"),
-         "46: error: upstream.retries.on: \"conect\" is unknown; expected connect, reset, 500, 502, 503, 504 or "
+         "46: error: upstream.retries.on: \"conect\" is unknown; expected connect, reset, 500, "
+         "502, 503, 504 or "
          "429; did you mean \"connect\"?"},
         {with("retries: {budget: 120%}"),
          "49: error: upstream.retries.budget: \"120%\" is not a percentage; expected 0% to 100%"},
         {with("host: rewirte"),
-         "37: error: upstream.host: \"rewirte\" is unknown; expected keep or rewrite; did you mean \"rewrite\"?"},
+         "37: error: upstream.host: \"rewirte\" is unknown; expected keep or rewrite; did you mean "
+         "\"rewrite\"?"},
         {with("headers: {set: {Content-Length: 5}}"),
-         "47: error: upstream.headers.set: \"Content-Length\" cannot be edited; the gateway writes it itself; "
+         "47: error: upstream.headers.set: \"Content-Length\" cannot be edited; the gateway writes "
+         "it itself; "
          "see host: rewrite for Host"},
-        {with("headers: {set: {'a b': 5}}"), "47: error: upstream.headers.set: \"a b\" is not a header's name"},
+        {with("headers: {set: {'a b': 5}}"),
+         "47: error: upstream.headers.set: \"a b\" is not a header's name"},
         {with("headers: {set: {a: \"b\\r\\nc: d\"}}"),
-         "50: error: upstream.headers.set: \"b\\r\\nc: d\" is not a header's value; expected one line of text"},
+         "50: error: upstream.headers.set: \"b\\r\\nc: d\" is not a header's value; expected one "
+         "line of text"},
         {with("headers: {remove: [Transfer-Encoding]}"),
-         "50: error: upstream.headers.remove: \"Transfer-Encoding\" cannot be edited; the gateway writes it "
+         "50: error: upstream.headers.remove: \"Transfer-Encoding\" cannot be edited; the gateway "
+         "writes it "
          "itself; see host: rewrite for Host"},
         {with("sticky: 'a b'"), "39: error: upstream.sticky: \"a b\" is not a cookie's name"},
-        {with("timeout: 5s"), "31: error: unknown key \"upstream.timeout\"; did you mean \"timeouts\"?"},
+        {with("timeout: 5s"),
+         "31: error: unknown key \"upstream.timeout\"; did you mean \"timeouts\"?"},
     };
     for (const auto& [upstream, expected] : rows) {
         EXPECT_EQ(faults(upstream), Lines{expected}) << upstream;

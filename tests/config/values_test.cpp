@@ -19,16 +19,35 @@ TEST(Values, durations_are_milliseconds) {
         std::string_view text;
         Number expected;
     };
-    for (const Row& row : std::initializer_list<Row>{
-             {"30", 30'000},     {"0", 0},           {"250ms", 250},      {"30s", 30'000},
-             {"5m", 300'000},    {"1h", 3'600'000},  {"1.5s", 1500},      {"0.25", 250},
-             {"0.5h", 1'800'000}, {"1.0ms", 1},      {"0.0001s", none},   {"0.5ms", none},
-             {"", none},         {"s", none},        {"-1", none},        {"+1", none},
-             {"1d", none},       {"1 s", none},      {" 1s", none},       {"1S", none},
-             {"1.s", none},      {".5s", none},      {"1e3", none},       {"0x10", none},
-             {"1s1", none},      {"18446744073709551615ms", UINT64_MAX},
-             {"18446744073709551616ms", none},       {"18446744073709551615s", none},
-             {"5124095576030431h", none}}) {
+    for (const Row& row : std::initializer_list<Row>{{"30", 30'000},
+                                                     {"0", 0},
+                                                     {"250ms", 250},
+                                                     {"30s", 30'000},
+                                                     {"5m", 300'000},
+                                                     {"1h", 3'600'000},
+                                                     {"1.5s", 1500},
+                                                     {"0.25", 250},
+                                                     {"0.5h", 1'800'000},
+                                                     {"1.0ms", 1},
+                                                     {"0.0001s", none},
+                                                     {"0.5ms", none},
+                                                     {"", none},
+                                                     {"s", none},
+                                                     {"-1", none},
+                                                     {"+1", none},
+                                                     {"1d", none},
+                                                     {"1 s", none},
+                                                     {" 1s", none},
+                                                     {"1S", none},
+                                                     {"1.s", none},
+                                                     {".5s", none},
+                                                     {"1e3", none},
+                                                     {"0x10", none},
+                                                     {"1s1", none},
+                                                     {"18446744073709551615ms", UINT64_MAX},
+                                                     {"18446744073709551616ms", none},
+                                                     {"18446744073709551615s", none},
+                                                     {"5124095576030431h", none}}) {
         EXPECT_EQ(parse_duration_ms(row.text), row.expected) << row.text;
     }
 }
@@ -38,12 +57,24 @@ TEST(Values, sizes_are_bytes_in_powers_of_1024) {
         std::string_view text;
         Number expected;
     };
-    for (const Row& row : std::initializer_list<Row>{
-             {"0", 0},        {"512", 512},      {"512b", 512},   {"10kb", 10'240},
-             {"10KB", 10'240}, {"10mb", 10u << 20}, {"1gb", 1u << 30}, {"1.5kb", 1536},
-             {"0.001kb", none}, {"", none},      {"kb", none},    {"10k", none},
-             {"10 mb", none}, {"-1", none},      {"1tb", none},   {"1e3", none},
-             {"17179869184gb", none},            {"18446744073709551616", none}}) {
+    for (const Row& row : std::initializer_list<Row>{{"0", 0},
+                                                     {"512", 512},
+                                                     {"512b", 512},
+                                                     {"10kb", 10'240},
+                                                     {"10KB", 10'240},
+                                                     {"10mb", 10u << 20},
+                                                     {"1gb", 1u << 30},
+                                                     {"1.5kb", 1536},
+                                                     {"0.001kb", none},
+                                                     {"", none},
+                                                     {"kb", none},
+                                                     {"10k", none},
+                                                     {"10 mb", none},
+                                                     {"-1", none},
+                                                     {"1tb", none},
+                                                     {"1e3", none},
+                                                     {"17179869184gb", none},
+                                                     {"18446744073709551616", none}}) {
         EXPECT_EQ(parse_size_bytes(row.text), row.expected) << row.text;
     }
 }
@@ -89,28 +120,32 @@ TEST(Words, the_closest_word_is_near_or_absent) {
 }
 
 TEST(Version, reads_semantic_versions_and_nothing_else) {
-    for (std::string_view good : {"latest", "0.0.0", "1.2.3", "10.20.30-rc.1", "1.0.0-alpha-b.7+b.01",
-                                  "1.0.0+build", "18446744073709551615.0.0"}) {
+    for (std::string_view good :
+         {"latest", "0.0.0", "1.2.3", "10.20.30-rc.1", "1.0.0-alpha-b.7+b.01", "1.0.0+build",
+          "18446744073709551615.0.0"}) {
         auto version = parse_version(good);
         ASSERT_TRUE(version) << good;
         EXPECT_EQ(version_text(*version), good);
     }
-    for (std::string_view bad : {"", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3-a..b",
-                                 "v1.2.3", "1.2.x", "1.2.3+", "1.2.3 ", "Latest", "1..3", "1.2.",
-                                 "18446744073709551616.0.0", "1.2.3-ä"}) {
+    for (std::string_view bad : {"", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01",
+                                 "1.2.3-a..b", "v1.2.3", "1.2.x", "1.2.3+", "1.2.3 ", "Latest",
+                                 "1..3", "1.2.", "18446744073709551616.0.0", "1.2.3-ä"}) {
         EXPECT_FALSE(parse_version(bad)) << bad;
     }
 }
 
 TEST(Version, order_is_that_of_semver_11) {
-    constexpr std::string_view rising[] = {
-        "1.0.0-1",    "1.0.0-2",  "1.0.0-11",   "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
-        "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1",
-        "1.1.0",      "2.0.0",    "10.0.0",     "latest"};
+    constexpr std::string_view rising[] = {"1.0.0-1",     "1.0.0-2",       "1.0.0-11",
+                                           "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
+                                           "1.0.0-beta",  "1.0.0-beta.2",  "1.0.0-beta.11",
+                                           "1.0.0-rc.1",  "1.0.0",         "1.0.1",
+                                           "1.1.0",       "2.0.0",         "10.0.0",
+                                           "latest"};
     for (size_t i = 0; i < std::size(rising); ++i) {
         for (size_t j = 0; j < std::size(rising); ++j) {
             auto order = compare(*parse_version(rising[i]), *parse_version(rising[j]));
-            EXPECT_TRUE((order < 0) == (i < j) && (order > 0) == (i > j)) << rising[i] << " " << rising[j];
+            EXPECT_TRUE((order < 0) == (i < j) && (order > 0) == (i > j))
+                << rising[i] << " " << rising[j];
         }
     }
     EXPECT_TRUE(compare(*parse_version("1.0.0+a"), *parse_version("1.0.0+b")) == 0);
@@ -141,16 +176,18 @@ TEST(Address, networks_contain_their_addresses_only) {
             continue;
         }
         ASSERT_TRUE(network) << row.network;
-        EXPECT_EQ(network->contains(*parse_ip(row.peer)), row.expected) << row.network << " " << row.peer;
+        EXPECT_EQ(network->contains(*parse_ip(row.peer)), row.expected)
+            << row.network << " " << row.peer;
     }
-    for (std::string_view bad : {"", "10.0.0.1/8", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "x",
-                                 "10.0.0.0/-1", "[::1]", "fe80::1%eth0", "010.0.0.1"}) {
+    for (std::string_view bad : {"", "10.0.0.1/8", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/",
+                                 "x", "10.0.0.0/-1", "[::1]", "fe80::1%eth0", "010.0.0.1"}) {
         EXPECT_FALSE(parse_cidr(bad)) << bad;
     }
 }
 
 TEST(Address, listeners_read_back) {
-    for (std::string_view text : {"127.0.0.1:80", "[::1]:8080", "*:0", "unix:/run/x.sock", "unix:x"}) {
+    for (std::string_view text :
+         {"127.0.0.1:80", "[::1]:8080", "*:0", "unix:/run/x.sock", "unix:x"}) {
         auto listen = parse_listen(text);
         ASSERT_TRUE(listen) << text;
         EXPECT_EQ(listen_text(*listen), text);
@@ -158,28 +195,29 @@ TEST(Address, listeners_read_back) {
     EXPECT_EQ(listen_text(*parse_listen(":80")), "*:80");
     std::string long_path = "unix:/" + std::string(107, 'a');
     for (std::string_view bad : std::initializer_list<std::string_view>{
-             "", "80", "localhost:80", "127.0.0.1", "::1:80", "[::1]", "[::1]80",
-                                 "127.0.0.1:65536", "127.0.0.1:", "127.0.0.1:-1", "[127.0.0.1]:80",
-                                 "unix:", "1.2.3.4:80 ", long_path}) {
+             "", "80", "localhost:80", "127.0.0.1", "::1:80", "[::1]", "[::1]80", "127.0.0.1:65536",
+             "127.0.0.1:", "127.0.0.1:-1", "[127.0.0.1]:80", "unix:", "1.2.3.4:80 ", long_path}) {
         EXPECT_FALSE(parse_listen(bad)) << bad;
     }
 }
 
 TEST(WorkerEnvironment, names_that_look_like_secrets_are_blocked) {
     for (std::string_view blocked :
-         {"DATABASE_URL", "DB_HOST", "db_host", "API_KEY", "APIKEY", "APIKEYS", "AUTH_KEY", "SECRET_KEY",
-          "PRIVATE_KEY_PATH", "PrivateKey", "GH_TOKEN", "my_secret", "ADMIN_PASSWORD", "AWS_REGION",
-          "GITHUB_ACTIONS", "OPENAI_ORG", "ANTHROPIC_URL", "STRIPE_MODE"}) {
+         {"DATABASE_URL", "DB_HOST", "db_host", "API_KEY", "APIKEY", "APIKEYS", "AUTH_KEY",
+          "SECRET_KEY", "PRIVATE_KEY_PATH", "PrivateKey", "GH_TOKEN", "my_secret", "ADMIN_PASSWORD",
+          "AWS_REGION", "GITHUB_ACTIONS", "OPENAI_ORG", "ANTHROPIC_URL", "STRIPE_MODE"}) {
         EXPECT_TRUE(is_sensitive_name(blocked)) << blocked;
     }
-    for (std::string_view fine : {"MY_VAR", "DATABASEURL", "MY_DB_HOST", "MY_API_KEY", "TOKEN", "TOKENS",
-                                  "SECRET", "PASSWORD_FILE", "AWS", "KEY", "SECRETS_PATH", ""}) {
+    for (std::string_view fine :
+         {"MY_VAR", "DATABASEURL", "MY_DB_HOST", "MY_API_KEY", "TOKEN", "TOKENS", "SECRET",
+          "PASSWORD_FILE", "AWS", "KEY", "SECRETS_PATH", ""}) {
         EXPECT_FALSE(is_sensitive_name(fine)) << fine;
     }
 }
 
 TEST(WorkerEnvironment, the_filter_keeps_order_and_names_what_it_blocks) {
-    auto result = filter_worker_environment({{"B", "1"}, {"DB_URL", "x"}, {"A", "2"}, {"X_TOKEN", "y"}});
+    auto result =
+        filter_worker_environment({{"B", "1"}, {"DB_URL", "x"}, {"A", "2"}, {"X_TOKEN", "y"}});
     EXPECT_EQ(result.kept, (Variables{{"B", "1"}, {"A", "2"}}));
     EXPECT_EQ(result.blocked, (Lines{"DB_URL", "X_TOKEN"}));
 }
@@ -225,8 +263,9 @@ TEST(Diagnostics, render_as_compilers_do) {
     Diagnostics diagnostics;
     diagnostics.error("a.yaml", {3, 7}, "bad", "do good");
     diagnostics.warning("environment", {}, "odd\nline");
-    EXPECT_EQ(diagnostics.render(), "a.yaml:3:7: error: bad; do good\n"
-                                    "environment: warning: odd\\x0aline\n");
+    EXPECT_EQ(diagnostics.render(),
+              "a.yaml:3:7: error: bad; do good\n"
+              "environment: warning: odd\\x0aline\n");
     EXPECT_FALSE(diagnostics.ok());
 }
 

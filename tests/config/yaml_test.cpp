@@ -9,7 +9,8 @@ namespace {
 std::string as_json(std::string_view text) {
     Diagnostics diagnostics;
     YamlNode node;
-    if (!parse_yaml(text, "f.yaml", manifest_limits, node, diagnostics)) return diagnostics.render();
+    if (!parse_yaml(text, "f.yaml", manifest_limits, node, diagnostics))
+        return diagnostics.render();
     std::string json;
     append_json(json, node);
     return json;
@@ -20,7 +21,8 @@ TEST(Yaml, plain_scalars_keep_their_json_type) {
               R"([1,-2.5e3,true,false,null,null,"","1","true","x"])");
     EXPECT_EQ(as_json("[01, 1., .5, +1, 0x10, 1_000, .inf, yes, -, -0, 0e0, 1e, 1.5.0]"),
               R"(["01","1.",".5","+1","0x10","1_000",".inf","yes","-",-0,0e0,"1e","1.5.0"])");
-    EXPECT_EQ(as_json("a: !!str 5\nb: |\n  12\nc: >\n  true\n"), R"({"a":"5","b":"12\n","c":"true\n"})");
+    EXPECT_EQ(as_json("a: !!str 5\nb: |\n  12\nc: >\n  true\n"),
+              R"({"a":"5","b":"12\n","c":"true\n"})");
 }
 
 TEST(Yaml, maps_keep_their_order) {
@@ -35,7 +37,8 @@ TEST(Yaml, aliases_are_copies) {
 TEST(Yaml, positions_count_from_one) {
     Diagnostics diagnostics;
     YamlNode root;
-    ASSERT_TRUE(parse_yaml("a: 1\nb:\n  - x\n  -   {c: 2}\n", "f", manifest_limits, root, diagnostics));
+    ASSERT_TRUE(
+        parse_yaml("a: 1\nb:\n  - x\n  -   {c: 2}\n", "f", manifest_limits, root, diagnostics));
     const YamlNode& b = *root.find("b");
     EXPECT_EQ(root.items[2].at, (Position{2, 1}));
     EXPECT_EQ(b.items[0].at, (Position{3, 5}));
@@ -55,28 +58,37 @@ TEST(Yaml, refuses_what_could_mislead) {
     };
     for (const Row& row : std::initializer_list<Row>{
              {"a: 1\nb: 2\na: 3\n",
-              "f.yaml:3:1: error: the key \"a\" stands here a second time; the first is on line 1\n"},
+              "f.yaml:3:1: error: the key \"a\" stands here a second time; the first is on line "
+              "1\n"},
              {"a: {b: 1, 'b': 2}\n",
-              "f.yaml:1:11: error: the key \"b\" stands here a second time; the first is on line 1\n"},
-             {"a: 1\n---\nb: 2\n", "f.yaml:2:1: error: a second document begins here; a file holds one "
-                                   "document: remove the \"---\"\n"},
+              "f.yaml:1:11: error: the key \"b\" stands here a second time; the first is on line "
+              "1\n"},
+             {"a: 1\n---\nb: 2\n",
+              "f.yaml:2:1: error: a second document begins here; a file holds one "
+              "document: remove the \"---\"\n"},
              {"[a]: 1\n",
-              "f.yaml:1:1: error: a key is a list; keys are words; quote a value that begins with [ or {\n"},
+              "f.yaml:1:1: error: a key is a list; keys are words; quote a value that begins with "
+              "[ or {\n"},
              {"a: &x [*x]\n", "f.yaml:1:8: error: this alias lies inside what it stands for\n"},
-             {"a: *gone\n", "f.yaml:1:4: error: this is not YAML: the referenced anchor is not defined\n"},
+             {"a: *gone\n",
+              "f.yaml:1:4: error: this is not YAML: the referenced anchor is not defined\n"},
              {"b: &b {c: 1}\na:\n  <<: *b\n",
-              "f.yaml:3:3: error: merge keys (<<) are not part of YAML 1.2; repeat the keys, or alias the "
+              "f.yaml:3:3: error: merge keys (<<) are not part of YAML 1.2; repeat the keys, or "
+              "alias the "
               "whole value\n"},
-             {"a: !secret x\n", "f.yaml:1:4: error: the tag \"!secret\" means nothing here; remove it\n"},
+             {"a: !secret x\n",
+              "f.yaml:1:4: error: the tag \"!secret\" means nothing here; remove it\n"},
              {"a: \"x\\0y\"\n", "f.yaml:1:4: error: a value holds a zero byte\n"},
              {std::string_view("a: b\0c\n", 7),
               "f.yaml:1:5: error: the byte 0x00 is no text; save the file as UTF-8\n"},
              {"# \xc3\xa4\nname: \xe4\n",
               "f.yaml:2:7: error: the byte 0xe4 is no text; save the file as UTF-8\n"},
-             {"a: [/b?c]\n", "f.yaml:1:7: error: this is not YAML: unknown token; quote texts within [] and {} "
-                              "that hold ? or *\n"},
+             {"a: [/b?c]\n",
+              "f.yaml:1:7: error: this is not YAML: unknown token; quote texts within [] and {} "
+              "that hold ? or *\n"},
              {"a: b: c\n", "f.yaml:1:5: error: this is not YAML: illegal map value\n"},
-             {"a: [1, 2\n", "f.yaml:2:1: error: this is not YAML: end of sequence flow not found\n"},
+             {"a: [1, 2\n",
+              "f.yaml:2:1: error: this is not YAML: end of sequence flow not found\n"},
              {"a:\n\t- b\n", "f.yaml:2:2: error: this is not YAML: illegal block entry\n"}}) {
         EXPECT_EQ(as_json(row.text), row.expected) << row.text;
     }
@@ -99,7 +111,8 @@ TEST(Yaml, limits_hold) {
     EXPECT_EQ(fault("[&a [1,2,3],*a]"),
               "f:1:13: error: more than 10 values; aliases count as often as they are used\n");
     EXPECT_EQ(fault("{a: 1, b: 2, c: 3, d: 4}"), "f:1:20: error: a map has more than 3 keys\n");
-    EXPECT_EQ(fault(std::string(101, ' ')), "f: error: has 101 bytes, more than the 100b allowed\n");
+    EXPECT_EQ(fault(std::string(101, ' ')),
+              "f: error: has 101 bytes, more than the 100b allowed\n");
 }
 
 TEST(Yaml, only_regular_files_of_bounded_size_are_read) {

@@ -1,5 +1,5 @@
-// Bytes as every kind of configuration file. No input may crash, hang, or give a message that is not
-// one line of UTF-8 with its place inside the file.
+// Bytes as every kind of configuration file. No input may crash, hang, or give a message that is
+// not one line of UTF-8 with its place inside the file.
 
 #include <cstddef>
 #include <cstdint>
@@ -35,12 +35,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::string_view text(reinterpret_cast<const char*>(data), size);
     Environment environment;
     environment.set("SHOP_API_KEY", "secret");
-    for (ManifestPlace place : {ManifestPlace::plugin_folder, ManifestPlace::app_folder,
-                                ManifestPlace::runtime_config}) {
+    for (ManifestPlace place :
+         {ManifestPlace::plugin_folder, ManifestPlace::app_folder, ManifestPlace::runtime_config}) {
         Diagnostics diagnostics;
         YamlNode node;
         if (parse_yaml(text, "manifest.yaml", manifest_limits, node, diagnostics)) {
-            Manifest manifest = read_manifest(node, "manifest.yaml", place, environment, diagnostics);
+            Manifest manifest =
+                read_manifest(node, "manifest.yaml", place, environment, diagnostics);
             ASSERT(manifest.base->empty() || is_base(*manifest.base));
         }
         check_messages(diagnostics);
