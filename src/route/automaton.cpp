@@ -23,13 +23,25 @@ class TableRun {
         : header_(header),
           classes_(section<uint8_t>(header, code::classes_offset)),
           moves_(section<uint16_t>(header, header->moves)),
+          pairs_(header->pairs == 0 ? nullptr : section<uint16_t>(header, header->pairs)),
+          classes_count_(header->classes),
           states_(header->states),
           absorbing_(header->absorbing),
           state_(header->start) {}
 
     [[nodiscard]] bool settled() const noexcept { return state_ >= absorbing_; }
     void step(char c) noexcept { state_ = moves_[classes_[static_cast<uint8_t>(c)] * states_ + state_]; }
+    /// Two bytes at once, where the table for that is small enough to exist.
+    [[nodiscard]] bool has_pairs() const noexcept { return pairs_ != nullptr; }
+    void step_pair(const char* text) noexcept {
+        size_t first = classes_[static_cast<uint8_t>(text[0])];
+        size_t second = classes_[static_cast<uint8_t>(text[1])];
+        state_ = pairs_[(first * classes_count_ + second) * states_ + state_];
+    }
     void run(const char* text, const char* end) noexcept {
+        if (has_pairs()) {
+            for (; end - text >= 2 && !settled(); text += 2) step_pair(text);
+        }
         for (; text != end && !settled(); ++text) step(*text);
     }
 
@@ -51,10 +63,14 @@ class TableRun {
     const Header* header_;
     const uint8_t* classes_;
     const uint16_t* moves_;
+    const uint16_t* pairs_;
+    size_t classes_count_;
     size_t states_;
     uint32_t absorbing_;
     uint32_t state_;
 };
+
+__extension__ typedef unsigned __int128 Wide;
 
 /// The fallback: one bit per position. A byte moves the positions it suits up by one, leaves the stars
 /// that take it where they are, and then lets stars be skipped (never two in a row, so once is enough).
@@ -64,27 +80,34 @@ template <unsigned words>
     const auto* classes = section<uint8_t>(header, code::classes_offset);
     const auto* moves = section<uint64_t>(header, header->moves);
     const auto* rows = section<uint64_t>(header, header->accepting);
-    uint64_t set[words];
-    for (unsigned w = 0; w < words; ++w) set[w] = rows[code::row_start * words + w];
+    // Pairs of words: wide shifts carry within registers.
+    auto load = [](const uint64_t* from) noexcept { return Wide{from[1]} << 64 | from[0]; };
+    Wide wide[words / 2];
+    Wide skip[words / 2];
+    for (unsigned w = 0; w < words / 2; ++w) {
+        wide[w] = load(rows + code::row_start * words + 2 * w);
+        skip[w] = load(rows + code::row_skip * words + 2 * w);
+    }
     for (char c : text) {
-        const uint64_t* move = moves + classes[static_cast<uint8_t>(c)] * words;
-        const uint64_t* stay = rows + (c == '/' ? code::row_stay_any : code::row_stay_segment) * words;
-        const uint64_t* skip = rows + code::row_skip * words;
-        uint64_t moved_carry = 0;
-        uint64_t skipped_carry = 0;
-        uint64_t alive = 0;
-        for (unsigned w = 0; w < words; ++w) {
-            uint64_t moved = set[w] & move[w];
-            uint64_t next = (moved << 1) | moved_carry | (set[w] & stay[w]);
-            moved_carry = moved >> 63;
-            uint64_t skipped = next & skip[w];
-            next |= (skipped << 1) | skipped_carry;
-            skipped_carry = skipped >> 63;
-            set[w] = next;
+        const uint64_t* move = moves + classes[static_cast<uint8_t>(c)] * 2 * words;
+        const uint64_t* stay = move + words;
+        Wide moved_carry = 0;
+        Wide skipped_carry = 0;
+        Wide alive = 0;
+        for (unsigned w = 0; w < words / 2; ++w) {
+            Wide moved = wide[w] & load(move + 2 * w);
+            Wide next = moved << 1 | moved_carry | (wide[w] & load(stay + 2 * w));
+            moved_carry = moved >> 127;
+            Wide skipped = next & skip[w];
+            next |= skipped << 1 | skipped_carry;
+            skipped_carry = skipped >> 127;
+            wide[w] = next;
             alive |= next;
         }
         if (alive == 0) return {};
     }
+    uint64_t set[words];
+    for (unsigned w = 0; w < words; ++w) set[w] = static_cast<uint64_t>(wide[w / 2] >> (64 * (w % 2)));
     const auto* members = section<uint16_t>(header, header->sets);
     const auto* methods = section<uint16_t>(header, header->accepts);
     Verdict verdict;
@@ -108,11 +131,8 @@ Verdict run_automaton(const uint64_t* blob, std::string_view text, uint16_t meth
         run.run(text.data(), text.data() + text.size());
         return run.verdict(method);
     }
-    switch (header->states) {
-        case 1: return run_positions<1>(header, text, method);
-        case 2: return run_positions<2>(header, text, method);
-        default: return run_positions<4>(header, text, method);
-    }
+    return header->states == 2 ? run_positions<2>(header, text, method)
+                               : run_positions<4>(header, text, method);
 }
 
 void run_automata(const Run& first, const Run& second, uint16_t method, Verdict& first_verdict,
@@ -132,6 +152,12 @@ void run_automata(const Run& first, const Run& second, uint16_t method, Verdict&
     const char* both = from_a < from_b ? from_b : from_a;
     a.run(from_a, both);
     b.run(from_b, both);
+    if (a.has_pairs() && b.has_pairs()) {
+        for (; end - both >= 2 && !(a.settled() || b.settled()); both += 2) {
+            a.step_pair(both);
+            b.step_pair(both);
+        }
+    }
     for (; both != end && !(a.settled() || b.settled()); ++both) {
         a.step(*both);
         b.step(*both);

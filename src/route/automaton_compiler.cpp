@@ -290,6 +290,21 @@ class BlobWriter {
     return number;
 }
 
+/// For each two classes in a row where each state goes; empty if that is too much.
+[[nodiscard]] std::vector<uint16_t> make_pairs(const std::vector<uint16_t>& columns, size_t classes,
+                                               size_t states) {
+    std::vector<uint16_t> pairs;
+    if (classes * classes * states * sizeof(uint16_t) > code::pairs_bytes_max) return pairs;
+    for (size_t first = 0; first < classes; ++first) {
+        for (size_t second = 0; second < classes; ++second) {
+            for (size_t state = 0; state < states; ++state) {
+                pairs.push_back(columns[second * states + columns[first * states + state]]);
+            }
+        }
+    }
+    return pairs;
+}
+
 void write_table(const Table& table, const Classes& classes, const AcceptSets& accepts,
                  std::vector<uint64_t>& code) {
     BlobWriter blob(code);
@@ -309,6 +324,8 @@ void write_table(const Table& table, const Classes& classes, const AcceptSets& a
     blob.header.start = number[table.start];
     (void)blob.append(classes.of.data(), classes.of.size());
     blob.header.moves = blob.append(columns);
+    std::vector<uint16_t> pairs = make_pairs(columns, table.classes, states);
+    if (!pairs.empty()) blob.header.pairs = blob.append(pairs);
     blob.header.accepting = blob.append(accepting);
     blob.header.sets = blob.append(accepts.sets);
     blob.header.accepts = blob.append(accepts.accepts);
@@ -319,8 +336,8 @@ void write_positions(const Positions& positions, const Classes& classes, std::sp
                      std::vector<uint64_t>& code) {
     BlobWriter blob(code);
     size_t count = positions.items.size();
-    unsigned words = count <= 64 ? 1 : count <= 128 ? 2 : 4;
-    std::vector<uint64_t> moves(classes.example.size() * words);
+    unsigned words = count <= 128 ? 2 : 4;
+    std::vector<uint64_t> moves(classes.example.size() * 2 * words);
     std::vector<uint64_t> rows(code::row_count * words);
     auto set = [words](std::vector<uint64_t>& bits, size_t row, size_t at) {
         bits[row * words + at / 64] |= uint64_t{1} << (at % 64);
@@ -329,10 +346,8 @@ void write_positions(const Positions& positions, const Classes& classes, std::sp
         Item what = positions.items[at];
         if (what == item::end) set(rows, code::row_ends, at);
         if (is_star(what)) set(rows, code::row_skip, at);
-        if (is_star(what)) set(rows, code::row_stay_segment, at);
-        if (what == item::deep) set(rows, code::row_stay_any, at);
         for (size_t c = 0; c < classes.example.size(); ++c) {
-            if (!is_star(what) && consumes(what, classes.example[c])) set(moves, c, at);
+            if (consumes(what, classes.example[c])) set(moves, 2 * c + (is_star(what) ? 1 : 0), at);
         }
     }
     Set start = positions.start;

@@ -125,12 +125,9 @@ struct Partial {
             wild = true;
         } else {
             uint64_t number = 0;
-            if (!reader.take_number(number)) return std::nullopt;
-            // Behind an `x` numbers mean nothing (`1.x.3` is `1.x`).
-            if (!wild) {
-                *parts[index] = number;
-                ++partial.numbers;
-            }
+            if (wild || !reader.take_number(number)) return std::nullopt;
+            *parts[index] = number;
+            ++partial.numbers;
         }
         ++index;
     } while (index < 3 && reader.take('.'));

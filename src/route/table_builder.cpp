@@ -502,8 +502,8 @@ BuildResult TableBuilder::State::build() {
     }
     add_apps(std::move(folders));
     parse_publics();
-    if (failed()) return {nullptr, std::move(problems)};
-    add_globs();
+    // After an error the trees are built all the same, for the conflicts only they can show.
+    if (!failed()) add_globs();
     link_scopes();
     build_trees();
     std::unique_ptr<RouteTable> table(new RouteTable);

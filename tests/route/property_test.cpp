@@ -43,7 +43,7 @@ class Generator {
         static const char* const segments[] = {"a", "b", "ab", "shop", "shopping", "a@1", "@s",
                                                "a-very-long-segment-that-does-not-fit-one-label-of-a-node"};
         std::string base;
-        for (unsigned n = 1 + below(3); n > 0; --n) base += std::string("/") + pick(segments);
+        for (unsigned n = 1 + below(3); n > 0; --n) base.append("/").append(pick(segments));
         return base;
     }
     [[nodiscard]] std::string version() {
@@ -61,7 +61,7 @@ class Generator {
         static const char* const parts[] = {"a", "b", "ab", "*", "**", "?", "a*", "*b", "?b", "a**b", "shop", "*a*b*",
                                             "", "**a", "@s"};
         std::string glob;
-        for (unsigned n = 1 + below(4); n > 0; --n) glob += std::string("/") + pick(parts);
+        for (unsigned n = 1 + below(4); n > 0; --n) glob.append("/").append(pick(parts));
         return glob;
     }
     [[nodiscard]] uint16_t methods() { return chance(40) ? 0x1fe : static_cast<uint16_t>(1U << (1 + below(4))); }
@@ -74,7 +74,7 @@ class Generator {
             if (chance(10) && !path.empty()) path.pop_back();
         }
         static const char* const parts[] = {"a", "b", "ab", "ba", "aab", "shop", "", "c", "@s", "a@1", "axb", "aaaaaa"};
-        for (unsigned n = below(4); n > 0; --n) path += std::string("/") + pick(parts);
+        for (unsigned n = below(4); n > 0; --n) path.append("/").append(pick(parts));
         if (chance(10)) path += chance(50) ? "/" : "b";
         if (path.empty() || path[0] != '/') path.insert(path.begin(), '/');
         return path;
@@ -145,7 +145,8 @@ struct Tables {
 [[nodiscard]] std::string describe(const BruteMatcher& oracle) {
     std::string text;
     for (const auto& mount : oracle.mounts) {
-        text += "\n" + std::to_string(mount.id) + " " + mount.host + mount.base + " " + mount.version;
+        text.append("\n").append(std::to_string(mount.id)).append(" ").append(mount.host);
+        text.append(mount.base).append(" ").append(mount.version);
     }
     return text;
 }
