@@ -5,11 +5,13 @@
 
 #include <string>
 
+namespace worker = ringtime::worker;
+
 struct Hello {
-    ringtime::Response fetch(const ringtime::Request&) {
+    worker::Response fetch(const worker::Request&) {
         ++answered_;
-        return ringtime::Response::json("{\"hello\":\"world\",\"pid\":" + std::to_string(getpid()) +
-                                        ",\"answered\":" + std::to_string(answered_) + "}\n");
+        return worker::Response::json("{\"hello\":\"world\",\"pid\":" + std::to_string(getpid()) +
+                                      ",\"answered\":" + std::to_string(answered_) + "}\n");
     }
 
  private:

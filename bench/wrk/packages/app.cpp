@@ -1,0 +1,29 @@
+// The worker of the load runs: a tiny answer, or one that takes a while.
+//     /            17 bytes of JSON
+//     /burn/MS     computes for that long; /sleep/MS waits instead
+#include <ringtime/worker.hpp>
+
+#include <chrono>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+using namespace ringtime::worker;
+
+struct Bench {
+    Response fetch(const Request& request) {
+        std::string path(request.path());
+        if (path.rfind("/burn/", 0) == 0) burn(atoi(path.c_str() + 6));
+        if (path.rfind("/sleep/", 0) == 0)
+            std::this_thread::sleep_for(std::chrono::milliseconds(atoi(path.c_str() + 7)));
+        return Response::json("{\"hello\":\"world\"}");
+    }
+
+ private:
+    static void burn(int ms) {
+        auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+        while (std::chrono::steady_clock::now() < end) continue;
+    }
+};
+
+RINGTIME_APP(Bench)
