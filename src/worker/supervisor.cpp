@@ -104,7 +104,7 @@ bool Supervisor::start_worker(App& app) {
     worker.used = true;
     worker.app = &app;
     worker.phase = WorkerPhase::starting;
-    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = false;
+    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = worker.was_ready = false;
     worker.attached = 0;
     worker.attached_cores = 0;
     worker.started_at = now_;
@@ -148,6 +148,7 @@ void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
     if (concurrency != 0 && concurrency < worker.state.concurrency) worker.state.concurrency = concurrency;
     worker.state.concurrency = std::clamp(worker.state.concurrency, 1U, RTW_SLOTS_MAX);
     worker.phase = WorkerPhase::ready;
+    worker.was_ready = true;
     app.start_failures = 0;
     app.settled = true;
     ++counters_.ready;
@@ -213,7 +214,6 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     worker.exited = true;
     App& app = *worker.app;
     if (worker.phase == WorkerPhase::ready) app.state.ready.fetch_sub(1);
-    bool was_ready = worker.phase != WorkerPhase::starting;
     worker.state.close();
     worker.phase = WorkerPhase::dead;
     std::string cause = describe_end(status);
@@ -222,10 +222,10 @@ void Supervisor::worker_ended(Worker& worker, int status) {
         log_format(LogLevel::info, "worker", "app={} worker={} pid={} {}", app.state.spec.name,
                    worker.state.id, worker.state.pid, cause);
     } else {
-        if (!was_ready) ++app.start_failures;
+        if (!worker.was_ready) ++app.start_failures;
         note_failure(app, worker, cause);
     }
-    if (listener_ && was_ready) listener_->worker_terminated(view(worker), cause);
+    if (listener_ && worker.was_ready) listener_->worker_terminated(view(worker), cause);
     for (unsigned core = 0; core < options_.cores; ++core)
         if (worker.attached_cores >> core & 1)
             post(core, {&CorePool::on_message_lose, seats_[core]->member,
@@ -235,7 +235,8 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     worker.channels.err.reset();
     worker.pidfd.reset();
     if (worker.attached == 0) release_record(worker);
-    if (!stopping_) reconcile(app);
+    serve_wanting_apps();
+    reconcile(app);
 }
 
 void Supervisor::release_record(Worker& worker) {

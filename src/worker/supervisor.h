@@ -113,6 +113,7 @@ class Supervisor {
         uint32_t failures = 0;        ///< Ends that nobody asked for, in a row.
         uint32_t start_failures = 0;  ///< Of those, before ready.
         Nanoseconds next_start = 0;
+        uint32_t evicted = 0;         ///< Warm instances that made room and wait to be asked for again.
         bool wants_more = false;
         bool settled = false;         ///< First instances are ready or have failed.
     };
@@ -124,6 +125,7 @@ class Supervisor {
         bool worn_out = false;        ///< To be replaced; ends when its replacement is ready.
         bool expected_end = false;
         bool idle_told = false;
+        bool was_ready = false;
         bool exited = false;
         uint32_t attached = 0;        ///< Cores that have a link to it.
         uint64_t attached_cores = 0;
@@ -170,6 +172,7 @@ class Supervisor {
     void tick();
     void tick_worker(Worker& worker);
     void reconcile(App& app);
+    void serve_wanting_apps();
     [[nodiscard]] bool make_room();
     [[nodiscard]] uint32_t alive() const;
     [[nodiscard]] uint32_t count(const App& app, WorkerPhase phase) const;

@@ -93,14 +93,18 @@ void Supervisor::zygote_died() {
     zygote_.stop();
     if (stopping_) return;
     log_line(LogLevel::error, "worker", "the zygote ended, and all workers with it; starting again");
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        Worker& worker = *workers_[i];
+        if (!worker.used || worker.exited) continue;
+        kill_worker(worker, "the zygote ended");
+        worker_ended(worker, SIGKILL);
+    }
     std::string problem;
     if (!zygote_.start(options_.host_path, problem)) {
         log_line(LogLevel::error, "worker", problem);
     } else {
         watch(zygote_.fd(), Watch::zygote, 0);
     }
-    for (size_t i = 0; i < workers_.size(); ++i)
-        if (workers_[i]->used && !workers_[i]->exited) worker_ended(*workers_[i], SIGKILL);
 }
 
 // ---- Workers ----
@@ -166,6 +170,7 @@ void Supervisor::take_notices() {
             case Notice::Kind::app: {
                 App& app = *static_cast<App*>(notice->subject);
                 app.wants_more = true;
+                app.evicted = 0;
                 reconcile(app);
                 break;
             }
@@ -181,7 +186,7 @@ void Supervisor::take_worker_notice(Worker& worker, uint32_t bits) {
         worker.state.released_by.load(std::memory_order_acquire) == worker.attached) {
         App& app = *worker.app;
         release_record(worker);
-        if (!stopping_) reconcile(app);
+        reconcile(app);
         return;
     }
     if (worker.exited) return;
@@ -214,8 +219,14 @@ void Supervisor::take_core_notice(CoreSeat& seat, uint32_t bits) {
 void Supervisor::tick() {
     for (size_t i = 0; i < workers_.size(); ++i)
         if (workers_[i]->used && !workers_[i]->exited) tick_worker(*workers_[i]);
-    if (stopping_) return;
+    serve_wanting_apps();
     for (auto& app : apps_) reconcile(*app);
+}
+
+// Room goes first to those whose requests wait, then to those that shall be warm.
+void Supervisor::serve_wanting_apps() {
+    for (auto& app : apps_)
+        if (app->wants_more) reconcile(*app);
 }
 
 void Supervisor::tick_worker(Worker& worker) {
@@ -272,6 +283,7 @@ bool Supervisor::make_room() {
     });
     if (ending || !oldest || !oldest->state.close_idle()) return false;
     ++counters_.retired;
+    ++oldest->app->evicted;
     oldest->reason = "made room for another app";
     terminate(*oldest);
     return false;
@@ -285,7 +297,8 @@ void Supervisor::reconcile(App& app) {
     uint32_t live = starting + count(app, WorkerPhase::ready);
     uint32_t most = std::min(spec.workers_max ? spec.workers_max : options_.pool_size, options_.pool_size);
     bool room = alive() < options_.pool_size;
-    while (live < std::min(spec.workers, most) && room) {
+    uint32_t warm = spec.workers - std::min(spec.workers, app.evicted);
+    while (live < std::min(warm, most) && room) {
         // A failing app is tried with one at a time.
         if ((app.failures > 0 && starting > 0) || !start_worker(app)) break;
         ++live;

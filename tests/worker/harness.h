@@ -69,7 +69,7 @@ class World {
     [[nodiscard]] static WorkerRequest request(std::string_view path, std::string_view query = {},
                                                http::Method method = http::Method::get);
     /// One request, start to end.
-    [[nodiscard]] std::unique_ptr<Client> fetch(WorkerRequest request, std::string body = {});
+    std::unique_ptr<Client> fetch(WorkerRequest request, std::string body = {});
     void close();
 
     [[nodiscard]] CorePool& pool() { return *pool_; }

@@ -1,8 +1,20 @@
 // One core and real worker processes: what a request sees.
+#include <fcntl.h>
+
+#include <unordered_map>
+
 #include "harness.h"
 
 namespace ringtime::worker::test {
 namespace {
+
+using Clients = std::vector<std::unique_ptr<Client>>;
+
+bool all_done(const Clients& clients) {
+    for (const auto& client : clients)
+        if (!client->done()) return false;
+    return true;
+}
 
 TEST(Pool, answers_from_a_worker_process) {
     World world({plain_app()});
@@ -11,6 +23,270 @@ TEST(Pool, answers_from_a_worker_process) {
     EXPECT_EQ(client->status(), 200);
     EXPECT_EQ(client->received, "hello\n");
     EXPECT_EQ(client->field_text, "content-type: text/plain\n");
+}
+
+TEST(Pool, shows_the_head_as_it_was_dispatched) {
+    World world({plain_app()});
+    http::FieldTable table;
+    table.clear();
+    table.base = "acceptx/ysecret";
+    table.add({.name_offset = 0, .name_size = 6, .value_offset = 6, .value_size = 3});
+    table.add({.name_offset = 9, .name_size = 6, .value_offset = 9, .value_size = 6});
+    http::FieldDraft draft;
+    draft.begin(table);
+    draft.drop(1);
+    WorkerRequest request = World::request("/show", "a=1&b");
+    request.fields = &draft;
+    auto client = world.fetch(request);
+    EXPECT_EQ(client->received,
+              "GET\n/show\na=1&b\nexample.test\n/app\n192.0.2.1\nr-1\naccept: x/y\n");
+}
+
+TEST(Pool, many_at_once_reach_one_worker_in_order_of_arrival) {
+    AppSpec app = plain_app();
+    app.workers_max = 1;
+    World world({app});
+    Clients clients;
+    for (int i = 0; i < 500; ++i)
+        clients.push_back(std::make_unique<Client>(world.pool(), World::request("/hello")));
+    ASSERT_TRUE(world.until([&] { return all_done(clients); }));
+    for (const auto& client : clients) EXPECT_EQ(client->received, "hello\n");
+    EXPECT_EQ(world.supervisor().counters().started, 1U);
+}
+
+TEST(Pool, echoes_bodies_of_every_size_by_push_and_by_reserve) {
+    World world({plain_app()});
+    for (bool reserve : {false, true}) {
+        for (size_t size : {1UL, 1023UL, 1024UL, 4097UL, 65536UL, 65537UL, 300'000UL}) {
+            std::string body(size, 'a');
+            for (size_t i = 0; i < size; ++i) body[i] = static_cast<char>('a' + i * 7 % 23);
+            WorkerRequest request = World::request("/echo", {}, http::Method::post);
+            request.body_length = size;
+            Client client(world.pool(), request, body);
+            client.use_reserve = reserve;
+            client.pull_max = 1000;
+            ASSERT_TRUE(world.until([&] { return client.done(); }));
+            EXPECT_EQ(client.reason(), Reason::none);
+            EXPECT_EQ(client.received == body, true) << size;
+        }
+    }
+}
+
+TEST(Pool, a_body_of_unknown_length_may_be_empty) {
+    World world({plain_app()});
+    WorkerRequest request = World::request("/count", {}, http::Method::post);
+    request.body_length = http::BodySource::unknown_length;
+    EXPECT_EQ(world.fetch(request)->received, "0");
+    EXPECT_EQ(world.fetch(request, "four")->received, "4");
+}
+
+TEST(Pool, large_bodies_pass_in_bounded_memory) {
+    World world({plain_app()});
+    static constexpr uint64_t kBytes = 64 << 20;
+    WorkerRequest request = World::request("/count", {}, http::Method::post);
+    request.body_length = kBytes;
+    Client upload(world.pool(), request);
+    upload.body_left = kBytes;
+    ASSERT_TRUE(world.until([&] { return upload.done(); }, 20000));
+    EXPECT_EQ(upload.received, std::to_string(kBytes));
+
+    std::string query = std::to_string(kBytes);
+    Client download(world.pool(), World::request("/generate", query));
+    download.keep_bytes = false;
+    ASSERT_TRUE(world.until([&] { return download.done(); }, 20000));
+    EXPECT_EQ(download.received_bytes, kBytes);
+    EXPECT_EQ(download.reason(), Reason::none);
+}
+
+TEST(Pool, a_client_that_does_not_read_holds_at_most_its_window) {
+    AppSpec app = plain_app();
+    app.workers = app.workers_max = 1;
+    World world({app});
+    Client slow(world.pool(), World::request("/generate", "10000000"));
+    slow.hold_pieces = true;
+    slow.keep_bytes = false;
+    world.run_for(200);
+    EXPECT_FALSE(slow.done());
+    EXPECT_GT(slow.received_bytes, 0U);
+    EXPECT_LE(slow.received_bytes, RTW_WINDOW_BYTES);
+    slow.hold_pieces = false;
+    slow.drop_pieces();
+    ASSERT_TRUE(world.until([&] { return slow.done(); }));
+    EXPECT_EQ(slow.received_bytes, 10'000'000U);
+}
+
+TEST(Pool, events_arrive_as_they_are_produced) {
+    World world({plain_app()});
+    Client client(world.pool(), World::request("/events", "5"));
+    ASSERT_TRUE(world.until([&] { return client.received == "data: 0\n\n"; }));
+    EXPECT_FALSE(client.done());
+    ASSERT_TRUE(world.until([&] { return client.received.ends_with("data: 3\n\n"); }));
+    EXPECT_FALSE(client.done());
+    ASSERT_TRUE(world.until([&] { return client.done(); }));
+    EXPECT_EQ(client.reason(), Reason::none);
+}
+
+TEST(Pool, head_requests_get_the_length_and_no_body) {
+    World world({plain_app()});
+    auto client = world.fetch(World::request("/hello", {}, http::Method::head));
+    EXPECT_EQ(client->status(), 200);
+    EXPECT_EQ(client->received, "");
+    EXPECT_EQ(client->reason(), Reason::none);
+}
+
+TEST(Pool, an_invalid_head_of_the_application_is_its_own_500) {
+    World world({plain_app()});
+    EXPECT_EQ(world.fetch(World::request("/bad-head"))->status(), 500);
+    EXPECT_EQ(world.fetch(World::request("/fail"))->reason(), Reason::worker_protocol);
+    EXPECT_EQ(world.pool().counters().strikes, 0U);
+}
+
+TEST(Pool, a_client_that_goes_away_leaves_nothing_behind) {
+    AppSpec app = plain_app();
+    app.workers_max = 1;
+    World world({app});
+    for (int i = 0; i < 50; ++i) {
+        Client client(world.pool(), World::request("/generate", "5000000"));
+        client.hold_pieces = true;
+        ASSERT_TRUE(world.until([&] { return client.received_bytes > 0; }));
+        client.release();
+    }
+    EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
+    auto upload = World::request("/count", {}, http::Method::post);
+    upload.body_length = 1 << 20;
+    {
+        Client client(world.pool(), upload);
+        client.body_left = 1 << 19;  // And then it stops.
+        world.run_for(30);
+    }
+    EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
+    EXPECT_EQ(world.pool().counters().strikes, 0U);
+}
+
+// ---- Choice, queue, growth ----
+
+TEST(Pool, grows_while_requests_wait_and_never_exceeds_the_concurrency) {
+    AppSpec app = plain_app();
+    app.workers = 1;
+    app.workers_max = 4;
+    World world({app});
+    ASSERT_TRUE(world.until([&] { return world.supervisor().ready(0); }));
+    Clients clients;
+    for (int i = 0; i < 12; ++i)
+        clients.push_back(std::make_unique<Client>(world.pool(), World::request("/sleep", "60")));
+    uint32_t most = 0;
+    ASSERT_TRUE(world.until([&] {
+        for (const auto& view : world.supervisor().workers()) most = std::max(most, view.in_flight);
+        return all_done(clients);
+    }));
+    EXPECT_EQ(world.supervisor().workers().size(), 4U);
+    EXPECT_EQ(most, 1U);
+    for (const auto& client : clients) EXPECT_EQ(client->received, "slept");
+}
+
+TEST(Pool, retires_idle_instances_above_the_warm_ones) {
+    AppSpec app = plain_app();
+    app.workers = 1;
+    app.workers_max = 3;
+    app.ttl_ms = 100;
+    World world({app});
+    Clients clients;
+    for (int i = 0; i < 6; ++i)
+        clients.push_back(std::make_unique<Client>(world.pool(), World::request("/sleep", "50")));
+    ASSERT_TRUE(world.until([&] { return all_done(clients); }));
+    EXPECT_GT(world.supervisor().workers().size(), 1U);
+    EXPECT_TRUE(world.until([&] { return world.supervisor().workers().size() == 1; }));
+    EXPECT_EQ(world.supervisor().counters().crashed, 0U);
+}
+
+TEST(Pool, a_full_queue_refuses_and_a_long_wait_ends) {
+    AppSpec app = plain_app();
+    app.workers_max = 1;
+    app.queue_max = 2;
+    app.queue_timeout_ms = 100;
+    World world({app});
+    ASSERT_TRUE(world.until([&] { return world.supervisor().ready(0); }));
+    world.run_for(20);
+    Clients clients;
+    for (int i = 0; i < 4; ++i)
+        clients.push_back(std::make_unique<Client>(world.pool(), World::request("/sleep", "400")));
+    ASSERT_TRUE(world.until([&] { return all_done(clients); }));
+    EXPECT_EQ(clients[0]->received, "slept");
+    EXPECT_EQ(clients[1]->reason(), Reason::queue_timeout);
+    EXPECT_EQ(clients[2]->reason(), Reason::queue_timeout);
+    EXPECT_EQ(clients[3]->reason(), Reason::queue_full);
+}
+
+TEST(Pool, apps_share_the_pool_and_only_idle_workers_make_room) {
+    AppSpec first = plain_app();
+    AppSpec second = plain_app();
+    AppSpec third = plain_app();
+    first.name = "first";
+    second.name = "second";
+    third.name = "third";
+    World world({first, second, third}, [](SupervisorOptions& options) { options.pool_size = 2; });
+    ASSERT_TRUE(world.until([&] { return world.supervisor().ready(0) && world.supervisor().ready(1); }));
+    Client busy(world.pool(), World::request("/sleep", "300"));
+    world.run_for(20);
+    WorkerRequest request = World::request("/hello");
+    request.app = 2;
+    auto client = world.fetch(request);
+    EXPECT_EQ(client->received, "hello\n");
+    EXPECT_EQ(world.supervisor().counters().retired, 1U);
+    ASSERT_TRUE(world.until([&] { return busy.done(); }));
+    EXPECT_EQ(busy.received, "slept");
+}
+
+// ---- Recycling ----
+
+TEST(Pool, recycling_costs_no_request_and_leaks_nothing) {
+    AppSpec app = plain_app();
+    app.requests_max = 5;
+    World world({app});
+    ASSERT_TRUE(world.until([&] { return world.supervisor().ready(0); }));
+    EXPECT_EQ(world.fetch(World::request("/hello"))->status(), 200);
+    auto count_descriptors = [] {
+        size_t count = 0;
+        for (int fd = 0; fd < 4096; ++fd)
+            if (fcntl(fd, F_GETFD) >= 0) ++count;
+        return count;
+    };
+    size_t before = 0;
+    while (world.supervisor().counters().recycled < 210) {
+        auto client = world.fetch(World::request("/pid"));
+        ASSERT_EQ(client->reason(), Reason::none);
+        if (before == 0 && world.supervisor().counters().recycled == 10) {
+            world.run_for(100);
+            before = count_descriptors();
+        }
+    }
+    world.run_for(200);
+    EXPECT_EQ(world.supervisor().workers().size(), 1U);
+    EXPECT_LE(count_descriptors(), before);
+    EXPECT_EQ(world.supervisor().counters().crashed, 0U);
+}
+
+TEST(Pool, an_ephemeral_app_serves_every_request_from_a_fresh_process) {
+    AppSpec app = plain_app();
+    app.ephemeral = true;
+    app.workers = 2;
+    World world({app});
+    std::unordered_map<std::string, int> seen;
+    for (int i = 0; i < 20; ++i) ++seen[world.fetch(World::request("/pid"))->received];
+    EXPECT_EQ(seen.size(), 20U);
+}
+
+TEST(Pool, an_operator_restarts_an_instance_without_a_gap) {
+    World world({plain_app()});
+    std::string first = world.fetch(World::request("/pid"))->received;
+    ASSERT_TRUE(world.supervisor().restart(0));
+    std::string now = first;
+    ASSERT_TRUE(world.until([&] {
+        auto client = world.fetch(World::request("/pid"));
+        EXPECT_EQ(client->reason(), Reason::none);
+        now = client->received;
+        return now != first;
+    }));
 }
 
 }  // namespace
