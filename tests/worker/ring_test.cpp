@@ -85,7 +85,7 @@ class Sleeper {
 };
 
 void delay(std::mt19937& random) {
-    for (unsigned i = random() % 40; i > 0; --i) std::atomic_signal_fence(std::memory_order_seq_cst);
+    for (auto i = random() % 40; i > 0; --i) std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 TEST(Ring, no_wake_up_is_lost_between_two_sleepers) {
@@ -102,7 +102,7 @@ TEST(Ring, no_wake_up_is_lost_between_two_sleepers) {
         uint32_t sent = 0;
         uint32_t taken = 0;
         while (taken < kMessages || sent < to_send) {
-            for (uint32_t burst = random() % 4; burst && sent < to_send && sent <= taken + 3; --burst, ++sent) {
+            for (auto burst = random() % 4; burst && sent < to_send && sent <= taken + 3; --burst, ++sent) {
                 if (rtw_room(&producer) == 0) break;
                 rtw_desc desc{.kind = RTW_BODY, .exchange = sent};
                 rtw_put(&producer, &desc);
@@ -161,7 +161,7 @@ TEST(Arena, slabs_never_overlap_and_the_lowest_is_taken_first) {
     std::vector<std::pair<uint32_t, uint32_t>> taken;
     std::set<uint32_t> used;
     for (int step = 0; step < 50'000; ++step) {
-        uint32_t units = 1U << 2 * (random() % 4);
+        uint32_t units = 1U << 2U * static_cast<uint32_t>(random() % 4);
         if (random() % 2) {
             uint32_t slab = rtw_arena_take(&arena, units);
             if (slab == RTW_NO_SLAB) continue;
@@ -246,7 +246,7 @@ TEST(ResponseHead, survives_garbage) {
     unsigned accepted = 0;
     for (int round = 0; round < 200'000; ++round) {
         HeadBytes source = original;
-        for (unsigned changes = 1 + random() % 4; changes > 0; --changes)
+        for (auto changes = 1 + random() % 4; changes > 0; --changes)
             source.bytes[random() % source.size] = static_cast<char>(random());
         if (random() % 8 == 0) source.size = static_cast<uint32_t>(sizeof(rtw_response_head) + random() % 64);
         http::ResponseHead head;

@@ -1,0 +1,45 @@
+// A hostile worker beside an honest one: whatever it does ends as an answer to its own requests.
+#include "harness.h"
+
+namespace ringtime::worker::test {
+namespace {
+
+constexpr int kActs = 17;
+
+TEST(Gremlin, no_act_reaches_another_app) {
+    AppSpec honest = plain_app();
+    AppSpec gremlin = program_app("gremlin");
+    gremlin.timeout_ms = 200;
+    gremlin.workers_max = 1;
+    World world({honest, gremlin}, [](SupervisorOptions& options) {
+        options.restart_first_ms = 1;
+        options.restart_longest_ms = 5;
+    });
+    for (int round = 0; round < 4 * kActs; ++round) {
+        std::string act = std::to_string(round % kActs);
+        WorkerRequest evil = World::request("/", act, http::Method::post);
+        evil.app = 1;
+        Client attacked(world.pool(), evil);
+        std::vector<std::unique_ptr<Client>> bystanders;
+        for (int i = 0; i < 5; ++i)
+            bystanders.push_back(std::make_unique<Client>(world.pool(), World::request("/hello")));
+        ASSERT_TRUE(world.until([&] { return attacked.done(); }, 8000)) << "act " << act;
+        for (const auto& client : bystanders) {
+            ASSERT_TRUE(world.until([&] { return client->done(); })) << "act " << act;
+            EXPECT_EQ(client->received, "hello\n") << "act " << act;
+        }
+        // It can be asked again, if necessary as a new process.
+        bool served = false;
+        for (int attempt = 0; attempt < 50 && !served; ++attempt) {
+            WorkerRequest again = World::request("/");
+            again.app = 1;
+            served = world.fetch(again)->received == "hello\n";
+        }
+        EXPECT_TRUE(served) << "act " << act;
+    }
+    EXPECT_GT(world.pool().counters().strikes, 0U);
+    EXPECT_GT(world.supervisor().counters().killed, 0U);
+}
+
+}  // namespace
+}  // namespace ringtime::worker::test
