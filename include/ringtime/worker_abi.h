@@ -177,7 +177,7 @@ typedef struct rtw_control {
     uint32_t core;        /* ATTACH, DETACH */
     uint32_t concurrency; /* READY: requests it handles at once; 0: as the manifest says, in ATTACH */
     uint64_t region_bytes; /* ATTACH: of each region */
-    uint64_t reserved;
+    uint64_t spin_ns;      /* ATTACH: looking for work before sleeping, where that pays; 0: never */
 } rtw_control;
 
 /* ---- What both sides do alike ---- */

@@ -18,8 +18,9 @@ inline constexpr Nanoseconds recall_after = 16 * kNanosecondsPerMillisecond;
 inline constexpr Nanoseconds no_ahead_for = kNanosecondsPerSecond;
 /// Descriptors taken from one worker before others get their turn.
 inline constexpr uint32_t descriptors_per_turn = 64;
-/// Descriptors that wait for room in a worker's ring (32 B each); a worker that leaves more unread ends.
-inline constexpr uint32_t unsaid_max = 4096;
+/// Descriptors that wait for room in a worker's ring (32 B each), nearly all FREEs of many small pieces
+/// that left at once; a worker that leaves more unread ends.
+inline constexpr uint32_t unsaid_max = 65536;
 /// Free ring entries that a new request or body slab leaves to ABORT, FREE and the like.
 inline constexpr uint32_t ring_reserve = 16;
 inline constexpr uint32_t strikes_max = 3;

@@ -61,6 +61,7 @@ http::Answer* CorePool::dispatch(const WorkerRequest& request, loop::Runnable& w
     ++counters_.dispatched;
     Queue& queue = queue_of(request.app);
     if (queue.app->hopeless.load(std::memory_order_relaxed) != 0) {
+        if (queue.app->spec.workers == 0) ask_for_more(queue);  // Nobody else tries again.
         answer->fail(Reason::worker_start, Source::worker);
     } else if (request_head_bytes(request) > RTW_BLOCK_BYTES) {
         answer->fail(Reason::head_too_large, Source::client);

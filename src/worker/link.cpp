@@ -113,12 +113,13 @@ void Link::chain_slab(Slot& slot, uint32_t slab) noexcept {
     slot.last_slab = slab;
 }
 
-// Every body may hold as much as half of what is free: slow workers, however many requests they sit on,
+// Every body may hold as much as half of what is free for bodies: slow workers, however many requests they sit on,
 // never take the memory that others need to move.
 uint32_t Link::body_room(uint32_t index) noexcept {
     if (lost_ || condemned_ || unsaid_count_ || rtw_room(&producer_) <= ring_reserve) return 0;
-    if (arena_.free_units <= arena_.blocks * 64 / head_share) return 0;
-    uint32_t window = arena_.free_units / 2 * RTW_UNIT_BYTES;
+    uint32_t heads = arena_.blocks * 64 / head_share;
+    if (arena_.free_units <= heads) return 0;
+    uint32_t window = (arena_.free_units - heads) / 2 * RTW_UNIT_BYTES;
     if (window > RTW_WINDOW_BYTES) window = RTW_WINDOW_BYTES;
     const Slot& slot = slots_[index];
     return slot.lent < window ? window - slot.lent : 0;
@@ -174,30 +175,26 @@ void Link::post(const rtw_desc& desc) noexcept {
         rtw_put(&producer_, &desc);
         return;
     }
-    if (unsaid_.empty()) unsaid_.resize(unsaid_max);
     if (unsaid_count_ > 0 && desc.kind == RTW_FREE) {
-        rtw_desc& last = unsaid_[(unsaid_head_ + unsaid_count_ - 1) % unsaid_max];
+        rtw_desc& last = unsaid_.back();
         if (last.kind == RTW_FREE && last.exchange == desc.exchange &&
             last.offset + last.length == desc.offset) {
             last.length += desc.length;
             return;
         }
     }
-    if (unsaid_count_ == unsaid_max) {
-        condemn("does not read its ring");
-        return;
-    }
-    unsaid_[(unsaid_head_ + unsaid_count_++) % unsaid_max] = desc;
+    if (unsaid_count_ == unsaid_max) return condemn("does not read its ring");
+    if (unsaid_.size() == 2 * size_t{unsaid_max}) unsaid_.erase(unsaid_.begin(), unsaid_.end() - unsaid_count_);
+    unsaid_.push_back(desc);
+    ++unsaid_count_;
 }
 
 // Once per turn: everything this turn had to say, and one doorbell if the worker sleeps.
 void Link::flush() noexcept {
     if (lost_) return;
-    while (unsaid_count_ > 0 && rtw_room(&producer_) > 0) {
-        rtw_put(&producer_, &unsaid_[unsaid_head_]);
-        unsaid_head_ = (unsaid_head_ + 1) % unsaid_max;
-        --unsaid_count_;
-    }
+    for (; unsaid_count_ > 0 && rtw_room(&producer_) > 0; --unsaid_count_)
+        rtw_put(&producer_, &unsaid_[unsaid_.size() - unsaid_count_]);
+    if (unsaid_count_ == 0) unsaid_.clear();
     if (rtw_publish(&producer_)) {
         ++pool_.counters().doorbells;
         ring::ring_doorbell(worker_.doorbell);

@@ -147,8 +147,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     rtw_arena arena_;
     std::vector<Slab> slabs_;  ///< By unit of region A.
     std::vector<Slot> slots_;
-    std::vector<rtw_desc> unsaid_;  ///< What found the ring full; a bounded ring of its own.
-    uint32_t unsaid_head_ = 0;
+    std::vector<rtw_desc> unsaid_;  ///< What found the ring full; its last `unsaid_count_` are to be said.
     uint32_t unsaid_count_ = 0;
     uint32_t first_free_slot_ = no_slot;
     uint32_t open_slots_ = 0;

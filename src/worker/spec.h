@@ -73,6 +73,9 @@ struct SupervisorOptions {
     uint32_t pool_size = 500;   ///< Workers alive at once, all apps together.
     /// Virtual size of each region; memory is used as it is touched.
     uint32_t arena_bytes = 4 * 1024 * 1024;
+    /// How long workers look for work before they sleep, as long as that pays. Only for machines with
+    /// processors to spare: beside a busy gateway it is theft.
+    uint32_t spin_us = 0;
     Milliseconds ready_ms = timeouts::worker_ready_ms;
     Milliseconds restart_first_ms = 100;
     Milliseconds restart_longest_ms = 30'000;

@@ -19,6 +19,7 @@
 namespace ringtime::worker {
 namespace {
 
+constexpr size_t kAppsMax = 65536;              // 8 B each; every reload adds those that changed.
 constexpr Milliseconds kEndGrace = 5'000;       // From TERMINATE to SIGKILL.
 constexpr uint32_t kHopelessAfter = 5;          // Failed starts in a row.
 constexpr Milliseconds kHealthyAfter = 10'000;  // An instance that lived so long was no failed start.
@@ -57,20 +58,43 @@ Supervisor::~Supervisor() {
     if (zygote_.running()) stop(0);
 }
 
-bool Supervisor::start(std::vector<AppSpec> apps, std::string& problem) {
-    now_ = monotonic_now();
-    for (AppSpec& spec : apps) {
-        apps_.push_back(std::make_unique<App>());
-        App& app = *apps_.back();
-        app.state.spec = std::move(spec);
-        app.state.index = static_cast<uint32_t>(apps_.size() - 1);
-        app.state.notice.subject = &app;
-        app.state.notice.kind = Notice::Kind::app;
+uint32_t Supervisor::add(AppSpec spec) {
+    ASSERT(apps_.size() < kAppsMax);
+    apps_.push_back(std::make_unique<App>());
+    App& app = *apps_.back();
+    app.state.spec = std::move(spec);
+    app.state.index = static_cast<uint32_t>(apps_.size() - 1);
+    app.state.notice.subject = &app;
+    app.state.notice.kind = Notice::Kind::app;
+    if (!zygote_.running() && !start_zygote(app.problem))
+        log_line(LogLevel::error, "worker", app.problem);
+    reconcile(app);
+    return app.state.index;
+}
+
+void Supervisor::remove(uint32_t index) {
+    App& app = *apps_[index];
+    app.removed = true;
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        Worker& worker = *workers_[i];
+        if (!worker.used || worker.app != &app) continue;
+        if (worker.phase == WorkerPhase::starting) terminate(worker);
+        begin_draining(worker, "its app was removed");
     }
-    if (apps_.empty()) return true;  // A pure proxy has no processes beside it.
+}
+
+bool Supervisor::start_zygote(std::string& problem) {
     if (!zygote_.start(options_.host_path, problem)) return false;
     watch(zygote_.fd(), Watch::zygote, 0);
-    for (auto& app : apps_) reconcile(*app);
+    return true;
+}
+
+bool Supervisor::start(std::vector<AppSpec> apps, std::string& problem) {
+    now_ = monotonic_now();
+    apps_.reserve(kAppsMax);
+    // A pure proxy has no processes beside it.
+    if (!apps.empty() && !start_zygote(problem)) return false;
+    for (AppSpec& spec : apps) (void)add(std::move(spec));
     return true;
 }
 
@@ -295,6 +319,7 @@ void Supervisor::attach(Worker& worker, unsigned core) {
     control.core = core;
     control.concurrency = worker.state.concurrency;
     control.region_bytes = offer->region.bytes();
+    control.spin_ns = uint64_t{options_.spin_us} * 1000;
     int passed[3] = {fds[0].get(), fds[1].get(), offer->region.doorbell()};
     iovec part{&control, sizeof control};
     alignas(cmsghdr) char space[CMSG_SPACE(sizeof passed)] = {};

@@ -70,6 +70,10 @@ class Supervisor {
 
     /// Starts the zygote and the warm workers. False: `problem` names the cause and the remedy.
     [[nodiscard]] bool start(std::vector<AppSpec> apps, std::string& problem);
+    /// For a new configuration, while cores run: the index is valid at once, its workers come. The old
+    /// app is removed when no request can reach it any more: its workers drain.
+    [[nodiscard]] uint32_t add(AppSpec spec);
+    void remove(uint32_t app);
     /// Polls until every app has its first instances or `deadline` (of monotonic_now()) is over. True
     /// when all are ready.
     bool wait_ready(Nanoseconds deadline);
@@ -96,7 +100,7 @@ class Supervisor {
     };
     void set_listener(Listener* listener) noexcept { listener_ = listener; }
 
-    // For cores; any thread.
+    // For cores; any thread. The table of apps never moves, so an index that was handed on is safe to use.
     [[nodiscard]] AppState& app(uint32_t index) noexcept { return apps_[index]->state; }
     [[nodiscard]] uint32_t app_count() const noexcept { return static_cast<uint32_t>(apps_.size()); }
     [[nodiscard]] unsigned cores() const noexcept { return options_.cores; }
@@ -115,6 +119,8 @@ class Supervisor {
         Nanoseconds next_start = 0;
         uint32_t evicted = 0;         ///< Warm instances that made room and wait to be asked for again.
         bool wants_more = false;
+        bool removed = false;
+        std::string problem;          ///< Why nothing could be started for it.
         bool settled = false;         ///< First instances are ready or have failed.
     };
     struct Worker {
@@ -147,6 +153,7 @@ class Supervisor {
     enum class Watch : uint32_t { zygote, board, control, out, err };
 
     // supervisor.cpp: processes
+    [[nodiscard]] bool start_zygote(std::string& problem);
     bool start_worker(App& app);
     Worker& take_record();
     void worker_spawned(Worker& worker, const ZygoteReport& report, Fd pidfd);
@@ -173,6 +180,7 @@ class Supervisor {
     void tick_worker(Worker& worker);
     void reconcile(App& app);
     void serve_wanting_apps();
+    void drain_worn_out(App& app);
     [[nodiscard]] bool make_room();
     [[nodiscard]] uint32_t alive() const;
     [[nodiscard]] uint32_t count(const App& app, WorkerPhase phase) const;

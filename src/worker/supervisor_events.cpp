@@ -56,12 +56,12 @@ bool Supervisor::wait_ready(Nanoseconds deadline) {
         return std::any_of(apps_.begin(), apps_.end(), [&](const auto& app) {
             uint32_t wanted = std::min(app->state.spec.workers, options_.pool_size);
             bool enough = app->state.ready.load() >= wanted;
-            return !enough && app->state.hopeless.load() == 0;
+            return !app->removed && !enough && app->state.hopeless.load() == 0;
         });
     };
     while (waiting() && monotonic_now() < deadline) poll_once(10);
     return std::all_of(apps_.begin(), apps_.end(), [](const auto& app) {
-        return app->state.spec.workers == 0 || app->state.ready.load() > 0;
+        return app->removed || app->state.spec.workers == 0 || app->state.ready.load() > 0;
     });
 }
 
@@ -100,11 +100,7 @@ void Supervisor::zygote_died() {
         worker_ended(worker, SIGKILL);
     }
     std::string problem;
-    if (!zygote_.start(options_.host_path, problem)) {
-        log_line(LogLevel::error, "worker", problem);
-    } else {
-        watch(zygote_.fd(), Watch::zygote, 0);
-    }
+    if (!start_zygote(problem)) log_line(LogLevel::error, "worker", problem);
 }
 
 // ---- Workers ----
@@ -297,7 +293,7 @@ void Supervisor::reconcile(App& app) {
     uint32_t live = starting + count(app, WorkerPhase::ready);
     uint32_t most = std::min(spec.workers_max ? spec.workers_max : options_.pool_size, options_.pool_size);
     bool room = alive() < options_.pool_size;
-    uint32_t warm = spec.workers - std::min(spec.workers, app.evicted);
+    uint32_t warm = app.removed ? 0 : spec.workers - std::min(spec.workers, app.evicted);
     while (live < std::min(warm, most) && room) {
         // A failing app is tried with one at a time.
         if ((app.failures > 0 && starting > 0) || !start_worker(app)) break;
@@ -305,11 +301,23 @@ void Supervisor::reconcile(App& app) {
         ++starting;
         room = alive() < options_.pool_size;
     }
-    bool more = app.wants_more && app.state.waiting_cores.load() != 0 && starting == 0 && live < most;
+    if (!room && live == 0) drain_worn_out(app);
+    bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
+    bool more = app.wants_more && waiting && starting == 0 && live < most;
     app.wants_more = more && !room;
     if (more && make_room()) {
         app.wants_more = false;
         start_worker(app);
+    }
+}
+
+// Where the pool has no room for a replacement, the worn-out instance goes first.
+void Supervisor::drain_worn_out(App& app) {
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        Worker& worker = *workers_[i];
+        if (!worker.used || worker.app != &app || !worker.worn_out || worker.phase != WorkerPhase::ready) continue;
+        ++counters_.recycled;
+        return begin_draining(worker, "worn out");
     }
 }
 

@@ -134,18 +134,19 @@ static void close_slab(rtw_request* request) {
     request->slab = RTW_NO_SLAB;
 }
 
-/* Every stream may hold as much as half of what is free, so slow readers, however many, never take the
- * memory that others need to move. */
+/* Every stream may hold as much as half of what is free for bodies, so slow readers, however many, never
+ * take the memory that others need to move. */
 static uint32_t window_left(const rtw_request* request) {
     const rtw_arena* arena = &request->link->arena;
-    uint32_t window = arena->free_units / 2 * RTW_UNIT_BYTES;
+    uint32_t heads = arena->blocks * 64 / HEAD_SHARE;
+    uint32_t free_units = arena->free_units > heads ? arena->free_units - heads : 0;
+    uint32_t window = free_units / 2 * RTW_UNIT_BYTES;
     if (window > RTW_WINDOW_BYTES) window = RTW_WINDOW_BYTES;
     return request->unfreed < window ? window - request->unfreed : 0;
 }
 
 static int open_slab(rtw_request* request, size_t wanted) {
     rtw_link* link = request->link;
-    if (link->arena.free_units <= link->arena.blocks * 64 / HEAD_SHARE) return 0;
     if (wanted > RTW_BLOCK_BYTES) wanted = RTW_BLOCK_BYTES;
     uint32_t slab = rtw_slab_take(link, (uint32_t)wanted);
     if (slab == RTW_NO_SLAB) slab = rtw_slab_take(link, RTW_UNIT_BYTES);

@@ -62,6 +62,8 @@ typedef struct rtw_worker {
     rtw_request* writing; /* hold a rest; singly linked by `next` */
     rtw_request* starved; /* found no memory; singly linked by `next_starved` */
     rtw_request* unused;
+    uint64_t spin_ns;
+    uint32_t spin_score; /* of 16: how often looking found something; see spin() */
     uint64_t batch_began;
     uint32_t batch_requests;
     uint32_t service_ns;

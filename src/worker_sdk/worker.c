@@ -192,9 +192,26 @@ static int anything_to_do(void) {
 
 static void take_control(void);
 
+/* Looks for work for a while instead of sleeping, if that has paid lately; tries again now and then. */
+static void spin(void) {
+    uint64_t end;
+    if (rtw_this.spin_ns == 0) return;
+    if (rtw_this.spin_score < 4 && rtw_this.batch_began % 64 != 0) return;
+    end = now_ns() + rtw_this.spin_ns;
+    do {
+        for (unsigned i = 0; i < 64; ++i) {
+            if (!anything_to_do()) continue;
+            if (rtw_this.spin_score < 16) ++rtw_this.spin_score;
+            return;
+        }
+    } while (now_ns() < end);
+    if (rtw_this.spin_score > 0) --rtw_this.spin_score;
+}
+
 /* Waits for a doorbell or the gateway's word; `timeout_ms` 0 only looks. */
 static void wait_for_events(int timeout_ms) {
     struct epoll_event events[2];
+    if (timeout_ms != 0) spin();
     set_wants_wake(1);
     rtw_full_fence();
     int count = epoll_wait(rtw_this.epoll_fd, events, 2, anything_to_do() ? 0 : timeout_ms);
@@ -226,6 +243,7 @@ static void take_attach(const rtw_control* control, struct msghdr* message) {
         fprintf(stderr, "the gateway's memory cannot be mapped: %s\n", strerror(errno));
         rtw_this.ending = 3;
     }
+    rtw_this.spin_ns = control->spin_ns;
     if (rtw_this.app->concurrency == 0 && control->concurrency != 0)
         rtw_this.concurrency = control->concurrency;
 }
