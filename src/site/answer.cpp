@@ -55,7 +55,7 @@ void FixedHead::make(Kind kind) {
 }
 
 FileAnswer::FileAnswer(SiteCache& cache, const SiteRequest& request, loop::Runnable& waker) noexcept
-    : cache_(cache), request_(request), waker_(waker) {}
+    : cache_(cache), request_(&request), waker_(waker) {}
 
 void FileAnswer::release() noexcept {
     if (linked()) unlink();
@@ -72,12 +72,12 @@ void FileAnswer::release() noexcept {
 }
 
 void FileAnswer::begin(const Site& site) noexcept {
-    Method method = request_.method;
+    Method method = request_->method;
     if (method == Method::options) return fixed(FixedHead::Kind::options);
     if (method != Method::get && method != Method::head)
         return fixed(FixedHead::Kind::method_not_allowed);
     char decoded[limits::path_bytes_max];
-    DecodedPath path = decode_path(request_.path, decoded);
+    DecodedPath path = decode_path(request_->path, decoded);
     std::string_view entrypoint = site.options().entrypoint;
     switch (path.verdict) {
         case PathVerdict::malformed: return fixed(FixedHead::Kind::bad_request);
@@ -94,15 +94,15 @@ void FileAnswer::begin(const Site& site) noexcept {
 /// Whether the entrypoint stands in for a missing path: a page is asked for, or what it could be is not
 /// known. A missing script must not become a page that the browser then fails to parse.
 bool FileAnswer::may_be_page() const noexcept {
-    std::string_view type = media_type(extension_of(request_.path));
-    return type.empty() || is_html(type) || wants_html(*request_.fields);
+    std::string_view type = media_type(extension_of(request_->path));
+    return type.empty() || is_html(type) || wants_html(*request_->fields);
 }
 
 void FileAnswer::decide(Entry& entry) noexcept {
     switch (entry.kind) {
         case Entry::Kind::unknown: ASSERT(entry.kind != Entry::Kind::unknown); return;
         case Entry::Kind::file: {
-            Coding coding = choose_coding(*request_.fields, entry.codings);
+            Coding coding = choose_coding(*request_->fields, entry.codings);
             return serve_file(*entry.contents[static_cast<unsigned>(coding)]);
         }
         case Entry::Kind::redirect: return redirect(entry.root->site);
@@ -121,7 +121,7 @@ void FileAnswer::decide_missing(Entry& entry) noexcept {
 }
 
 void FileAnswer::serve_file(Content& content) noexcept {
-    const http::FieldDraft& fields = *request_.fields;
+    const http::FieldDraft& fields = *request_->fields;
     if (!fields.edited() && !(fields.received().present() & kConditions))
         return serve_whole(content);
     int64_t now = seconds_now();
@@ -130,11 +130,12 @@ void FileAnswer::serve_file(Content& content) noexcept {
         case Precondition::not_modified:
             content.retain();
             content_ = &content;
-            return head_with(content.unmodified_head(), 0);
+            // The length of what is not sent would be the whole's; nobody needs it.
+            return head_with(content.unmodified_head(), unknown_length);
         case Precondition::proceed: break;
     }
     // Only GET knows ranges (RFC 9110 §14.2).
-    if (request_.method != Method::get || !fields.has(FieldId::range) ||
+    if (request_->method != Method::get || !fields.has(FieldId::range) ||
         !if_range_holds(fields, content.validators(), now))
         return serve_whole(content);
     RangeSet ranges = resolve_ranges(fields.get(FieldId::range), content.size());
@@ -149,7 +150,7 @@ void FileAnswer::head_with(const http::ResponseHead& head, uint64_t length) noex
     head_ = &head;
     length_ = length;
     phase_ = Phase::headed;
-    if (request_.method == Method::head) {
+    if (request_->method == Method::head) {
         text_ = {};
         end_ = at_;
     }
@@ -238,8 +239,8 @@ void FileAnswer::refuse_ranges(const Content& content) noexcept {
 void FileAnswer::redirect(const Site& site) noexcept {
     std::string_view base = site.options().base;
     if (base.ends_with('/')) base.remove_suffix(1);
-    std::string location = fmt::format("{}{}/", base, request_.path);
-    if (request_.query.data()) location.append("?").append(request_.query);
+    std::string location = fmt::format("{}{}/", base, request_->path);
+    if (request_->query.data()) location.append("?").append(request_->query);
     if (location.size() > kLocationBytesMax) return fixed(FixedHead::Kind::uri_too_long);
     MadeHead* made = make_head();
     if (!made) return fail({Reason::overload, Source::gateway, Retry::no, 0, 0});

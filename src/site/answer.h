@@ -116,7 +116,7 @@ class FileAnswer final : public http::Answer, public http::BodySource, public Li
     void release() noexcept override;
 
     http::Pull pull(Piece& out, uint32_t max) noexcept override;
-    /// Of the body as GET would have it; for HEAD nothing is pulled.
+    /// Of the body as GET would have it, unknown for 304; for these two nothing is pulled.
     uint64_t length() const noexcept override { return length_; }
 
  private:
@@ -150,7 +150,7 @@ class FileAnswer final : public http::Answer, public http::BodySource, public Li
     void wake_if_dry() noexcept;
 
     SiteCache& cache_;
-    SiteRequest request_;
+    const SiteRequest* request_;
     loop::Runnable& waker_;
     Phase phase_ = Phase::waiting;
     bool fallen_back_ = false;

@@ -122,7 +122,7 @@ class SiteCache {
     /// Turns the reactor until nothing is in flight. Precondition: every answer and piece is released.
     ~SiteCache();
 
-    /// Begins an answer, which is often headed at once. `waker` is woken when a waiting answer could go
+    /// Begins an answer, which is often headed at once. `request` is borrowed, see there; `waker` is woken when a waiting answer could go
     /// on. Null when limits::answers_max are in progress (503).
     [[nodiscard]] FileAnswer* serve(const Site& site, const SiteRequest& request,
                                     loop::Runnable& waker) noexcept;

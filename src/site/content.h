@@ -40,7 +40,9 @@ struct FileFacts {
 /// fstat of an open descriptor: no path, no wait. False when the kernel refuses.
 [[nodiscard]] bool read_facts(int fd, FileFacts& out) noexcept;
 
-/// Fills a head over a text that grows; the text may move until done().
+/// Makes a head that is sent many times: its text holds whole lines in the form of the wire, which a
+/// writer copies as they are (http::HeadBuilder's fields are checked and joined every time). The text
+/// grows and may move until done().
 class HeadMaker {
  public:
     HeadMaker(http::ResponseHead& head, uint16_t status) noexcept;

@@ -47,7 +47,8 @@ class Site {
     uint64_t serial_;
 };
 
-/// What of a request a site looks at. Everything is borrowed until the answer is headed or released.
+/// What of a request a site looks at. The object is borrowed until the answer is headed or released:
+/// while one waits its owner may move the head it lies in and correct the views.
 struct SiteRequest {
     http::Method method = http::Method::get;
     std::string_view path;   ///< Canonical, still escaped, base stripped, begins with `/`.

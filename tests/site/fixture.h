@@ -91,13 +91,12 @@ class Fetch final : public loop::Runnable {
     Fetch(loop::Reactor& reactor, SiteCache& cache, const Site& site, std::string target,
           const std::vector<Fields::Line>& lines = {}, http::Method method = http::Method::get)
         : reactor_(reactor), target_(std::move(target)), fields_(lines), method_(method) {
-        SiteRequest request;
-        request.method = method;
+        request_.method = method;
         size_t mark = target_.find('?');
-        request.path = std::string_view(target_).substr(0, mark);
-        if (mark != std::string::npos) request.query = std::string_view(target_).substr(mark + 1);
-        request.fields = &fields_.draft();
-        answer_ = cache.serve(site, request, *this);
+        request_.path = std::string_view(target_).substr(0, mark);
+        if (mark != std::string::npos) request_.query = std::string_view(target_).substr(mark + 1);
+        request_.fields = &fields_.draft();
+        answer_ = cache.serve(site, request_, *this);
     }
     ~Fetch() {
         end();
@@ -175,6 +174,7 @@ class Fetch final : public loop::Runnable {
     loop::Reactor& reactor_;
     std::string target_;
     Fields fields_;
+    SiteRequest request_;
     http::Method method_;
     FileAnswer* answer_ = nullptr;
 };
