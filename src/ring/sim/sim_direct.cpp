@@ -39,6 +39,13 @@ void abort_on_close(int fd) noexcept {
     socket->aborts_on_close = true;
 }
 
+void close_socket(int fd) noexcept {
+    SimWorld& world = SimWorld::current();
+    SimSocket* socket = world.find(fd);
+    if (!socket || socket->closing) return world.violate("a descriptor closed twice");
+    world.close_socket(*socket);
+}
+
 // Doorbells are real: threads outside the world may ring them.
 int make_doorbell() noexcept {
     const int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -8,7 +8,7 @@
 namespace ringtime::ring {
 
 SimPeer::SimPeer(SimWorld& world, std::shared_ptr<SimLink> link, SimLink::Side side)
-    : world_(world), link_(std::move(link)), side_(side) {
+    : world_(world), link_(std::move(link)), side_(side), number_(world.peers().size()) {
     link_->set_peer(side, this);
 }
 
@@ -58,7 +58,10 @@ void SimPeer::pump() {
     // A dead connection swallows the rest: the script learns of it through broken().
     if (link_->dead(side_)) outbox_.clear();
     if (!outbox_.empty()) return;
-    if (finish_wanted_ || close_wanted_) link_->shut_write(side_);
+    if (finish_wanted_ || close_wanted_) {
+        world_.remember("peer sends its end", static_cast<int64_t>(number_), close_wanted_);
+        link_->shut_write(side_);
+    }
     if (close_wanted_) {
         gone_ = true;
         link_->close(side_);
@@ -70,8 +73,9 @@ void SimPeer::arrival() {
     if (link_->take_error(side_) != 0) {
         // Many systems throw away what was not read when a reset arrives; so does this peer.
         broken_ = true;
+        world_.remember("peer sees a reset", static_cast<int64_t>(number_));
         outbox_.clear();
-        if (on_change) on_change(*this);
+        tell();
         return;
     }
     if (!reading_ || read_scheduled_) return;
@@ -86,15 +90,24 @@ void SimPeer::arrival() {
     });
 }
 
+// A script may replace itself from inside.
+void SimPeer::tell() {
+    const auto script = on_change;
+    if (script) script(*this);
+}
+
 void SimPeer::read() {
     const std::string_view bytes = link_->arrived(side_);
     const size_t size = std::min(bytes.size(), read_max_);
     const bool finished = size == bytes.size() && link_->ended(side_) && !ended_;
     if (size == 0 && !finished) return;
+    world_.remember(finished ? "peer reads the end" : "peer reads", static_cast<int64_t>(number_),
+                    static_cast<int64_t>(size));
     received_.append(bytes.substr(0, size));
     link_->consume(side_, size);
     if (finished) ended_ = true;
-    if (on_change) on_change(*this);
+    tell();
+    if (gone_) return;
     if (!ended_ && (!link_->arrived(side_).empty() || link_->ended(side_))) arrival();
 }
 

@@ -105,10 +105,12 @@ class SimPeer {
     void pump();
     void arrival();
     void read();
+    void tell();
 
     SimWorld& world_;
     std::shared_ptr<SimLink> link_;
     SimLink::Side side_;
+    size_t number_;  ///< In order of appearance, for traces.
     SimBytes outbox_;
     std::string received_;
     size_t read_max_ = SIZE_MAX;

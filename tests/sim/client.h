@@ -1,0 +1,66 @@
+#pragma once
+// A client of the gateway in a simulated world: sends planned requests, pipelined or one after the other,
+// at its own pace and with its own bad manners, and judges what it got: for each request, in order, exactly
+// the right bytes or a failure that it can see.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "http_text.h"
+#include "origin.h"
+#include "ring/sim/sim_world.h"
+
+namespace ringtime::sim {
+
+/// One request and what may come of it.
+struct Planned {
+    std::string bytes;
+    Kind kind = Kind::answer;
+    std::string body;            ///< Of a successful answer.
+    std::vector<int> failures;   ///< Statuses that are right answers too.
+    bool must_succeed = false;   ///< Nothing stands in its way.
+    bool ends_connection = false;
+    int success = 200;
+};
+
+struct Manners {
+    bool pipelines = false;
+    bool half_closes = false;
+    Nanoseconds reset_after = 0;   ///< 0: does not.
+    size_t read_bytes = SIZE_MAX;  ///< At a time, `read_pause` apart.
+    Nanoseconds read_pause = 0;
+};
+
+class Client {
+ public:
+    Client(ring::SimWorld& world, int listener, std::vector<Planned> plan, const Manners& manners);
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    /// Everything was answered, or the connection is over.
+    [[nodiscard]] bool done() const noexcept { return done_; }
+    /// Judges what was received; breaches go to the world.
+    void judge();
+    [[nodiscard]] size_t answered() const noexcept { return answered_; }
+
+ private:
+    void on_change();
+    void send_next();
+    void leave();
+    void complain(const std::string& what);
+    [[nodiscard]] bool judge_answer(const Planned& planned, const Message& answer, bool over);
+
+    ring::SimWorld& world_;
+    ring::SimPeer& peer_;
+    std::vector<Planned> plan_;
+    Manners manners_;
+    size_t sent_ = 0;
+    size_t seen_ = 0;       ///< Answers that were complete, while sending one by one.
+    size_t seen_bytes_ = 0;
+    size_t answered_ = 0;
+    bool was_reset_ = false;
+    bool done_ = false;
+};
+
+}  // namespace ringtime::sim

@@ -1,0 +1,101 @@
+#include "core_rig.h"
+
+#include "route/table_builder.h"
+
+namespace ringtime::sim {
+namespace {
+
+// Longer than any timeout of a connection that is being drained.
+constexpr Nanoseconds kDrainTime = 200 * kNanosecondsPerSecond;
+
+std::shared_ptr<exchange::Snapshot> snapshot_of(const CoreSpec& spec) {
+    auto snapshot = std::make_shared<exchange::Snapshot>();
+    snapshot->timeouts = spec.timeouts;
+    upstream::UpstreamSpec upstream;
+    upstream.name = "up";
+    for (const uint16_t port : spec.ports) {
+        upstream::ServerSpec server;
+        server.host = "127.0.0.1";
+        server.port = port;
+        server.authority = "up.test";
+        upstream.servers.push_back(server);
+    }
+    upstream.connect_timeout = spec.connect_timeout;
+    upstream.head_timeout = spec.head_timeout;
+    upstream.idle_timeout = spec.idle_timeout;
+    snapshot->upstreams.push_back(std::make_shared<upstream::Upstream>(upstream));
+    exchange::Mount mount;
+    mount.name = "up";
+    mount.base = "/up";
+    mount.kind = exchange::TargetKind::upstream;
+    mount.body_bytes_max = UINT64_MAX;
+    snapshot->mounts.push_back(mount);
+    route::TableBuilder builder;
+    builder.add_mount({{}, "/up", 0, 0});
+    snapshot->routes = std::move(builder.build().table);
+    ASSERT(snapshot->routes);
+    return snapshot;
+}
+
+}  // namespace
+
+CoreRig::CoreRig(ring::SimWorld& world, const CoreSpec& spec)
+    : world_(world), access_log_(1 << 20), listener_(world.listen()) {
+    std::string problem;
+    ring_ = ring::Ring::open(spec.ring, problem);
+    ASSERT(ring_);
+    reactor_ = std::make_unique<loop::Reactor>(*ring_, 0);
+    io_ = std::make_unique<net::Io>(*reactor_);
+    upstreams_ = std::make_unique<upstream::CorePool>(*io_);
+    exchange::CoreSettings settings;
+    settings.connections_max = spec.connections_max;
+    core_ = std::make_unique<exchange::Core>(*io_, *upstreams_, nullptr, nullptr, access_log_,
+                                             readiness_, settings);
+    core_->use(snapshot_of(spec));
+    core_->add_listener(listener_);
+}
+
+CoreRig::~CoreRig() { ASSERT(!core_); }
+
+void CoreRig::expect(bool fact, const std::string& what) {
+    if (!fact) world_.violate(what);
+}
+
+void CoreRig::finish() {
+    core_->drain();
+    const auto over = [&] {
+        upstreams_->drain();
+        return core_->drained() && upstreams_->drained();
+    };
+    if (!run_until(over, kDrainTime)) {
+        world_.violate("the core did not drain");
+        core_->abort_all();
+        if (!run_until(over, kDrainTime)) {
+            // Destroying it now would only trip over the first object that is still in use.
+            world_.violate("the core did not even end after everything was cut");
+            (void)core_.release();
+            (void)upstreams_.release();
+            (void)io_.release();
+            (void)reactor_.release();
+            (void)ring_.release();
+            return;
+        }
+    }
+    const auto pool_full = [&](ring::BufferGroup group) {
+        return ring_->buffers(group).available() == ring_->buffers(group).count();
+    };
+    expect(pool_full(ring::BufferGroup::small), "small buffers did not all come back");
+    expect(pool_full(ring::BufferGroup::bulk), "bulk buffers did not all come back");
+    expect(io_->send_blocks.used() == 0, "blocks of sends did not all come back");
+    expect(io_->texts.used() == 0, "blocks of text did not all come back");
+    expect(reactor_->fiber_frames().used() == 0, "frames of fibers did not all come back");
+    expect(world_.open_sockets() == 1, "sockets were left open");
+    expect(world_.in_flight() <= 1, "operations were left in flight");
+    core_.reset();
+    upstreams_.reset();
+    io_.reset();
+    reactor_.reset();
+    ring_.reset();
+}
+
+}  // namespace ringtime::sim

@@ -1,0 +1,72 @@
+#pragma once
+// One core of the gateway in a simulated world: ring, reactor, connections, exchanges, upstreams. The
+// same objects as in production, made as runtime makes them.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exchange/core.h"
+#include "loop/reactor.h"
+#include "net/io.h"
+#include "ring/ring.h"
+#include "ring/sim/sim_world.h"
+#include "upstream/pool.h"
+
+namespace ringtime::sim {
+
+struct CoreSpec {
+    ring::RingOptions ring;
+    size_t connections_max = 1000;
+    /// Upstream servers: ports of 127.0.0.1, all behind the base `/up`.
+    std::vector<uint16_t> ports = {9001};
+    Milliseconds connect_timeout = 3'000;
+    Milliseconds head_timeout = 60'000;
+    Milliseconds idle_timeout = 60'000;
+    exchange::Timeouts timeouts;
+};
+
+class CoreRig {
+ public:
+    CoreRig(ring::SimWorld& world, const CoreSpec& spec);
+    ~CoreRig();
+
+    [[nodiscard]] int listener() const noexcept { return listener_; }
+    [[nodiscard]] exchange::Core& core() noexcept { return *core_; }
+    [[nodiscard]] loop::Reactor& reactor() noexcept { return *reactor_; }
+    [[nodiscard]] net::Io& io() noexcept { return *io_; }
+    [[nodiscard]] ring::Ring& ring() noexcept { return *ring_; }
+
+    /// Turns until `condition` holds; false when `time` passed first.
+    template <typename Condition>
+    bool run_until(Condition&& condition, Nanoseconds time) {
+        const Nanoseconds end = world_.now() + time;
+        while (!condition()) {
+            if (world_.now() >= end) return false;
+            reactor_->turn(kNanosecondsPerSecond);
+        }
+        return true;
+    }
+
+    /// Drains as on SIGTERM and takes everything down. What did not come back is a breach of the world.
+    void finish();
+
+ private:
+    struct AlwaysReady final : exchange::Readiness {
+        [[nodiscard]] std::string_view not_ready_because() const noexcept override { return {}; }
+    };
+
+    void expect(bool fact, const std::string& what);
+
+    ring::SimWorld& world_;
+    std::unique_ptr<ring::Ring> ring_;
+    std::unique_ptr<loop::Reactor> reactor_;
+    std::unique_ptr<net::Io> io_;
+    std::unique_ptr<upstream::CorePool> upstreams_;
+    exchange::AccessLog access_log_;
+    AlwaysReady readiness_;
+    std::unique_ptr<exchange::Core> core_;
+    int listener_;
+};
+
+}  // namespace ringtime::sim

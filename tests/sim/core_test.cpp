@@ -1,0 +1,243 @@
+// Whole cores from seeds: HTTP/1 clients of every kind, the gateway as it is, upstream servers of every
+// kind, and a network that does what networks do. Each client must get exactly the right bytes or a
+// failure it can see; nothing may leak, nothing may hang.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client.h"
+#include "core_rig.h"
+#include "origin.h"
+#include "ring/sim/sim_seeds.h"
+
+namespace ringtime::sim {
+namespace {
+
+using ring::SimFaults;
+using ring::SimRandom;
+using ring::SimWorld;
+
+constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
+
+/// What the seed decided about the whole scenario.
+struct Setting {
+    bool kind_world;       ///< No errors are injected: everything must succeed.
+    size_t body_max;       ///< What gets through in reasonable time (and work, cut into single bytes).
+    CoreSpec core;
+};
+
+Setting draw_setting(SimWorld& world) {
+    SimRandom& random = world.random();
+    SimFaults& faults = world.faults();
+    Setting setting{};
+    setting.kind_world = random.chance(500);
+    if (setting.kind_world) {
+        faults.network_reset = faults.accept_error = faults.out_of_descriptors = 0;
+        faults.connect_refused = faults.connect_lost = 0;
+    }
+    size_t body_max = 200'000;
+    if (faults.segment_bytes_max < 1000) body_max = 32'000;
+    if (faults.segment_bytes_max < 50) body_max = 6'000;
+    if (faults.window_bytes < 1000) body_max = std::min<size_t>(body_max, 3'000);
+    setting.body_max = body_max;
+    const auto pick = [&random](std::initializer_list<uint32_t> values) {
+        return *(values.begin() + random.below(values.size()));
+    };
+    // Where everything must succeed there are buffers enough; elsewhere they may run out.
+    setting.core.ring.small_buffers = setting.kind_world ? 64 : pick({4, 8, 64});
+    setting.core.ring.bulk_buffers = setting.kind_world ? 64 : pick({4, 8, 64});
+    setting.core.ring.small_buffer_bytes = pick({256, 1024, 4096});
+    setting.core.ring.bulk_buffer_bytes = pick({512, 4096, 32768});
+    if (random.chance(300)) setting.core.ports = {9001, 9002};
+    return setting;
+}
+
+/// Makes the requests of one scenario; bodies are unique in it.
+class Planner {
+ public:
+    Planner(SimRandom& random, const Setting& setting) : random_(random), setting_(setting) {}
+
+    std::vector<Planned> plan() {
+        std::vector<Planned> plan;
+        const size_t count = random_.between(1, 4);
+        for (size_t i = 0; i < count; ++i) plan.push_back(request(i + 1 == count));
+        return plan;
+    }
+
+    Manners manners() {
+        Manners manners;
+        manners.pipelines = random_.chance(400);
+        manners.half_closes = random_.chance(150);
+        if (random_.chance(setting_.kind_world ? 50 : 150))
+            manners.reset_after = random_.between(1, 200) * kNanosecondsPerMillisecond;
+        if (random_.chance(200)) {
+            manners.read_bytes = random_.between(50, 5000);
+            manners.read_pause = random_.between(1, 20) * kNanosecondsPerMillisecond;
+        }
+        return manners;
+    }
+
+ private:
+    Planned request(bool last) {
+        const uint64_t choice = random_.below(100);
+        if (choice < 10) return health();
+        if (choice < 15) return nowhere();
+        if (choice < 19 && last) return malformed();
+        return proxied(last);
+    }
+
+    static Planned health() {
+        Planned planned;
+        planned.bytes = "GET /health HTTP/1.1\r\nHost: gateway.test\r\n\r\n";
+        planned.body = "ok\n";
+        planned.must_succeed = true;
+        return planned;
+    }
+
+    static Planned nowhere() {
+        Planned planned;
+        planned.bytes = "GET /nowhere HTTP/1.1\r\nHost: gateway.test\r\n\r\n";
+        planned.failures = {404};
+        planned.must_succeed = true;
+        return planned;
+    }
+
+    static Planned malformed() {
+        Planned planned;
+        planned.bytes = "GET /up/x HTTP/1.1\r\nHost : gateway.test\r\n\r\nGET /health HTTP/1.1\r\n\r\n";
+        planned.failures = {400};
+        planned.must_succeed = true;
+        planned.ends_connection = true;
+        return planned;
+    }
+
+    Planned proxied(bool last) {
+        const uint64_t id = 2 * ++requests_;
+        Planned planned;
+        size_t size = random_.chance(200) ? 0 : random_.below(setting_.body_max);
+        const bool uploads = random_.chance(350);
+        const size_t upload = uploads ? random_.below(setting_.body_max) : 0;
+        auto how = static_cast<Framed>(random_.below(3));
+        auto fault = OriginFault::none;
+        if (random_.chance(200))
+            fault = static_cast<OriginFault>(random_.below(static_cast<uint64_t>(OriginFault::count_)));
+        const bool cut = fault == OriginFault::cut_by_fin || fault == OriginFault::cut_by_reset;
+        if (cut) {
+            // A short body of unknown length ended by FIN cannot be told from a whole one by anybody.
+            if (how == Framed::until_close) how = Framed::chunked;
+            size += 2;
+        }
+        const bool harmless = fault == OriginFault::none || fault == OriginFault::interim;
+        planned.must_succeed = setting_.kind_world && harmless;
+        planned.failures = failures_of(fault);
+        planned.body = body_of(id + 1, size);
+        const bool head = !uploads && !cut && random_.chance(100);
+        if (head) planned.kind = Kind::answer_to_head;
+        const bool old = last && random_.chance(150);
+        planned.ends_connection = old;
+        std::string& text = planned.bytes;
+        text = uploads ? "POST" : head ? "HEAD" : "GET";
+        text += " /up/item?id=" + std::to_string(id) + "&size=" + std::to_string(size) +
+                "&how=" + std::to_string(static_cast<int>(how)) +
+                "&fault=" + std::to_string(static_cast<int>(fault)) +
+                "&upload=" + std::to_string(upload) + (old ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+        text += "Host: gateway.test\r\nUser-Agent: simulated\r\n";
+        if (random_.chance(100)) text += "X-Padding: " + std::string(random_.below(6000), 'p') + "\r\n";
+        if (uploads) {
+            if (random_.chance(150) && !old) text += "Expect: 100-continue\r\n";
+            const std::string body = body_of(id, upload);
+            const bool chunked = !old && random_.chance(500);
+            text += chunked ? "Transfer-Encoding: chunked\r\n\r\n"
+                            : "Content-Length: " + std::to_string(upload) + "\r\n\r\n";
+            text += chunked ? in_chunks(body, random_.between(1, 3000)) : body;
+        } else {
+            text += "\r\n";
+        }
+        return planned;
+    }
+
+    [[nodiscard]] std::vector<int> failures_of(OriginFault fault) const {
+        // In an unkind world any upstream may be unreachable, or too slow.
+        if (!setting_.kind_world) return {408, 502, 503, 504};
+        switch (fault) {
+            case OriginFault::none:
+            case OriginFault::interim: return {};
+            case OriginFault::silence: return {504};
+            case OriginFault::no_answer:
+            case OriginFault::reset_early:
+            case OriginFault::garbage:
+            case OriginFault::cut_by_fin:
+            case OriginFault::cut_by_reset:
+            case OriginFault::before_body:
+            case OriginFault::count_: return {502};
+        }
+        return {};
+    }
+
+    SimRandom& random_;
+    const Setting& setting_;
+    uint64_t requests_ = 0;
+};
+
+struct Totals {
+    uint64_t clients = 0;
+    uint64_t answered = 0;
+    uint64_t completions = 0;
+};
+
+void run_scenario(SimWorld& world, Totals& totals) {
+    const Setting setting = draw_setting(world);
+    SimRandom& random = world.random();
+    Origin first(world, 9001), second(world, 9002);
+    CoreRig rig(world, setting.core);
+    Planner planner(random, setting);
+    std::vector<std::unique_ptr<Client>> clients;
+    const size_t count = random.between(1, 8);
+    for (size_t i = 0; i < count; ++i) {
+        world.after(random.below(300) * kNanosecondsPerMillisecond, [&] {
+            std::vector<Planned> plan = planner.plan();
+            const Manners manners = planner.manners();
+            // Whoever resets the connection has no claim to an answer.
+            if (manners.reset_after > 0)
+                for (Planned& planned : plan) planned.must_succeed = false;
+            if (!setting.kind_world)
+                for (Planned& planned : plan) planned.must_succeed = false;
+            clients.push_back(
+                std::make_unique<Client>(world, rig.listener(), std::move(plan), manners));
+        });
+    }
+    const bool ended = rig.run_until(
+        [&] {
+            return clients.size() == count &&
+                   std::all_of(clients.begin(), clients.end(), [](auto& c) { return c->done(); });
+        },
+        kScenarioTime);
+    if (!ended) world.violate("clients were left waiting");
+    for (auto& client : clients) {
+        client->judge();
+        totals.answered += client->answered();
+    }
+    totals.clients += count;
+    rig.finish();
+    totals.completions += world.counters().completions;
+}
+
+TEST(Core, every_client_gets_the_right_bytes_or_a_failure_it_can_see) {
+    Totals totals;
+    EXPECT_TRUE(ring::run_seeds(2000, [&](SimWorld& world) { run_scenario(world, totals); },
+                                [] { return HasFailure(); }));
+    if (!std::getenv("RINGTIME_SIM_SEED")) {
+        EXPECT_GT(totals.answered, totals.clients);
+    }
+    std::printf("clients: %lu, answers: %lu, completions: %lu\n", totals.clients, totals.answered,
+                totals.completions);
+}
+
+}  // namespace
+}  // namespace ringtime::sim

@@ -1,0 +1,99 @@
+#include "origin.h"
+
+#include <string>
+
+#include "http_text.h"
+
+namespace ringtime::sim {
+
+Origin::Origin(ring::SimWorld& world, uint16_t port) : world_(world) {
+    world.serve(port, [this](ring::SimPeer& peer) {
+        peer.on_change = [this](ring::SimPeer& changed) { on_change(changed); };
+    });
+}
+
+// `tag` counts the bytes of requests already answered.
+void Origin::on_change(ring::SimPeer& peer) {
+    for (;;) {
+        const std::string_view text = std::string_view(peer.received()).substr(peer.tag);
+        if (peer.broken()) return;
+        if (text.empty()) {
+            if (peer.ended()) peer.close();
+            return;
+        }
+        const Message request = read_message(text, Kind::request, peer.ended());
+        if (request.state == Message::State::malformed)
+            return world_.violate(std::string("the gateway sent an upstream ") + request.problem);
+        if (!request.has_head) {
+            if (peer.ended()) peer.close();
+            return;
+        }
+        const std::string target = request.first_line.substr(request.first_line.find(' ') + 1);
+        const uint64_t id = query_number(target, "id", 0);
+        const auto fault = static_cast<OriginFault>(query_number(target, "fault", 0));
+        const std::string expected = body_of(id, query_number(target, "upload", 0));
+        if (!expected.starts_with(request.body))
+            return world_.violate("an upstream received other bytes than the client sent");
+        if (fault == OriginFault::before_body && peer.tag != UINT64_MAX) {
+            answer(peer, id, target, request.first_line[0] != 'H');
+            peer.on_change = nullptr;
+            peer.close();
+            return;
+        }
+        if (request.state != Message::State::complete) {
+            // The client gave up, or the gateway did; nobody expects an answer.
+            if (peer.ended()) peer.close();
+            return;
+        }
+        if (request.body != expected)
+            return world_.violate("an upstream received a body that ended early as a complete one");
+        peer.tag += request.size;
+        ++requests_;
+        answer(peer, id, target, request.first_line[0] != 'H');
+        if (!peer.on_change) return;
+    }
+}
+
+void Origin::answer(ring::SimPeer& peer, uint64_t id, std::string_view target, bool has_body) {
+    const auto fault = static_cast<OriginFault>(query_number(target, "fault", 0));
+    const auto how = static_cast<Framed>(query_number(target, "how", 0));
+    const std::string body = body_of(id + 1, query_number(target, "size", 0));
+    const auto leave = [&peer](auto way) {
+        peer.on_change = nullptr;
+        (peer.*way)();
+    };
+    switch (fault) {
+        case OriginFault::no_answer: return leave(&ring::SimPeer::close);
+        case OriginFault::reset_early: return leave(&ring::SimPeer::reset);
+        case OriginFault::silence:
+            peer.on_change = [](ring::SimPeer& silent) {
+                if (silent.ended()) silent.close();
+            };
+            return;
+        case OriginFault::garbage: peer.send("SSH-2.0-not a web server\r\n\r\n"); return;
+        case OriginFault::interim:
+            peer.send("HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n");
+            break;
+        case OriginFault::none:
+        case OriginFault::cut_by_fin:
+        case OriginFault::cut_by_reset:
+        case OriginFault::before_body:
+        case OriginFault::count_: break;
+    }
+    std::string text = "HTTP/1.1 200 OK\r\nserver: origin\r\n";
+    const std::string coded = how == Framed::chunked ? in_chunks(body, 1 + id * 37 % 5000) : body;
+    if (how == Framed::length) text += "content-length: " + std::to_string(body.size()) + "\r\n";
+    if (how == Framed::chunked) text += "transfer-encoding: chunked\r\n";
+    text += "\r\n";
+    const bool cut = fault == OriginFault::cut_by_fin || fault == OriginFault::cut_by_reset;
+    if (has_body) text += cut ? coded.substr(0, coded.size() / 2) : coded;
+    peer.send(text);
+    if (cut && fault == OriginFault::cut_by_reset) {
+        world_.after(world_.latency(), [&peer] { peer.reset(); });
+        peer.on_change = nullptr;
+    } else if (cut || how == Framed::until_close) {
+        leave(&ring::SimPeer::close);
+    }
+}
+
+}  // namespace ringtime::sim
