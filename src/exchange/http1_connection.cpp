@@ -65,7 +65,7 @@ void Http1Connection::read_head() noexcept {
     // Pipelined requests wait until the client has taken enough of the answers before them.
     if (stream_.queued() >= limits::relay_window_bytes) return;
     if (stream_.readable().empty()) {
-        if (stream_.ended()) return close(Stream::Close::graceful);
+        if (stream_.ended()) leave();
         return;
     }
     if (!exchange_) {
@@ -78,7 +78,7 @@ void Http1Connection::read_head() noexcept {
                                                  exchange_->gather, exchange_->head_pin);
     if (outcome.failed()) return refuse(outcome.error);
     if (outcome.complete()) return begin_exchange();
-    if (stream_.ended()) close(Stream::Close::graceful);
+    if (stream_.ended()) leave();
 }
 
 void Http1Connection::begin_exchange() noexcept {
@@ -298,6 +298,16 @@ void Http1Connection::exchange_ended() noexcept {
 }
 
 // --- Ends ---
+
+// The client has nothing more to ask. What was answered may still be on its way.
+void Http1Connection::leave() noexcept {
+    if (stream_.queued() == 0) return close(Stream::Close::graceful);
+    if (exchange_) {
+        core_.give_exchange(*exchange_);
+        exchange_ = nullptr;
+    }
+    start_linger();
+}
 
 // After the last answer: everything queued leaves, then FIN; input is read and dropped for a while, so
 // that a reset caused by unread bytes does not destroy the answer on its way (RFC 9112 §9.6).

@@ -60,6 +60,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void read_head() noexcept;
     void begin_exchange() noexcept;
     void refuse(Error error) noexcept;
+    void leave() noexcept;
     void linger() noexcept;
     void start_linger() noexcept;
     void close(net::Stream::Close how) noexcept;
