@@ -1,6 +1,6 @@
 // Parsing a request head: full validation, interned field names, framing decided. Beside it a plain
-// scalar parser of the same strictness, byte by byte over one class table, timed in the same run: its
-// ratio is what can be compared between machines.
+// scalar parser of the same strictness, byte by byte over one class table, timed in the same run:
+// its ratio is what can be compared between machines.
 //
 // Every parser's result is checked against the others before anything is timed.
 
@@ -44,7 +44,7 @@ static_assert(kShort.size() == 34);
 
 /// The simplest parser one would write with care: one pass, one byte at a time.
 class ScalarParser {
- public:
+  public:
     /// 0 on any fault.
     size_t parse(const char* data, size_t size, RequestHead& out) noexcept {
         data_ = data;
@@ -66,7 +66,7 @@ class ScalarParser {
         return at_;
     }
 
- private:
+  private:
     size_t run(uint8_t classes) noexcept {
         size_t begin = at_;
         while (at_ < size_ && is_class(data_[at_], classes)) ++at_;
@@ -86,7 +86,8 @@ class ScalarParser {
         if (out.target.empty() || out.target[0] != '/' || !take(' ')) return false;
         size_t query = out.target.find('?');
         out.path = out.target.substr(0, query);
-        out.query = query == std::string_view::npos ? std::string_view{} : out.target.substr(query + 1);
+        out.query =
+            query == std::string_view::npos ? std::string_view{} : out.target.substr(query + 1);
         for (char c : std::string_view("HTTP/1.")) {
             if (!take(c)) return false;
         }
@@ -137,7 +138,8 @@ void verify(std::string_view text, const ScanPath& path) {
         const Field& a = ours.fields[i];
         const Field& b = scalar.fields[i];
         check(a.id == b.id && ours.fields.name(a) == scalar.fields.name(b) &&
-                  ours.fields.value(a) == scalar.fields.value(b), "field");
+                  ours.fields.value(a) == scalar.fields.value(b),
+              "field");
     }
 }
 

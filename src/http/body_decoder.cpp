@@ -16,13 +16,18 @@ BodyDecoder::BodyDecoder(const Framing& framing, Source source, TrailerStore* tr
         trailers_->fields.clear();
     }
     switch (framing.kind) {
-        case BodyKind::none: break;
+        case BodyKind::none:
+            break;
         case BodyKind::length:
             remaining_ = framing.length;
             state_ = framing.length > 0 ? State::length : State::done;
             break;
-        case BodyKind::chunked: state_ = State::size_begin; break;
-        case BodyKind::until_close: state_ = State::until_close; break;
+        case BodyKind::chunked:
+            state_ = State::size_begin;
+            break;
+        case BodyKind::until_close:
+            state_ = State::until_close;
+            break;
     }
 }
 
@@ -35,7 +40,9 @@ BodyDecoder::Step BodyDecoder::decode(const char* data, size_t size) noexcept {
     Step step;
     while (step.consumed < size) {
         switch (state_) {
-            case State::done: step.done = true; return step;
+            case State::done:
+                step.done = true;
+                return step;
             case State::failed:
                 if (step.size == 0) step.error = refuse(refusal_, source_);
                 return step;
@@ -47,8 +54,8 @@ BodyDecoder::Step BodyDecoder::decode(const char* data, size_t size) noexcept {
                 // One span per step; what lies behind its framing is the next one's.
                 if (step.size != 0) return step;
                 step.data = data + step.consumed;
-                step.size = static_cast<size_t>(
-                    std::min<uint64_t>(remaining_, size - step.consumed));
+                step.size =
+                    static_cast<size_t>(std::min<uint64_t>(remaining_, size - step.consumed));
                 step.consumed += step.size;
                 remaining_ -= step.size;
                 decoded_ += step.size;
@@ -82,7 +89,8 @@ Refusal BodyDecoder::go(State next) noexcept {
 Refusal BodyDecoder::take(char byte) noexcept {
     switch (state_) {
         case State::size_begin:
-        case State::size_digits: return take_size(byte);
+        case State::size_digits:
+            return take_size(byte);
         case State::line_lf:
             if (byte != '\n') return Refusal::bare_cr;
             end_line();
@@ -95,8 +103,10 @@ Refusal BodyDecoder::take(char byte) noexcept {
         case State::trailer_name:
         case State::trailer_value:
         case State::trailer_lf:
-        case State::final_lf: return take_trailer(byte);
-        default: return take_extension(byte);
+        case State::final_lf:
+            return take_trailer(byte);
+        default:
+            return take_extension(byte);
     }
 }
 
@@ -136,7 +146,8 @@ Refusal BodyDecoder::take_extension(char byte) noexcept {
     bool blank = byte == ' ' || byte == '\t';
     bool token = is_class(byte, kTokenChar);
     switch (state_) {
-        case State::extension_end: return after_value(byte);
+        case State::extension_end:
+            return after_value(byte);
         case State::extension_bws:
             if (blank) return Refusal::none;
             return byte == ';' ? go(State::extension_name_bws) : Refusal::chunk_extension_byte;
@@ -155,7 +166,8 @@ Refusal BodyDecoder::take_extension(char byte) noexcept {
             if (blank) return Refusal::none;
             if (byte == '"') return go(State::extension_quoted);
             return token ? go(State::extension_token) : Refusal::chunk_extension_byte;
-        case State::extension_token: return token ? Refusal::none : after_value(byte);
+        case State::extension_token:
+            return token ? Refusal::none : after_value(byte);
         case State::extension_quoted:
             if (byte == '"') return go(State::extension_end);
             if (byte == '\\') return go(State::extension_quoted_pair);
@@ -163,18 +175,23 @@ Refusal BodyDecoder::take_extension(char byte) noexcept {
         case State::extension_quoted_pair:
             return is_class(byte, kValueChar) ? go(State::extension_quoted)
                                               : Refusal::chunk_extension_byte;
-        default: return Refusal::chunk_extension_byte;
+        default:
+            return Refusal::chunk_extension_byte;
     }
 }
 
 /// Behind a size, a name or a value: the next extension or the line's end.
 Refusal BodyDecoder::after_value(char byte) noexcept {
     switch (byte) {
-        case '\r': return go(State::line_lf);
-        case ';': return go(State::extension_name_bws);
+        case '\r':
+            return go(State::line_lf);
+        case ';':
+            return go(State::extension_name_bws);
         case ' ':
-        case '\t': return go(State::extension_bws);
-        default: return Refusal::chunk_extension_byte;
+        case '\t':
+            return go(State::extension_bws);
+        default:
+            return Refusal::chunk_extension_byte;
     }
 }
 
@@ -184,7 +201,8 @@ void BodyDecoder::end_line() noexcept {
 
 Refusal BodyDecoder::take_trailer(char byte) noexcept {
     if (++trailer_bytes_ > limits::trailer_bytes_max) return Refusal::trailers_too_large;
-    if (trailers_ && trailers_->size < trailers_->capacity) trailers_->text[trailers_->size++] = byte;
+    if (trailers_ && trailers_->size < trailers_->capacity)
+        trailers_->text[trailers_->size++] = byte;
     bool blank = byte == ' ' || byte == '\t';
     switch (state_) {
         case State::trailer_begin:
@@ -226,8 +244,7 @@ void BodyDecoder::keep_trailers() noexcept {
     detail::FieldSection section;
     section.aliases = detail::FieldSection::Aliases::pass;
     section.start(0);
-    detail::Step step =
-        section.advance(portable_scan(), trailers_->text, trailers_->size, all);
+    detail::Step step = section.advance(portable_scan(), trailers_->text, trailers_->size, all);
     ASSERT(step == detail::Step::next);
     for (unsigned i = 0; i < all.size(); ++i) {
         if (is_forwardable_trailer(all[i].id, all.name(all[i]))) kept.add(all[i]);

@@ -1,7 +1,7 @@
 #pragma once
-// Takes a body out of its framing, in place: what it yields are spans of the input (RFC 9112 §6, §7).
-// A step machine over bytes in any cuts; strict, bounded, without allocation. What it yields before an
-// error is the same for every way the input was cut.
+// Takes a body out of its framing, in place: what it yields are spans of the input (RFC 9112 §6,
+// §7). A step machine over bytes in any cuts; strict, bounded, without allocation. What it yields
+// before an error is the same for every way the input was cut.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,17 +14,18 @@
 
 namespace ringtime::http {
 
-/// Where the trailers that may be sent on are kept; without one they are checked and dropped. A section
-/// that does not fit `text` is dropped as a whole: trailers may always be discarded (RFC 9110 §6.5.1).
+/// Where the trailers that may be sent on are kept; without one they are checked and dropped. A
+/// section that does not fit `text` is dropped as a whole: trailers may always be discarded (RFC
+/// 9110 §6.5.1).
 struct TrailerStore {
     char* text = nullptr;
     size_t capacity = 0;  ///< At most limits::trailer_bytes_max is used.
     size_t size = 0;
-    FieldTable fields;    ///< Filled when the body is done; views into `text`.
+    FieldTable fields;  ///< Filled when the body is done; views into `text`.
 };
 
 class BodyDecoder {
- public:
+  public:
     struct Step {
         const char* data = nullptr;  ///< Body bytes: a span of the input, or empty.
         size_t size = 0;
@@ -46,13 +47,13 @@ class BodyDecoder {
     [[nodiscard]] End on_eof() const noexcept;
 
     [[nodiscard]] bool done() const noexcept { return state_ == State::done; }
-    /// Body bytes that are certain to follow, for receiving straight into place: the rest of a length or
-    /// of the current chunk.
+    /// Body bytes that are certain to follow, for receiving straight into place: the rest of a
+    /// length or of the current chunk.
     [[nodiscard]] uint64_t expected() const noexcept { return remaining_; }
     /// Body bytes yielded so far.
     [[nodiscard]] uint64_t decoded() const noexcept { return decoded_; }
 
- private:
+  private:
     enum class State : uint8_t {
         done,
         failed,

@@ -55,7 +55,7 @@ void put_two(char* to, int64_t value) noexcept {
 
 /// Reads a date from its front; every step fails for good once one did.
 class Reader {
- public:
+  public:
     explicit Reader(std::string_view text) noexcept : text_(text) {}
 
     void literal(std::string_view expected) noexcept {
@@ -101,7 +101,7 @@ class Reader {
     }
     [[nodiscard]] bool complete() const noexcept { return !failed_ && text_.empty(); }
 
- private:
+  private:
     std::string_view text_;
     bool failed_ = false;
 };

@@ -14,13 +14,29 @@ constexpr FieldSet set_of(std::initializer_list<FieldId> ids) {
     return set;
 }
 
-constexpr FieldSet kProtected = set_of(
-    {FieldId::host, FieldId::connection, FieldId::content_length, FieldId::transfer_encoding,
-     FieldId::expect, FieldId::upgrade, FieldId::te, FieldId::trailer, FieldId::keep_alive,
-     FieldId::proxy_connection, FieldId::http2_settings, FieldId::forwarded, FieldId::via,
-     FieldId::x_base, FieldId::x_forwarded_for, FieldId::x_forwarded_host,
-     FieldId::x_forwarded_prefix, FieldId::x_forwarded_proto, FieldId::x_identity,
-     FieldId::x_not_found, FieldId::x_real_ip, FieldId::x_request_id, FieldId::x_vhost_tenant});
+constexpr FieldSet kProtected = set_of({FieldId::host,
+                                        FieldId::connection,
+                                        FieldId::content_length,
+                                        FieldId::transfer_encoding,
+                                        FieldId::expect,
+                                        FieldId::upgrade,
+                                        FieldId::te,
+                                        FieldId::trailer,
+                                        FieldId::keep_alive,
+                                        FieldId::proxy_connection,
+                                        FieldId::http2_settings,
+                                        FieldId::forwarded,
+                                        FieldId::via,
+                                        FieldId::x_base,
+                                        FieldId::x_forwarded_for,
+                                        FieldId::x_forwarded_host,
+                                        FieldId::x_forwarded_prefix,
+                                        FieldId::x_forwarded_proto,
+                                        FieldId::x_identity,
+                                        FieldId::x_not_found,
+                                        FieldId::x_real_ip,
+                                        FieldId::x_request_id,
+                                        FieldId::x_vhost_tenant});
 
 bool has_underscore(std::string_view name) noexcept {
     if (name.size() < 8) return name.find('_') != std::string_view::npos;
@@ -33,7 +49,8 @@ bool has_underscore(std::string_view name) noexcept {
 }  // namespace
 
 bool is_alias_of_protected_field(std::string_view name) noexcept {
-    if (!has_underscore(name)) [[likely]] return false;
+    if (!has_underscore(name)) [[likely]]
+        return false;
     // Longer than every known name and prefix: only the prefix can matter.
     char spelled[32];
     size_t size = 0;
@@ -68,8 +85,9 @@ Field field_at(const char* data, size_t line, size_t colon, size_t end, FieldId 
 
 bool is_line_end(const char* at) noexcept { return at[0] == '\r' && at[1] == '\n'; }
 
-/// What the fast reader wants to know about a line. `end` is the first byte from the line's beginning
-/// (masks) or from the colon on (words) that ends it, or `size`; the colon counts only when `valid`.
+/// What the fast reader wants to know about a line. `end` is the first byte from the line's
+/// beginning (masks) or from the colon on (words) that ends it, or `size`; the colon counts only
+/// when `valid`.
 struct Line {
     size_t colon;
     size_t end;
@@ -110,8 +128,9 @@ Refusal FieldSection::name_fault(char byte, size_t name_size, unsigned fields_be
     return Refusal::field_name_byte;
 }
 
-// Two readers of the same rules. The fast one takes whole well-formed lines only and leaves everything
-// else, unfinished lines and all refusals, to the careful one, which alone knows how to wait.
+// Two readers of the same rules. The fast one takes whole well-formed lines only and leaves
+// everything else, unfinished lines and all refusals, to the careful one, which alone knows how to
+// wait.
 Step FieldSection::advance(const ScanPath& scan, const char* data, size_t size,
                            FieldTable& table) noexcept {
     for (;;) {
@@ -147,8 +166,7 @@ Step FieldSection::take_whole_lines(Finder& find, const char* data, size_t size,
             break;
         }
         if (!found.valid || table.size() >= fields_max) break;
-        if (found.id == FieldId::other &&
-            is_refused_alias({data + line, found.colon - line})) {
+        if (found.id == FieldId::other && is_refused_alias({data + line, found.colon - line})) {
             break;
         }
         table.add(field_at(data, line, found.colon, found.end, found.id));

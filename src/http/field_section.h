@@ -12,8 +12,8 @@
 
 namespace ringtime::http {
 
-/// Whether a name turns, once `_` is read as `-`, into one of framing, of forwarding or of the gateway's
-/// own: CGI and its descendants cannot tell the two apart (RFC 3875 §4.1.18).
+/// Whether a name turns, once `_` is read as `-`, into one of framing, of forwarding or of the
+/// gateway's own: CGI and its descendants cannot tell the two apart (RFC 3875 §4.1.18).
 [[nodiscard]] bool is_alias_of_protected_field(std::string_view name) noexcept;
 
 namespace detail {
@@ -21,7 +21,7 @@ namespace detail {
 enum class Step : uint8_t { more, next, refused };
 
 class FieldSection {
- public:
+  public:
     enum class Aliases : uint8_t { refuse, pass };
 
     /// `begin`: offset of the first field line, not 0.
@@ -38,7 +38,7 @@ class FieldSection {
     Refusal refusal = Refusal::none;  ///< When refused.
     uint32_t end = 0;                 ///< When done: offset behind the empty line.
 
- private:
+  private:
     template <typename Finder>
     Step take_whole_lines(Finder& find, const char* data, size_t size, FieldTable& table) noexcept;
     Step take_line(const char* data, size_t size, FieldTable& table) noexcept;

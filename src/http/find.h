@@ -8,10 +8,11 @@
 
 namespace ringtime::http::detail {
 
-/// Searches masks of 64-byte blocks, which are made when a search first reaches them: in runs of growing
-/// length, so that a short head before a full buffer of pipelined requests pays for itself only.
+/// Searches masks of 64-byte blocks, which are made when a search first reaches them: in runs of
+/// growing length, so that a short head before a full buffer of pipelined requests pays for itself
+/// only.
 class MaskFinder {
- public:
+  public:
     static constexpr size_t kBytesMax = UINT16_MAX;
 
     /// `from`: no search will begin before it. Precondition: size <= kBytesMax.
@@ -25,7 +26,7 @@ class MaskFinder {
     [[nodiscard]] size_t not_token(size_t from) noexcept { return find(not_token_, from); }
     [[nodiscard]] size_t control(size_t from) noexcept { return find(control_, from); }
 
- private:
+  private:
     /// A block of hits behind the classified ones ends every search there.
     void set_sentinel() noexcept { not_token_[ready_] = control_[ready_] = ~uint64_t{0}; }
 
@@ -39,7 +40,8 @@ class MaskFinder {
                 while (hits == 0);
                 at = block * 64;
             }
-            if (block < ready_) [[likely]] return at + static_cast<size_t>(std::countr_zero(hits));
+            if (block < ready_) [[likely]]
+                return at + static_cast<size_t>(std::countr_zero(hits));
             if (block * 64 >= size_) return size_;
             classify_more();
         }
@@ -68,7 +70,7 @@ class MaskFinder {
 
 /// Searches word by word, without preparation.
 class WordFinder {
- public:
+  public:
     WordFinder(const char* data, size_t size) noexcept : data_(data), size_(size) {}
 
     [[nodiscard]] size_t not_token(size_t from) const noexcept {
@@ -76,8 +78,9 @@ class WordFinder {
         return from;
     }
     [[nodiscard]] size_t colon(size_t from) const noexcept {
-        return words::find(data_, from, size_, [](uint64_t w) { return words::equal(w, ':'); },
-                           [](char c) { return c == ':'; });
+        return words::find(
+            data_, from, size_, [](uint64_t w) { return words::equal(w, ':'); },
+            [](char c) { return c == ':'; });
     }
     [[nodiscard]] size_t not_value(size_t from) const noexcept {
         auto in_byte = [](char c) { return !is_class(c, kValueChar); };
@@ -93,7 +96,7 @@ class WordFinder {
         }
     }
 
- private:
+  private:
     const char* data_;
     size_t size_;
 };

@@ -32,20 +32,25 @@ Refusal read_content_length(const FieldTable& fields, uint64_t& length) noexcept
     const Field* line = fields.find(FieldId::content_length);
     if (line->next_same != 0) return Refusal::content_length_repeated;
     switch (parse_content_length(fields.value(*line), length)) {
-        case LengthText::valid: return Refusal::none;
-        case LengthText::invalid: return Refusal::content_length_invalid;
-        case LengthText::overflow: return Refusal::content_length_overflow;
+        case LengthText::valid:
+            return Refusal::none;
+        case LengthText::invalid:
+            return Refusal::content_length_invalid;
+        case LengthText::overflow:
+            return Refusal::content_length_overflow;
     }
     return Refusal::content_length_invalid;
 }
 
-/// RFC 9112 §6.1: exactly `chunked`. A list of other codings is something we do not do (501); anything
-/// in which `chunked` is repeated, dressed up or not last is an attempt to be read in two ways (400).
+/// RFC 9112 §6.1: exactly `chunked`. A list of other codings is something we do not do (501);
+/// anything in which `chunked` is repeated, dressed up or not last is an attempt to be read in two
+/// ways (400).
 Refusal check_transfer_encoding(const FieldTable& fields) noexcept {
     const Field* line = fields.find(FieldId::transfer_encoding);
     if (line->next_same != 0) return Refusal::transfer_encoding_repeated;
     std::string_view value = fields.value(*line);
-    if (equal_ignoring_case(value, "chunked")) [[likely]] return Refusal::none;
+    if (equal_ignoring_case(value, "chunked")) [[likely]]
+        return Refusal::none;
     for (bool last = false; !last;) {
         size_t comma = value.find(',');
         last = comma == std::string_view::npos;
@@ -82,7 +87,8 @@ Refusal check_expectation(const RequestHead& head, Framing& framing) noexcept {
     for (const Field* line = fields.find(FieldId::expect); line; line = fields.next(*line)) {
         ListElements elements(fields.value(*line));
         for (std::string_view expectation; elements.next(expectation); any = true) {
-            if (!equal_ignoring_case(expectation, "100-continue")) return Refusal::expectation_unknown;
+            if (!equal_ignoring_case(expectation, "100-continue"))
+                return Refusal::expectation_unknown;
         }
     }
     if (!any) return Refusal::expectation_unknown;
@@ -160,8 +166,8 @@ Result<Framing> decide_response_framing(const ResponseHead& head, Method request
     }
     bool described = request_method == Method::head || head.status == 304;
     if (interim || head.status == 204 || described) {
-        // RFC 9112 §6.3 (1): no body whatever the fields say. A peer that frames one where none can be
-        // is likely to send it, too: that connection answers nothing further.
+        // RFC 9112 §6.3 (1): no body whatever the fields say. A peer that frames one where none can
+        // be is likely to send it, too: that connection answers nothing further.
         bool contradicts = framing.kind == BodyKind::chunked || framing.length > 0;
         if (!described && contradicts) framing.keep_alive = false;
         if (described && framing.kind == BodyKind::length) framing.announced = framing.length;

@@ -22,7 +22,8 @@ namespace {
 /// Up to seven bytes as one number, from loads that stay inside the text.
 constexpr uint64_t packed(const char* text, size_t size) noexcept {
     uint64_t word = 0;
-    for (size_t i = 0; i < size; ++i) word |= static_cast<uint64_t>(static_cast<uint8_t>(text[i])) << (8 * i);
+    for (size_t i = 0; i < size; ++i)
+        word |= static_cast<uint64_t>(static_cast<uint8_t>(text[i])) << (8 * i);
     return word;
 }
 consteval uint64_t spelled(Method method) {
@@ -36,16 +37,26 @@ consteval uint64_t spelled(Method method) {
 Method intern_method(std::string_view name) noexcept {
     if (name.size() > 7) return Method::other;
     switch (packed(name.data(), name.size())) {
-        case spelled(Method::get): return Method::get;
-        case spelled(Method::head): return Method::head;
-        case spelled(Method::post): return Method::post;
-        case spelled(Method::put): return Method::put;
-        case spelled(Method::delete_): return Method::delete_;
-        case spelled(Method::options): return Method::options;
-        case spelled(Method::patch): return Method::patch;
-        case spelled(Method::connect): return Method::connect;
-        case spelled(Method::trace): return Method::trace;
-        default: return Method::other;
+        case spelled(Method::get):
+            return Method::get;
+        case spelled(Method::head):
+            return Method::head;
+        case spelled(Method::post):
+            return Method::post;
+        case spelled(Method::put):
+            return Method::put;
+        case spelled(Method::delete_):
+            return Method::delete_;
+        case spelled(Method::options):
+            return Method::options;
+        case spelled(Method::patch):
+            return Method::patch;
+        case spelled(Method::connect):
+            return Method::connect;
+        case spelled(Method::trace):
+            return Method::trace;
+        default:
+            return Method::other;
     }
 }
 

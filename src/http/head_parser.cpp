@@ -19,8 +19,8 @@ std::string_view view(const char* data, size_t begin, size_t end) noexcept {
 
 uint32_t offset(size_t at) noexcept { return static_cast<uint32_t>(at); }
 
-/// Checks `HTTP/1.x`, as far as it has arrived. Shared by both start lines, which refuse differently.
-/// Returns the number of bytes that are right; `size` when all of them are.
+/// Checks `HTTP/1.x`, as far as it has arrived. Shared by both start lines, which refuse
+/// differently. Returns the number of bytes that are right; `size` when all of them are.
 size_t match_version(const char* text, size_t size) noexcept {
     static constexpr char kPattern[] = "HTTP/1.";
     size_t at = 0;
@@ -91,7 +91,8 @@ bool RequestParser::read_usual_line(const char* data, size_t size, RequestHead& 
     if (out.method == Method::other || out.method >= Method::connect) return false;
     size_t target = at + 1;
     TargetScan found = scan_->target(data, target, size);
-    if (found.end - target > limits_.target_bytes || size - found.end < kLineEnd.size()) return false;
+    if (found.end - target > limits_.target_bytes || size - found.end < kLineEnd.size())
+        return false;
     if (std::memcmp(data + found.end, kLineEnd.data(), kLineEnd.size()) != 0) return false;
     method_ = 0;
     target_ = path_ = offset(target);
@@ -108,7 +109,8 @@ Step RequestParser::read_request_line(const char* data, size_t size, RequestHead
     Step step = Step::next;
     switch (phase_) {
         case Phase::start:
-            if (at_ == 0 && read_usual_line(data, size, out)) [[likely]] return Step::next;
+            if (at_ == 0 && read_usual_line(data, size, out)) [[likely]]
+                return Step::next;
             step = skip_empty_lines(data, size, out);
             if (step != Step::next) return step;
             [[fallthrough]];
@@ -120,9 +122,12 @@ Step RequestParser::read_request_line(const char* data, size_t size, RequestHead
             step = read_target(data, size, out);
             if (step != Step::next) return step;
             [[fallthrough]];
-        case Phase::version: return read_version(data, size, out);
-        case Phase::fields: return Step::next;
-        case Phase::failed: return Step::refused;
+        case Phase::version:
+            return read_version(data, size, out);
+        case Phase::fields:
+            return Step::next;
+        case Phase::failed:
+            return Step::refused;
     }
     return Step::refused;
 }
@@ -171,19 +176,23 @@ Step RequestParser::read_target(const char* data, size_t size, RequestHead& out)
     if (at_ >= size) return Step::more;
     if (at_ == target_) return refused(Refusal::target_empty);
     switch (data[at_]) {
-        case ' ': break;
-        case '#': return refused(Refusal::target_fragment);
+        case ' ':
+            break;
+        case '#':
+            return refused(Refusal::target_fragment);
         case '\r':
-        case '\n': return refused(Refusal::version_missing);
-        default: return refused(Refusal::target_byte);
+        case '\n':
+            return refused(Refusal::version_missing);
+        default:
+            return refused(Refusal::target_byte);
     }
     target_end_ = at_++;
     phase_ = Phase::version;
     return split_target(data, out);
 }
 
-// RFC 9112 §3.2: origin-form, absolute-form, or `*` with OPTIONS. authority-form belongs to CONNECT,
-// which was refused before.
+// RFC 9112 §3.2: origin-form, absolute-form, or `*` with OPTIONS. authority-form belongs to
+// CONNECT, which was refused before.
 Step RequestParser::split_target(const char* data, RequestHead& out) noexcept {
     path_ = target_;
     if (data[target_] == '/') [[likely]] {
@@ -203,7 +212,8 @@ Step RequestParser::split_target(const char* data, RequestHead& out) noexcept {
     return refused(Refusal::target_form);
 }
 
-Step RequestParser::split_absolute(const char* data, size_t scheme_size, RequestHead& out) noexcept {
+Step RequestParser::split_absolute(const char* data, size_t scheme_size,
+                                   RequestHead& out) noexcept {
     out.form = TargetForm::absolute;
     authority_ = offset(target_ + scheme_size);
     uint32_t end = query_ != 0 ? query_ : target_end_;
@@ -330,9 +340,12 @@ Step ResponseParser::read_status_line(const char* data, size_t size, ResponseHea
             step = read_status(data, size, out);
             if (step != Step::next) return step;
             [[fallthrough]];
-        case Phase::reason: return read_reason(data, size);
-        case Phase::fields: return Step::next;
-        case Phase::failed: return Step::refused;
+        case Phase::reason:
+            return read_reason(data, size);
+        case Phase::fields:
+            return Step::next;
+        case Phase::failed:
+            return Step::refused;
     }
     return Step::refused;
 }
@@ -350,8 +363,8 @@ Step ResponseParser::read_reason(const char* data, size_t size) noexcept {
     return Step::next;
 }
 
-// RFC 9112 §4: `HTTP/1.x SP 3DIGIT`, then SP and a phrase, or the line's end: many senders leave the
-// SP out when there is no phrase.
+// RFC 9112 §4: `HTTP/1.x SP 3DIGIT`, then SP and a phrase, or the line's end: many senders leave
+// the SP out when there is no phrase.
 Step ResponseParser::read_status(const char* data, size_t size, ResponseHead& out) noexcept {
     constexpr size_t kStatusEnd = kVersionSize + 4;
     size_t available = std::min<size_t>(size, kStatusEnd + 1);

@@ -1,11 +1,12 @@
 #pragma once
 // Incremental parsers of request and response heads (RFC 9112 §2 to §5, strict).
 //
-// The text is one contiguous run of bytes that grows between calls; it may move, because only offsets
-// are kept. A call goes on where the last one stopped, so a head that arrives byte by byte costs time
-// linear in its size. The outcome, refusals included, depends on the bytes alone and never on how they
-// were cut: the first breach in byte order decides, and bytes behind limits::head_bytes are not looked at.
-// Nothing outside [data, data + size) is read, nothing is allocated.
+// The text is one contiguous run of bytes that grows between calls; it may move, because only
+// offsets are kept. A call goes on where the last one stopped, so a head that arrives byte by byte
+// costs time linear in its size. The outcome, refusals included, depends on the bytes alone and
+// never on how they were cut: the first breach in byte order decides, and bytes behind
+// limits::head_bytes are not looked at. Nothing outside [data, data + size) is read, nothing is
+// allocated.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +20,8 @@
 
 namespace ringtime::http {
 
-/// The configurable maxima of one head. At most limits::fields_max fields and 65,535 bytes, as wide as
-/// the offsets are.
+/// The configurable maxima of one head. At most limits::fields_max fields and 65,535 bytes, as wide
+/// as the offsets are.
 struct HeadLimits {
     uint32_t head_bytes = limits::head_bytes_max;
     uint32_t target_bytes = limits::target_bytes_max;
@@ -39,20 +40,20 @@ struct ParseOutcome {
 };
 
 class RequestParser {
- public:
+  public:
     explicit RequestParser(const HeadLimits& limits = {},
                            const ScanPath& scan = best_scan()) noexcept;
 
     /// Forgets an unfinished or refused head.
     void reset() noexcept;
 
-    /// `data` is the head from its first byte on, everything received so far; `out` is the same object
-    /// in all calls for one head and is valid, as views into `data`, when the outcome is complete.
-    /// Then the parser is ready for the next head, which begins at data + head_size.
+    /// `data` is the head from its first byte on, everything received so far; `out` is the same
+    /// object in all calls for one head and is valid, as views into `data`, when the outcome is
+    /// complete. Then the parser is ready for the next head, which begins at data + head_size.
     /// After a refusal the same error is returned until reset().
     [[nodiscard]] ParseOutcome parse(const char* data, size_t size, RequestHead& out) noexcept;
 
- private:
+  private:
     enum class Phase : uint8_t { start, method, target, version, fields, failed };
 
     bool read_usual_line(const char* data, size_t size, RequestHead& out) noexcept;
@@ -84,7 +85,7 @@ class RequestParser {
 };
 
 class ResponseParser {
- public:
+  public:
     /// `source` says whom an error blames: an upstream or a worker.
     explicit ResponseParser(Source source = Source::upstream, const HeadLimits& limits = {},
                             const ScanPath& scan = best_scan()) noexcept;
@@ -92,7 +93,7 @@ class ResponseParser {
     /// As RequestParser::parse. One head per call: interim ones are the caller's to count.
     [[nodiscard]] ParseOutcome parse(const char* data, size_t size, ResponseHead& out) noexcept;
 
- private:
+  private:
     enum class Phase : uint8_t { status, reason, fields, failed };
 
     detail::Step read_status_line(const char* data, size_t size, ResponseHead& out) noexcept;

@@ -1,7 +1,7 @@
 #pragma once
-// Writes heads into the caller's bytes. It never writes beyond them, and nothing it is given can end a
-// line early: text that is not of the grammar is refused (RFC 9110 §5.5, RFC 9112 §11.1). Both states
-// stick, so that a head is written line after line and asked about once.
+// Writes heads into the caller's bytes. It never writes beyond them, and nothing it is given can
+// end a line early: text that is not of the grammar is refused (RFC 9110 §5.5, RFC 9112 §11.1).
+// Both states stick, so that a head is written line after line and asked about once.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace ringtime::http {
 
 class HeadWriter {
- public:
+  public:
     enum class State : uint8_t {
         ok,
         overflow,  ///< It did not fit: begin anew with more room.
@@ -28,7 +28,8 @@ class HeadWriter {
     [[nodiscard]] size_t size() const noexcept { return size_; }
     [[nodiscard]] std::string_view text() const noexcept { return {data_, size_}; }
 
-    /// `METHOD target HTTP/1.1`, the gateway's own version (RFC 9110 §2.5). The target is `path`, and
+    /// `METHOD target HTTP/1.1`, the gateway's own version (RFC 9110 §2.5). The target is `path`,
+    /// and
     /// `?query` when query.data() is not null.
     void request_line(std::string_view method, std::string_view path,
                       std::string_view query = {}) noexcept;
@@ -37,7 +38,8 @@ class HeadWriter {
     void status_line(unsigned status, std::string_view phrase) noexcept;
 
     void field(std::string_view name, std::string_view value) noexcept;
-    /// Value from two parts, for appended lists: `name: first, second`; no comma when `first` is empty.
+    /// Value from two parts, for appended lists: `name: first, second`; no comma when `first` is
+    /// empty.
     void joined_field(std::string_view name, std::string_view first,
                       std::string_view second) noexcept;
     void number_field(std::string_view name, uint64_t value) noexcept;
@@ -55,7 +57,7 @@ class HeadWriter {
     /// The empty line.
     void end() noexcept { append("\r\n"); }
 
- private:
+  private:
     /// Room for `size` bytes, or null and overflow.
     [[nodiscard]] char* grow(size_t size) noexcept {
         if (state_ != State::ok) return nullptr;
@@ -87,8 +89,8 @@ class HeadWriter {
 
 /// Bytes of the longest line that write_chunk_line() makes.
 inline constexpr size_t chunk_line_size_max = 18;
-/// `HEX CRLF`, the line before a chunk's data; returns its size. Precondition: chunk_size > 0, which is
-/// what ends a body.
+/// `HEX CRLF`, the line before a chunk's data; returns its size. Precondition: chunk_size > 0,
+/// which is what ends a body.
 [[nodiscard]] size_t write_chunk_line(uint64_t chunk_size, char* out) noexcept;
 /// Behind a chunk's data.
 inline constexpr std::string_view chunk_end = "\r\n";

@@ -9,8 +9,7 @@ namespace {
 constexpr FieldSet kAlways = field_bit(FieldId::connection) | field_bit(FieldId::keep_alive) |
                              field_bit(FieldId::proxy_connection) | field_bit(FieldId::te) |
                              field_bit(FieldId::upgrade) | field_bit(FieldId::http2_settings);
-constexpr FieldSet kNeverNominated = field_bit(FieldId::host) |
-                                     field_bit(FieldId::content_length) |
+constexpr FieldSet kNeverNominated = field_bit(FieldId::host) | field_bit(FieldId::content_length) |
                                      field_bit(FieldId::transfer_encoding);
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) noexcept {
@@ -55,9 +54,9 @@ HopByHop hop_by_hop_fields(const FieldTable& fields) noexcept {
 
 bool is_forwardable_trailer(FieldId id, std::string_view name) noexcept {
     if (id != FieldId::other || is_alias_of_protected_field(name)) return false;
-    for (std::string_view family : {"content-", "x-forwarded-", "x-ringtime-", "x-auth", "proxy-",
-                                    "authentication-", "if-", "sec-", "access-control-",
-                                    "max-forwards", "pragma", "set-cookie", "cookie"}) {
+    for (std::string_view family :
+         {"content-", "x-forwarded-", "x-ringtime-", "x-auth", "proxy-", "authentication-", "if-",
+          "sec-", "access-control-", "max-forwards", "pragma", "set-cookie", "cookie"}) {
         if (starts_with_ignoring_case(name, family)) return false;
     }
     return true;

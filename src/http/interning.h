@@ -9,7 +9,8 @@
 
 namespace ringtime::http::interning {
 
-static_assert(std::endian::native == std::endian::little, "word-wise comparison reads bytes low first");
+static_assert(std::endian::native == std::endian::little,
+              "word-wise comparison reads bytes low first");
 
 constexpr size_t kCount = static_cast<size_t>(FieldId::count_);
 
@@ -81,8 +82,9 @@ inline constexpr std::array<std::string_view, kCount> kNames = {
 constexpr size_t kNameSizeMin = 2;
 constexpr size_t kNameSizeMax = 22;
 
-/// Length, first and last letter tell all known names apart; the factor was searched for so that the
-/// upper byte of the product does as well. A collision after adding a name fails the build below.
+/// Length, first and last letter tell all known names apart; the factor was searched for so that
+/// the upper byte of the product does as well. A collision after adding a name fails the build
+/// below.
 constexpr uint8_t slot_of(size_t size, char first, char last) noexcept {
     uint32_t key = static_cast<uint32_t>(size) | (static_cast<uint8_t>(first) | 0x20U) << 8 |
                    (static_cast<uint8_t>(last) | 0x20U) << 16;
@@ -125,7 +127,8 @@ inline Word load(const char* from) noexcept {
 }
 
 /// Whether `text` spells `lower`, whose letters are lower-case, in any capitalisation. Only letters
-/// have bit 0x40 in known names (the rest are digits and `-`), so exactly they get their case folded.
+/// have bit 0x40 in known names (the rest are digits and `-`), so exactly they get their case
+/// folded.
 template <typename Word>
 inline bool same(const char* text, const char* lower) noexcept {
     constexpr Word kLetters = static_cast<Word>(0x4040404040404040ULL);

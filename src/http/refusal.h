@@ -102,8 +102,9 @@ struct RefusalInfo {
 
 /// The rule behind an error made by refuse().
 [[nodiscard]] constexpr Refusal refusal_of(const Error& error) noexcept {
-    return error.detail < static_cast<uint32_t>(Refusal::count_) ? static_cast<Refusal>(error.detail)
-                                                                 : Refusal::none;
+    return error.detail < static_cast<uint32_t>(Refusal::count_)
+               ? static_cast<Refusal>(error.detail)
+               : Refusal::none;
 }
 
 }  // namespace ringtime::http

@@ -15,8 +15,9 @@ namespace {
 TargetScan portable_target(const char* data, size_t from, size_t size) {
     size_t end = words::find(data, from, size, words::not_target,
                              [](char c) { return !is_class(c, kTargetChar); });
-    size_t query = words::find(data, from, end, [](uint64_t w) { return words::equal(w, '?'); },
-                               [](char c) { return c == '?'; });
+    size_t query = words::find(
+        data, from, end, [](uint64_t w) { return words::equal(w, '?'); },
+        [](char c) { return c == '?'; });
     return {end, query};
 }
 
@@ -34,8 +35,8 @@ bool portable_path_is_plain(const char* data, size_t size) {
 
 #define RINGTIME_AVX2 __attribute__((target("avx2")))
 
-/// Which bit stands for a high nibble in the tables below. Rows 0 and 1, the controls, are in no table
-/// and mark themselves with the sign bit; row 7 takes the bit that is free for that.
+/// Which bit stands for a high nibble in the tables below. Rows 0 and 1, the controls, are in no
+/// table and mark themselves with the sign bit; row 7 takes the bit that is free for that.
 constexpr uint8_t row_bit(unsigned row) {
     if (row < 2) return 0x80;
     if (row == 7) return 1;
@@ -120,8 +121,8 @@ Masks classify_bytes(const char* data, size_t size) {
     return masks;
 }
 
-/// The last block, of `used` < 64 bytes: from loads that end with the text and begin before the block,
-/// or overlap.
+/// The last block, of `used` < 64 bytes: from loads that end with the text and begin before the
+/// block, or overlap.
 RINGTIME_AVX2 Masks classify_tail(const char* data, size_t size, size_t used) {
     Masks masks{};
     if (size >= 64) {

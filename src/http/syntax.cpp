@@ -73,7 +73,8 @@ bool valid_ipv6(std::string_view text) noexcept {
 
 bool valid_reg_name(std::string_view host) noexcept {
     for (size_t i = 0; i < host.size(); ++i) {
-        if (is_class(host[i], kHostChar)) [[likely]] continue;
+        if (is_class(host[i], kHostChar)) [[likely]]
+            continue;
         if (host[i] != '%' || host.size() - i < 3) return false;
         unsigned high = hex_value(host[i + 1]);
         unsigned low = hex_value(host[i + 2]);
@@ -179,8 +180,9 @@ unsigned quality_of(std::string_view list, std::string_view wanted) noexcept {
     for (std::string_view element; elements.next(element);) {
         size_t semicolon = element.find(';');
         std::string_view name = trim(element.substr(0, semicolon));
-        std::string_view parameters =
-            semicolon == std::string_view::npos ? std::string_view{} : element.substr(semicolon + 1);
+        std::string_view parameters = semicolon == std::string_view::npos
+                                          ? std::string_view{}
+                                          : element.substr(semicolon + 1);
         if (equal_ignoring_case(name, wanted)) return weight_of(parameters);
         if (name == "*") any = weight_of(parameters);
     }

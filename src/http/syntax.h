@@ -1,6 +1,6 @@
 #pragma once
-// The small grammars of RFC 9110, 9112 and 3986 as predicates over text. Pure, no allocation; each is
-// linear in its input.
+// The small grammars of RFC 9110, 9112 and 3986 as predicates over text. Pure, no allocation; each
+// is linear in its input.
 
 #include <array>
 #include <cstdint>
@@ -76,28 +76,30 @@ struct Authority {
     std::string_view port;  ///< Digits; data() is null when there is no colon.
 };
 /// Whether `text` is an authority this gateway accepts: RFC 9112 §3.2, no userinfo, host not empty,
-/// port at most 65535. An empty port is in the grammar (RFC 3986 §3.2.3) and yields an empty `port`.
+/// port at most 65535. An empty port is in the grammar (RFC 3986 §3.2.3) and yields an empty
+/// `port`.
 [[nodiscard]] bool parse_authority(std::string_view text, Authority& out) noexcept;
 [[nodiscard]] bool valid_host(std::string_view text) noexcept;
 
-/// 1*DIGIT below 2^63. False leaves `out` alone; `overflow` tells a number too large from no number.
+/// 1*DIGIT below 2^63. False leaves `out` alone; `overflow` tells a number too large from no
+/// number.
 enum class LengthText : uint8_t { valid, invalid, overflow };
 [[nodiscard]] LengthText parse_content_length(std::string_view text, uint64_t& out) noexcept;
 
-/// Iterates a comma separated list (RFC 9110 §5.6.1): trimmed elements, empty ones left out. For lists of
-/// tokens: every comma separates, so that an open quote cannot hide a `close` behind it.
+/// Iterates a comma separated list (RFC 9110 §5.6.1): trimmed elements, empty ones left out. For
+/// lists of tokens: every comma separates, so that an open quote cannot hide a `close` behind it.
 class ListElements {
- public:
+  public:
     explicit ListElements(std::string_view list) noexcept : rest_(list) {}
     /// False at the end.
     [[nodiscard]] bool next(std::string_view& element) noexcept;
 
- private:
+  private:
     std::string_view rest_;
 };
 
-/// Weight of `wanted` (lower-case) in an Accept-Encoding-like list, in thousandths: RFC 9110 §12.4.2.
-/// An exact name wins over `*`; absent from the list: 0; an unreadable weight counts as 0.
+/// Weight of `wanted` (lower-case) in an Accept-Encoding-like list, in thousandths: RFC 9110
+/// §12.4.2. An exact name wins over `*`; absent from the list: 0; an unreadable weight counts as 0.
 [[nodiscard]] unsigned quality_of(std::string_view list, std::string_view wanted) noexcept;
 
 /// What is taken over from a trusted peer as a request id: 8 to 128 of [A-Za-z0-9._~+/=@:-].

@@ -16,7 +16,7 @@ bool must_escape(char c) noexcept { return !is_class(c, kPathRawChar) && c != '%
 
 /// Text that grows in the caller's storage, which was measured for the worst case.
 class Output {
- public:
+  public:
     explicit Output(char* data) noexcept : data_(data) {}
     void push(char c) noexcept { data_[size_++] = c; }
     void push_escaped(char c) noexcept {
@@ -31,7 +31,7 @@ class Output {
     [[nodiscard]] size_t size() const noexcept { return size_; }
     [[nodiscard]] std::string_view text() const noexcept { return {data_, size_}; }
 
- private:
+  private:
     char* data_;
     size_t size_ = 0;
 };
@@ -69,8 +69,8 @@ Refusal write_segment(std::string_view segment, Output& canonical, Output& forwa
     return Refusal::none;
 }
 
-/// remove_dot_segments of RFC 3986 §5.2.4, on both forms at once: whether a segment is one of dots is
-/// seen in the canonical form, where `%2e` is a dot. Leaving the root is an error, not the root.
+/// remove_dot_segments of RFC 3986 §5.2.4, on both forms at once: whether a segment is one of dots
+/// is seen in the canonical form, where `%2e` is a dot. Leaving the root is an error, not the root.
 Refusal resolve(std::string_view path, Output& canonical, Output& forwarded,
                 bool& had_dots) noexcept {
     for (size_t at = 0; at < path.size();) {
@@ -106,7 +106,7 @@ Refusal resolve(std::string_view path, Output& canonical, Output& forwarded,
 
 /// The start of one segment as a sloppy reader sees it: enough to recognise dots, plain or escaped.
 class DotWatch {
- public:
+  public:
     void begin() noexcept {
         size_ = 0;
         overflow_ = false;
@@ -138,15 +138,16 @@ class DotWatch {
         return dots == 1 || dots == 2;
     }
 
- private:
+  private:
     char text_[6];  ///< `%2e%2e`
     size_t size_ = 0;
     bool overflow_ = false;
     bool parameters_ = false;
 };
 
-/// Whether decoding once more, taking `\` for `/` or dropping `;parameters`, or all of these, reveals
-/// a dot segment. More separators only make more segments, so the sloppiest reader sees them all.
+/// Whether decoding once more, taking `\` for `/` or dropping `;parameters`, or all of these,
+/// reveals a dot segment. More separators only make more segments, so the sloppiest reader sees
+/// them all.
 bool reveals_dots(std::string_view canonical) noexcept {
     DotWatch watch;
     for (size_t i = 0; i < canonical.size(); ++i) {
@@ -223,8 +224,8 @@ std::string_view strip_base_forwarded(std::string_view forwarded, size_t base_si
         ASSERT(at < forwarded.size());
         bool escape = forwarded[at] == '%' && forwarded.size() - at >= 3;
         if (escape) {
-            auto decoded = static_cast<char>(hex_value(forwarded[at + 1]) << 4 |
-                                             hex_value(forwarded[at + 2]));
+            auto decoded =
+                static_cast<char>(hex_value(forwarded[at + 1]) << 4 | hex_value(forwarded[at + 2]));
             // Only these are one byte in the canonical form.
             if (is_class(decoded, kUnreservedChar)) at += 2;
         }

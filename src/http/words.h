@@ -1,7 +1,7 @@
 #pragma once
-// Eight bytes at a time in a plain register: searches for the machine without vectors. Unless it says
-// otherwise a test yields 0x80 in exactly the bytes that match (no carries between bytes), so the lowest
-// set bit is the first match.
+// Eight bytes at a time in a plain register: searches for the machine without vectors. Unless it
+// says otherwise a test yields 0x80 in exactly the bytes that match (no carries between bytes), so
+// the lowest set bit is the first match.
 
 #include <bit>
 #include <cstddef>
@@ -28,8 +28,8 @@ constexpr uint64_t kHigh = 0x80 * kOnes;
     return ~(((difference & kLow7) + kLow7) | difference) & kHigh;
 }
 
-/// CTL and DEL, quickly: misses none, and no byte before the first that is marked is one of them; but
-/// a marked byte may be another, and is looked at again.
+/// CTL and DEL, quickly: misses none, and no byte before the first that is marked is one of them;
+/// but a marked byte may be another, and is looked at again.
 [[nodiscard]] constexpr uint64_t maybe_control(uint64_t word) noexcept {
     return ((word - 0x20 * kOnes) | (word + kOnes)) & ~word & kHigh;
 }
@@ -40,8 +40,8 @@ constexpr uint64_t kHigh = 0x80 * kOnes;
     return ((~(low + 0x5f * kOnes) | (low + kOnes) | word) & kHigh) | equal(word, '#');
 }
 
-/// First position in [from, size) where a byte matches, else `size`. `in_word` and `in_byte` are the
-/// same test.
+/// First position in [from, size) where a byte matches, else `size`. `in_word` and `in_byte` are
+/// the same test.
 template <typename InWord, typename InByte>
 [[nodiscard]] inline size_t find(const char* data, size_t from, size_t size, InWord in_word,
                                  InByte in_byte) noexcept {

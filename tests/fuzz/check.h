@@ -1,7 +1,7 @@
 #pragma once
-// What the fuzz targets share. A target states invariants and never expectations about one input: two
-// code paths agree, cuts do not matter, what was understood can be written and understood again, and an
-// independent reading of the grammar agrees.
+// What the fuzz targets share. A target states invariants and never expectations about one input:
+// two code paths agree, cuts do not matter, what was understood can be written and understood
+// again, and an independent reading of the grammar agrees.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,12 +12,12 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
-#define CHECK(fact)                                                                  \
-    do {                                                                             \
-        if (!(fact)) {                                                               \
-            std::fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #fact);  \
-            std::abort();                                                            \
-        }                                                                            \
+#define CHECK(fact)                                                                 \
+    do {                                                                            \
+        if (!(fact)) {                                                              \
+            std::fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #fact); \
+            std::abort();                                                           \
+        }                                                                           \
     } while (false)
 
 namespace fuzz {
@@ -41,7 +41,7 @@ inline bool ask_reference([[maybe_unused]] uint64_t choice) {
 
 /// A copy of exactly the text's size, so that a sanitizer sees a byte read beyond it.
 class Exact {
- public:
+  public:
     explicit Exact(std::string_view text)
         : data_(static_cast<char*>(std::malloc(text.size() ? text.size() : 1))),
           size_(text.size()) {
@@ -54,7 +54,7 @@ class Exact {
     size_t size() const { return size_; }
     std::string_view text() const { return {data_, size_}; }
 
- private:
+  private:
     char* data_;
     size_t size_;
 };

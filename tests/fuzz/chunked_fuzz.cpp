@@ -1,4 +1,5 @@
-// Chunked bodies: any cuts give the same data, end and error; what was decoded can be encoded again.
+// Chunked bodies: any cuts give the same data, end and error; what was decoded can be encoded
+// again.
 
 #include <string>
 

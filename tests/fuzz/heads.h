@@ -57,8 +57,8 @@ inline void write_fields(HeadWriter& writer, const FieldTable& fields) {
     CHECK(writer.ok());
 }
 
-/// The text in one piece on the portable path, then on the other one, then in two pieces and, when it
-/// is short, byte by byte. All outcomes are equal; the first is left in `outcome` and `head`.
+/// The text in one piece on the portable path, then on the other one, then in two pieces and, when
+/// it is short, byte by byte. All outcomes are equal; the first is left in `outcome` and `head`.
 template <typename Head, typename Make>
 void parse_every_way(std::string_view text, uint64_t choice, Make make, ParseOutcome& outcome,
                      Head& head) {

@@ -15,7 +15,8 @@ inline void check_written_request(const RequestHead& head) {
     write_fields(writer, head.fields);
     RequestParser parser;
     ParseOutcome outcome = parser.parse(writer.text().data(), writer.size(), again);
-    // Lines are rewritten with one blank before the value: a head close to the limit may outgrow it.
+    // Lines are rewritten with one blank before the value: a head close to the limit may outgrow
+    // it.
     if (outcome.failed() && refusal_of(outcome.error) == Refusal::head_too_large) return;
     // A request of 1.0 may lack what 1.1 demands.
     if (outcome.failed() && head.version == Version::http_1_0) return;
@@ -64,8 +65,8 @@ inline void check_request(std::string_view text) {
     static RequestHead head;
     uint64_t choice = hash(text);
     ParseOutcome outcome;
-    parse_every_way(text, choice, [](const ScanPath& path) { return RequestParser({}, path); },
-                    outcome, head);
+    parse_every_way(
+        text, choice, [](const ScanPath& path) { return RequestParser({}, path); }, outcome, head);
     if (outcome.complete()) {
         CHECK(outcome.head_size <= text.size());
         check_fields(head.fields);

@@ -27,8 +27,8 @@ void check_framing(const ResponseHead& head) {
             CHECK(describe(framing.error().reason).status == 502);
             continue;
         }
-        bool bodyless = method == Method::head || head.status < 200 || head.status == 204 ||
-                        head.status == 304;
+        bool bodyless =
+            method == Method::head || head.status < 200 || head.status == 204 || head.status == 304;
         CHECK(bodyless == (framing->kind == BodyKind::none));
         CHECK(framing->kind != BodyKind::until_close || !framing->keep_alive);
         CHECK(head.version == Version::http_1_1 || !framing->keep_alive);
@@ -46,9 +46,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::string_view text = input.text();
     uint64_t choice = hash(text);
     ParseOutcome outcome;
-    parse_every_way(text, choice,
-                    [](const ScanPath& path) { return ResponseParser(Source::upstream, {}, path); },
-                    outcome, head);
+    parse_every_way(
+        text, choice,
+        [](const ScanPath& path) { return ResponseParser(Source::upstream, {}, path); }, outcome,
+        head);
     if (outcome.complete()) {
         check_fields(head.fields);
         check_framing(head);

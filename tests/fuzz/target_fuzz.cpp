@@ -1,4 +1,5 @@
-// Request targets and hosts: the input, cut at its first NUL, is the target and the Host of a request.
+// Request targets and hosts: the input, cut at its first NUL, is the target and the Host of a
+// request.
 
 #include "requests.h"
 

@@ -1,6 +1,6 @@
 // Runs a fuzz target over its corpus without a fuzzer: replay FILE-OR-FOLDER... Each input is also
-// tried in a few mutated forms from a fixed seed, so that the invariants are exercised around the corpus
-// in every ordinary test run.
+// tried in a few mutated forms from a fixed seed, so that the invariants are exercised around the
+// corpus in every ordinary test run.
 
 #include <algorithm>
 #include <cstdio>
@@ -14,10 +14,10 @@
 
 namespace {
 
-constexpr int kMutationsPerInput = 64;
+constexpr int kMutationsPerInput = 32;
 
 class Random {
- public:
+  public:
     explicit Random(uint64_t seed) : state_(seed | 1) {}
     size_t below(size_t bound) {
         state_ ^= state_ << 13;
@@ -26,7 +26,7 @@ class Random {
         return static_cast<size_t>((state_ >> 11) % bound);
     }
 
- private:
+  private:
     uint64_t state_;
 };
 
@@ -39,11 +39,21 @@ void mutate(std::string& text, Random& random) {
     static const std::string kBytes = "\r\n\0\t :;,%./\\?#_-0aF\x7f\xff\"="s;
     size_t at = text.empty() ? 0 : random.below(text.size());
     switch (random.below(5)) {
-        case 0: text.insert(at, 1, kBytes[random.below(kBytes.size())]); break;
-        case 1: if (!text.empty()) text.erase(at, 1 + random.below(4)); break;
-        case 2: if (!text.empty()) text[at] = kBytes[random.below(kBytes.size())]; break;
-        case 3: if (!text.empty()) text[at] = static_cast<char>(random.below(256)); break;
-        default: text.insert(at, text.substr(at, 1 + random.below(16))); break;
+        case 0:
+            text.insert(at, 1, kBytes[random.below(kBytes.size())]);
+            break;
+        case 1:
+            if (!text.empty()) text.erase(at, 1 + random.below(4));
+            break;
+        case 2:
+            if (!text.empty()) text[at] = kBytes[random.below(kBytes.size())];
+            break;
+        case 3:
+            if (!text.empty()) text[at] = static_cast<char>(random.below(256));
+            break;
+        default:
+            text.insert(at, text.substr(at, 1 + random.below(16)));
+            break;
     }
 }
 

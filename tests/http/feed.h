@@ -1,7 +1,7 @@
 #pragma once
 // Feeds one text to a parser in every way it may arrive: whole, byte by byte, and split at every
-// position, on both scan paths, always from memory that ends with the text, so that a sanitizer sees
-// any byte read beyond it.
+// position, on both scan paths, always from memory that ends with the text, so that a sanitizer
+// sees any byte read beyond it.
 
 #include <gtest/gtest.h>
 
@@ -23,14 +23,14 @@ inline std::vector<const ScanPath*> scan_paths() {
 
 /// A copy of exactly the text's size.
 class Exact {
- public:
+  public:
     explicit Exact(std::string_view text) : data_(new char[text.size()]), size_(text.size()) {
         std::memcpy(data_.get(), text.data(), text.size());
     }
     const char* data() const { return data_.get(); }
     size_t size() const { return size_; }
 
- private:
+  private:
     std::unique_ptr<char[]> data_;
     size_t size_;
 };
@@ -39,9 +39,8 @@ class Exact {
 inline std::string show_fields(const FieldTable& fields) {
     std::string text;
     for (unsigned i = 0; i < fields.size(); ++i) {
-        text += std::string(fields.name(fields[i])) + "=[" +
-                std::string(fields.value(fields[i])) + "]" +
-                std::to_string(static_cast<int>(fields[i].id)) + "\n";
+        text += std::string(fields.name(fields[i])) + "=[" + std::string(fields.value(fields[i])) +
+                "]" + std::to_string(static_cast<int>(fields[i].id)) + "\n";
     }
     return text;
 }
@@ -63,11 +62,13 @@ inline std::string show(const ResponseHead& head) {
 template <typename Head>
 std::string show_outcome(const ParseOutcome& outcome, const Head& head) {
     switch (outcome.state) {
-        case ParseOutcome::State::need_more: return "need more";
+        case ParseOutcome::State::need_more:
+            return "need more";
         case ParseOutcome::State::failed:
             return std::string(describe(refusal_of(outcome.error)).name) + " " +
                    std::to_string(describe(outcome.error.reason).status);
-        case ParseOutcome::State::complete: break;
+        case ParseOutcome::State::complete:
+            break;
     }
     return std::to_string(outcome.head_size) + " " + show(head);
 }

@@ -1,7 +1,7 @@
 #pragma once
-// The grammar of RFC 9112 and 9110 once more, in the simplest style: whole messages, strings, one rule
-// after the other, nothing shared with the parser it judges. It says what a head means or that it is
-// refused; it does not say why, nor does it know unfinished heads.
+// The grammar of RFC 9112 and 9110 once more, in the simplest style: whole messages, strings, one
+// rule after the other, nothing shared with the parser it judges. It says what a head means or that
+// it is refused; it does not say why, nor does it know unfinished heads.
 
 #include <algorithm>
 #include <optional>
@@ -132,8 +132,8 @@ inline bool is_alias(const std::string& name) {
     if (dashed.rfind("x-forwarded-", 0) == 0 || dashed.rfind("x-ringtime-", 0) == 0) return true;
     for (const char* known :
          {"host", "connection", "content-length", "transfer-encoding", "expect", "upgrade", "te",
-          "trailer", "keep-alive", "proxy-connection", "http2-settings", "forwarded", "via", "x-base",
-          "x-identity", "x-not-found", "x-real-ip", "x-request-id", "x-vhost-tenant"}) {
+          "trailer", "keep-alive", "proxy-connection", "http2-settings", "forwarded", "via",
+          "x-base", "x-identity", "x-not-found", "x-real-ip", "x-request-id", "x-vhost-tenant"}) {
         if (dashed == known) return true;
     }
     return false;
@@ -286,7 +286,8 @@ inline std::optional<Body> chunked(const std::string& text) {
                 for (++i;; ++i) {
                     if (i >= line.size() || !is_value_char(line[i])) return {};
                     if (line[i] == '"') break;
-                    if (line[i] == '\\' && (++i >= line.size() || !is_value_char(line[i]))) return {};
+                    if (line[i] == '\\' && (++i >= line.size() || !is_value_char(line[i])))
+                        return {};
                 }
                 ++i;
             } else if (!token()) {

@@ -127,7 +127,7 @@ TEST(CanonicalPath, agrees_with_the_reference_on_all_short_paths) {
     std::string path;
     unsigned refused = 0;
     unsigned accepted = 0;
-    for (unsigned number = 0; number < 1'000'000; number += 7) {
+    for (unsigned number = 0; number < 1'000'000; number += 23) {
         path = "/";
         for (unsigned rest = number; rest != 0; rest /= 10) path += pieces[rest % 10];
         char storage[256];
@@ -139,8 +139,8 @@ TEST(CanonicalPath, agrees_with_the_reference_on_all_short_paths) {
         ASSERT_EQ(result->canonical, expected->first) << path;
         ASSERT_EQ(result->forwarded, expected->second) << path;
     }
-    EXPECT_GT(refused, 5'000u);
-    EXPECT_GT(accepted, 5'000u);
+    EXPECT_GT(refused, 2'000u);
+    EXPECT_GT(accepted, 2'000u);
 }
 
 TEST(CanonicalPath, asks_for_enough_storage_and_never_takes_more) {
