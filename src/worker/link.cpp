@@ -43,7 +43,7 @@ uint32_t Link::take_slot() noexcept {
     }
     Slot& slot = slots_[index];
     slot.open = true;
-    slot.aborted = false;
+    slot.aborted = slot.recalled = false;
     slot.unfreed = slot.lent = 0;
     slot.first_slab = slot.last_slab = RTW_NO_SLAB;
     if (open_slots_++ == 0) pool_.link_became_active(*this);
@@ -58,6 +58,7 @@ void Link::end_slot(uint32_t index) noexcept {
         give_slab(slab);
         slab = following;
     }
+    if (slot.recalled && --recalled_ == 0) rtw_store(&region_.to_worker()->recalling, 0);
     slot.open = false;
     slot.answer = nullptr;
     slot.first_slab = RTW_NO_SLAB;

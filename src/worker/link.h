@@ -33,6 +33,7 @@ struct Slot {
     uint16_t next_free = 0;
     bool open = false;
     bool aborted = false;
+    bool recalled = false;
 };
 
 class Link final : public PieceOwner, public loop::Flushable {

@@ -103,9 +103,6 @@ void Link::take_free(uint32_t index, const rtw_desc& desc) noexcept {
 
 void Link::take_abort(uint32_t index, const rtw_desc& desc) noexcept {
     Slot& slot = slots_[index];
-    if (slot.aborted && recalled_ > 0 && (desc.flags & RTW_UNTOUCHED)) {
-        if (--recalled_ == 0) rtw_store(&region_.to_worker()->recalling, 0);
-    }
     if (WorkerAnswer* answer = slot.answer) {
         slot.answer = nullptr;
         if (desc.flags & RTW_UNTOUCHED) {
@@ -185,7 +182,7 @@ void Link::recall() noexcept {
         bool ours = slot.open && !begun(slot) && static_cast<int32_t>(slot.sequence - first) >= 0;
         if (!ours) continue;
         ++recalled_;
-        slot.aborted = true;
+        slot.aborted = slot.recalled = true;
         WorkerAnswer* answer = slot.answer;
         slot.answer = nullptr;
         if (answer) answer->recalled();
