@@ -34,8 +34,8 @@ void FixedHead::make(Kind kind) {
         Reason reason;
     };
     constexpr Row rows[kinds_count] = {
-        {400, Reason::bad_request},        {404, Reason::not_found}, {405, Reason::method_not_allowed},
-        {204, Reason::none},               {412, Reason::none},      {414, Reason::uri_too_long},
+        {400, Reason::bad_request}, {404, Reason::not_found}, {405, Reason::method_not_allowed},
+        {204, Reason::none},        {412, Reason::none},      {414, Reason::uri_too_long},
     };
     const Row& row = rows[static_cast<size_t>(kind)];
     reason = row.reason;
@@ -91,8 +91,8 @@ void FileAnswer::begin(const Site& site) noexcept {
     }
 }
 
-/// Whether the entrypoint stands in for a missing path: a page is asked for, or what it could be is not
-/// known. A missing script must not become a page that the browser then fails to parse.
+/// Whether the entrypoint stands in for a missing path: a page is asked for, or what it could be is
+/// not known. A missing script must not become a page that the browser then fails to parse.
 bool FileAnswer::may_be_page() const noexcept {
     std::string_view type = media_type(extension_of(request_->path));
     return type.empty() || is_html(type) || wants_html(*request_->fields);
@@ -234,8 +234,8 @@ void FileAnswer::refuse_ranges(const Content& content) noexcept {
     head_with(made->head, 0);
 }
 
-// To the same path with its slash, below the mount. Absolute in path, so that no base element of a page
-// and no doubled slash can lead it to another host.
+// To the same path with its slash, below the mount. Absolute in path, so that no base element of a
+// page and no doubled slash can lead it to another host.
 void FileAnswer::redirect(const Site& site) noexcept {
     std::string_view base = site.options().base;
     if (base.ends_with('/')) base.remove_suffix(1);

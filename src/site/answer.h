@@ -1,8 +1,8 @@
 #pragma once
 // The answer of a site to one request. Waits for lookups, then decides everything once: coding,
 // conditions, ranges, head. Bytes in memory go out as they lie there; files that are streamed come
-// through two buffers of 128 KiB, one being sent while the next is read. A streamed file that changes
-// on disk fails the answer: two versions are never mixed.
+// through two buffers of 128 KiB, one being sent while the next is read. A streamed file that
+// changes on disk fails the answer: two versions are never mixed.
 
 #include <cstdint>
 #include <string>
@@ -38,8 +38,8 @@ struct FixedHead {
     Reason reason = Reason::none;
 };
 
-/// A head made for one answer, and the heads of its parts. Outlives the answer while pieces of it are
-/// on their way.
+/// A head made for one answer, and the heads of its parts. Outlives the answer while pieces of it
+/// are on their way.
 struct MadeHead final : PieceOwner {
     http::ResponseHead head;
     std::string text;
@@ -55,8 +55,8 @@ struct MadeHead final : PieceOwner {
     void release_piece(uint64_t) noexcept override { release(); }
 };
 
-/// One read of a streamed file: being filled, being sent, or both over. Outlives its reader while the
-/// kernel writes into it or pieces of it are on their way.
+/// One read of a streamed file: being filled, being sent, or both over. Outlives its reader while
+/// the kernel writes into it or pieces of it are on their way.
 class StreamBuffer final : public PieceOwner {
  public:
     StreamBuffer(SiteCache& cache, FileAnswer& reader, Content& content) noexcept;
@@ -161,7 +161,8 @@ class FileAnswer final : public http::Answer, public http::BodySource, public Li
     MadeHead* made_ = nullptr;
     uint64_t length_ = 0;
 
-    // The body: a text, then the range [at_, end_) of the content; with several ranges again and again.
+    // The body: a text, then the range [at_, end_) of the content; with several ranges again and
+    // again.
     std::string_view text_;
     unsigned step_ = 0;
     uint64_t at_ = 0;

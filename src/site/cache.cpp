@@ -174,7 +174,8 @@ Entry* SiteCache::create(const Site& site, std::string_view path, uint64_t hash)
 Root* SiteCache::root_of(const Site& site) noexcept {
     for (RootNode* node = roots_.front(); node; node = roots_.next(*node)) {
         auto* root = static_cast<Root*>(node);
-        if (root->site.hash() == site.hash() && root->site.identity() == site.identity()) return root;
+        if (root->site.hash() == site.hash() && root->site.identity() == site.identity())
+            return root;
     }
     auto* root = new Root(*this, site);
     roots_.push_back(*root);

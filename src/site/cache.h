@@ -1,9 +1,9 @@
 #pragma once
 // What one core knows of its sites' files: which paths exist, what small files hold, descriptors of
-// large ones. Bounded in bytes, entries and descriptors, the least recently used goes first. Anything
-// known is looked up again by path, through the ring, before it is a second old; while an entry is in
-// use that happens ahead of time, so that no request waits for it. A hit is one hash lookup: no system
-// call, no allocation. Lives on its core's thread.
+// large ones. Bounded in bytes, entries and descriptors, the least recently used goes first.
+// Anything known is looked up again by path, through the ring, before it is a second old; while an
+// entry is in use that happens ahead of time, so that no request waits for it. A hit is one hash
+// lookup: no system call, no allocation. Lives on its core's thread.
 
 #include <cstdint>
 #include <vector>
@@ -119,11 +119,13 @@ class SiteCache {
     explicit SiteCache(loop::Reactor& reactor, const CacheOptions& options = {});
     SiteCache(const SiteCache&) = delete;
     SiteCache& operator=(const SiteCache&) = delete;
-    /// Turns the reactor until nothing is in flight. Precondition: every answer and piece is released.
+    /// Turns the reactor until nothing is in flight. Precondition: every answer and piece is
+    /// released.
     ~SiteCache();
 
-    /// Begins an answer, which is often headed at once. `request` is borrowed, see there; `waker` is woken when a waiting answer could go
-    /// on. Null when limits::answers_max are in progress (503).
+    /// Begins an answer, which is often headed at once. `request` is borrowed, see there; `waker`
+    /// is woken when a waiting answer could go on. Null when limits::answers_max are in progress
+    /// (503).
     [[nodiscard]] FileAnswer* serve(const Site& site, const SiteRequest& request,
                                     loop::Runnable& waker) noexcept;
 
@@ -186,8 +188,8 @@ class SiteCache {
     uint64_t boundaries_ = 0;
     Nanoseconds warned_at_ = 0;
     std::vector<Entry*> buckets_;
-    // Most recently used first. What does not exist has its own list and share, so that made-up paths
-    // never push out a file.
+    // Most recently used first. What does not exist has its own list and share, so that made-up
+    // paths never push out a file.
     List<Entry> present_;
     List<Entry> absent_;
     size_t absent_used_ = 0;

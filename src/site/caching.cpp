@@ -40,7 +40,7 @@ bool is_hex_hash(std::string_view text) noexcept {
 bool is_dense_hash(std::string_view text, bool in_assets) noexcept {
     Letters count = count_letters(text);
     bool base64 = count.upper && count.lower && count.digits;
-    // One Vite hash in four has no digit; in its own folder mixed case is enough, but not CamelCase.
+    // One Vite hash in four has no digit; in its own folder mixed case is enough.
     bool mixed = in_assets && count.upper > 1 && count.lower;
     bool base32 = count.upper && count.base32_digits &&
                   count.upper + count.base32_digits == text.size();
@@ -68,8 +68,8 @@ bool has_hashed_name(std::string_view path) noexcept {
     }
     for (size_t begin = stem.find_first_of("-."); begin != std::string_view::npos;) {
         size_t end = stem.find_first_of("-.", begin + 1);
-        if (is_hex_hash(stem.substr(begin + 1, end == std::string_view::npos ? end : end - begin - 1)))
-            return true;
+        // With no further separator this takes the rest.
+        if (is_hex_hash(stem.substr(begin + 1, end - begin - 1))) return true;
         begin = end;
     }
     return false;

@@ -15,8 +15,8 @@ struct CacheRule {
 };
 
 /// Whether a file's name carries a hash of its content, as bundlers write it: `index-BfI3k2Qz.js`,
-/// `main.8e0d62a3.chunk.css`, `chunk-5LDMYUUN.js`. Says no when in doubt: a wrong yes pins an old file
-/// in browsers for a year.
+/// `main.8e0d62a3.chunk.css`, `chunk-5LDMYUUN.js`. Says no when in doubt: a wrong yes pins an old
+/// file in browsers for a year.
 [[nodiscard]] bool has_hashed_name(std::string_view path) noexcept;
 
 [[nodiscard]] bool glob_matches(std::string_view glob, std::string_view path);

@@ -17,8 +17,9 @@ namespace {
 
 using http::FieldId;
 
-/// Strong: equal tags mean equal bytes. What is in memory is known by its bytes, on every machine and
-/// however often it was deployed; what is streamed by its size and the nanosecond it was written in.
+/// Strong: equal tags mean equal bytes. What is in memory is known by its bytes, on every machine
+/// and however often it was deployed; what is streamed by its size and the nanosecond it was
+/// written in.
 std::string tag_of(Coding coding, uint64_t size, uint64_t version) {
     constexpr std::string_view marks[codings_count] = {"", "-b", "-z", "-g"};
     return fmt::format("\"{:x}-{:x}{}\"", size, version, marks[static_cast<unsigned>(coding)]);

@@ -1,7 +1,7 @@
 #pragma once
-// One version of one file in one coding: its bytes in memory, or a descriptor to stream it from, and
-// the heads that go with it. Immutable; lives until its cache entry, every answer and every piece of it
-// are gone, so that a change on disk never reaches a running answer. One core's.
+// One version of one file in one coding: its bytes in memory, or a descriptor to stream it from,
+// and the heads that go with it. Immutable; lives until its cache entry, every answer and every
+// piece of it are gone, so that a change on disk never reaches a running answer. One core's.
 
 #include <cstdint>
 #include <string>
@@ -29,8 +29,8 @@ struct FileFacts {
     int64_t changed_ns = 0;
 
     friend bool operator==(const FileFacts&, const FileFacts&) = default;
-    /// Whether the bytes can be trusted to be the same. Not the change time: the rename that replaces
-    /// a file touches it and leaves the bytes alone.
+    /// Whether the bytes can be trusted to be the same. Not the change time: the rename that
+    /// replaces a file touches it and leaves the bytes alone.
     [[nodiscard]] bool same_bytes(const FileFacts& other) const noexcept {
         return size == other.size && modified_s == other.modified_s &&
                modified_ns == other.modified_ns;
@@ -40,9 +40,9 @@ struct FileFacts {
 /// fstat of an open descriptor: no path, no wait. False when the kernel refuses.
 [[nodiscard]] bool read_facts(int fd, FileFacts& out) noexcept;
 
-/// Makes a head that is sent many times: its text holds whole lines in the form of the wire, which a
-/// writer copies as they are (http::HeadBuilder's fields are checked and joined every time). The text
-/// grows and may move until done().
+/// Makes a head that is sent many times: its text holds whole lines in the form of the wire, which
+/// a writer copies as they are (http::HeadBuilder's fields are checked and joined every time). The
+/// text grows and may move until done().
 class HeadMaker {
  public:
     HeadMaker(http::ResponseHead& head, uint16_t status) noexcept;
@@ -65,8 +65,8 @@ struct ContentTraits {
 
 class Content final : public PieceOwner {
  public:
-    /// In memory: `bytes` is from malloc and becomes this object's. `changed` says that they are not
-    /// what lies on disk but made from it.
+    /// In memory: `bytes` is from malloc and becomes this object's. Another `size` than the file's
+    /// says that they are not what lies on disk but made from it.
     Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits, char* bytes,
             uint64_t size);
     /// Streamed: `fd` becomes this object's.

@@ -16,8 +16,9 @@ void append_attribute(std::string& out, std::string_view text) {
     }
 }
 
-/// JSON as a script may hold it: no `</script>` and no `<!--` can arise, and the two line separators
-/// that old readers of JavaScript take for ends of lines are escaped. Both occur in strings only.
+/// JSON as a script may hold it: no `</script>` and no `<!--` can arise, and the two line
+/// separators that old readers of JavaScript take for ends of lines are escaped. Both occur in
+/// strings only.
 void append_script_json(std::string& out, std::string_view json) {
     for (size_t i = 0; i < json.size(); ++i) {
         std::string_view rest = json.substr(i);
@@ -50,8 +51,8 @@ size_t end_of_tag(std::string_view html, size_t at) noexcept {
 
 bool tag_at(std::string_view html, size_t at, std::string_view name) noexcept {
     std::string_view found = html.substr(at);
-    if (found.size() <= name.size() || !http::equal_ignoring_case(found.substr(0, name.size()), name))
-        return false;
+    if (found.size() <= name.size()) return false;
+    if (!http::equal_ignoring_case(found.substr(0, name.size()), name)) return false;
     char behind = found[name.size()];
     return behind == '>' || behind == '/' || behind == ' ' || behind == '\t' || behind == '\n' ||
            behind == '\r' || behind == '\f';

@@ -13,7 +13,8 @@ inline constexpr size_t name_bytes_max = 255;
 /// Ranges of one request; more make the Range field ignored (RFC 9110 §14.2).
 inline constexpr unsigned ranges_max = 16;
 
-/// Files up to this size are kept in memory whole; larger ones are streamed from an open descriptor.
+/// Files up to this size are kept in memory whole; larger ones are streamed from an open
+/// descriptor.
 inline constexpr uint64_t memory_file_bytes_default = 1024 * 1024;
 /// Bytes of all cached files and heads.
 inline constexpr uint64_t cache_bytes_default = 64 * 1024 * 1024;
@@ -39,12 +40,8 @@ inline constexpr size_t stream_buffers_max = 512;
 
 /// Answers of sites in progress.
 inline constexpr size_t answers_max = 16384;
-/// Heads made for one answer (ranges, redirects), 8 KiB each.
+/// Heads made for one answer (ranges, redirects), 2 KiB each and the text of their parts.
 inline constexpr size_t made_heads_max = 4096;
-/// Text of such a head: a Location, or the heads of 16 parts.
-inline constexpr size_t made_text_bytes = 7 * 1024;
-
-static_assert(ranges_max * 320 < made_text_bytes, "part heads of a multipart answer fit");
 
 }  // namespace ringtime::site::limits
 

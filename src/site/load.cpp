@@ -35,7 +35,8 @@ bool means_refused(int error) noexcept {
 }  // namespace
 
 Load::Load(SiteCache& cache, Entry& entry) noexcept : cache_(cache), entry_(entry) {
-    // Without O_NONBLOCK a FIFO in the folder would hold a helper thread until somebody writes to it.
+    // Without O_NONBLOCK a FIFO in the folder would hold a helper thread until somebody writes to
+    // it.
     how_.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     how_.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
 }
@@ -89,8 +90,8 @@ void Load::open(Probe& probe, std::string_view path, std::string_view suffix) no
     submit(probe.op);
 }
 
-/// A rename anywhere on the machine makes a beneath-lookup that climbs (`a/../b` in a link) fail with
-/// EAGAIN: it could not prove where it was. True when some open is under way once more.
+/// A rename anywhere on the machine makes a beneath-lookup that climbs (`a/../b` in a link) fail
+/// with EAGAIN: it could not prove where it was. True when some open is under way once more.
 bool Load::retry_opens() noexcept {
     for (Probe& probe : probes_) {
         if (probe.op.kind != ring::OpKind::open_at || probe.op.result != -EAGAIN) continue;
@@ -103,8 +104,8 @@ int Load::opened(Probe& probe) noexcept {
     if (probe.op.result < 0) return -probe.op.result;
     probe.fd = probe.op.result;
     if (!read_facts(probe.fd, probe.facts)) return EIO;
-    // Reads may wait again, on a helper thread: a file marked non-blocking would fail instead on file
-    // systems that cannot tell beforehand.
+    // Reads may wait again, on a helper thread: a file marked non-blocking would fail instead on
+    // file systems that cannot tell beforehand.
     if (probe.facts.kind == FileFacts::Kind::file) ::fcntl(probe.fd, F_SETFL, 0);
     return 0;
 }
@@ -181,8 +182,8 @@ ContentTraits Load::traits_of(unsigned index) const noexcept {
     return traits;
 }
 
-// Takes the codings one after another: kept from the entry when nothing changed, else read, else left
-// to be streamed.
+// Takes the codings one after another: kept from the entry when nothing changed, else read, else
+// left to be streamed.
 void Load::next_content() noexcept {
     step_ = Step::reading;
     for (; index_ < codings_count; ++index_) {
@@ -262,14 +263,15 @@ void Load::take_bytes(Probe& probe) noexcept {
     if (is_entrypoint() && !injection.empty()) {
         size_t point = injection_point({bytes_, size});
         auto* made = static_cast<char*>(std::malloc(size + injection.size()));
-        if (!made) return finish_by(ENOMEM);
+        ASSERT(made);
         std::memcpy(made, bytes_, point);
         std::memcpy(made + point, injection.data(), injection.size());
         std::memcpy(made + point + injection.size(), bytes_ + point, size - point);
         std::free(std::exchange(bytes_, made));
         size += injection.size();
     }
-    probe.content = new Content(cache_, probe.facts, traits_of(index_), std::exchange(bytes_, nullptr), size);
+    probe.content = new Content(cache_, probe.facts, traits_of(index_),
+                                std::exchange(bytes_, nullptr), size);
     close(probe);
 }
 

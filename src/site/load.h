@@ -1,7 +1,7 @@
 #pragma once
-// The lookup of one path on disk: the folder's handle, the file beneath it, its compressed siblings,
-// their bytes. Every step that could wait is an operation of the ring; descriptors are opened beneath
-// the folder's handle and can lead nowhere else. Publishes into its entry and ends.
+// The lookup of one path on disk: the folder's handle, the file beneath it, its compressed
+// siblings, their bytes. Every step that could wait is an operation of the ring; descriptors are
+// opened beneath the folder's handle and can lead nowhere else. Publishes into its entry and ends.
 
 #include <linux/openat2.h>
 

@@ -8,7 +8,8 @@ namespace ringtime::site {
 namespace {
 
 /// The highest weight any line of a field gives to `wanted`, in thousandths.
-unsigned weight_of(const http::FieldDraft& fields, http::FieldId id, std::string_view wanted) noexcept {
+unsigned weight_of(const http::FieldDraft& fields, http::FieldId id,
+                   std::string_view wanted) noexcept {
     unsigned weight = 0;
     fields.for_each([&](std::string_view, std::string_view value, http::FieldId field) {
         if (field == id) weight = std::max(weight, http::quality_of(value, wanted));
@@ -32,7 +33,8 @@ Coding choose_coding(const http::FieldDraft& fields, CodingSet available) noexce
     constexpr auto id = http::FieldId::accept_encoding;
     if (available == coding_bit(Coding::identity) || !fields.has(id)) return Coding::identity;
     Coding best = Coding::identity;
-    // Identity is acceptable unlisted, but then any listed coding goes before it; a tie is a coding's.
+    // Identity is acceptable unlisted, but then any listed coding goes before it; a tie is a
+    // coding's.
     unsigned best_weight = weight_of(fields, id, coding_name(Coding::identity));
     for (unsigned i = 1; i < codings_count; ++i) {
         auto coding = static_cast<Coding>(i);

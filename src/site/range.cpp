@@ -58,7 +58,8 @@ bool touch(const ByteRange& a, const ByteRange& b) noexcept {
     return a.first <= b.last + 1 && b.first <= a.last + 1;
 }
 
-/// Adds a range, swallowing every one it touches; the union stands where the earliest of them stood.
+/// Adds a range, swallowing every one it touches; the union stands where the earliest of them
+/// stood.
 void merge(RangeSet& set, ByteRange range) noexcept {
     unsigned at = set.count;
     bool grown = true;

@@ -28,9 +28,9 @@ struct RangeSet {
 };
 
 /// Resolves the value of a Range field for a representation of `size` bytes. Ranges that overlap or
-/// touch become one, so that no answer is longer than the file and its part heads, whatever was asked
-/// for; the others keep the order of the request (RFC 9110 §15.3.7.2). An unknown unit, a syntax error,
-/// more than limits::ranges_max ranges and any range of an empty file mean the whole.
+/// touch become one, so that no answer is longer than the file and its part heads, whatever was
+/// asked for; the others keep the order of the request (RFC 9110 §15.3.7.2). An unknown unit, a
+/// syntax error, more than limits::ranges_max ranges and any range of an empty file mean the whole.
 [[nodiscard]] RangeSet resolve_ranges(std::string_view value, uint64_t size) noexcept;
 
 }  // namespace ringtime::site

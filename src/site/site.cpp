@@ -63,8 +63,8 @@ bool Site::valid_cache_control(std::string_view value) noexcept {
 Site::Site(SiteOptions options) : options_(std::move(options)), serial_(next_serial()) {
     std::erase_if(options_.cache_rules, [](const CacheRule& rule) {
         if (valid_cache_control(rule.value)) return false;
-        log_format(LogLevel::warn, "site", "cache rule for {} left out: the value cannot stand in a head",
-                   rule.glob);
+        log_format(LogLevel::warn, "site",
+                   "cache rule for {} left out: its value cannot stand in a head", rule.glob);
         return true;
     });
     injection_ = injection_of(options_.inject_base ? std::string_view(options_.base)

@@ -1,6 +1,7 @@
 #pragma once
-// A mounted folder of files: what a manifest says about it, compiled once and then immutable. Part of a
-// snapshot and shared by all cores; what a core has open and in memory of it is its SiteCache's.
+// A mounted folder of files: what a manifest says about it, compiled once and then immutable. Part
+// of a snapshot and shared by all cores; what a core has open and in memory of it is its
+// SiteCache's.
 
 #include <cstdint>
 #include <string>
@@ -29,11 +30,12 @@ class Site {
     [[nodiscard]] const SiteOptions& options() const noexcept { return options_; }
     /// Markup for the entrypoint; empty when it is served as it lies there.
     [[nodiscard]] const std::string& injection() const noexcept { return injection_; }
-    /// Two sites of equal identity serve the same bytes: a reload that leaves one as it was keeps its
-    /// files in memory.
+    /// Two sites of equal identity serve the same bytes: a reload that leaves one as it was keeps
+    /// its files in memory.
     [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
     [[nodiscard]] uint64_t hash() const noexcept { return hash_; }
-    /// Different for every site ever made (copies share it): equal serials spare comparing identities.
+    /// Different for every site ever made (copies share it): equal serials spare comparing
+    /// identities.
     [[nodiscard]] uint64_t serial() const noexcept { return serial_; }
 
     /// Whether a rule's value may stand in a head.
@@ -47,8 +49,8 @@ class Site {
     uint64_t serial_;
 };
 
-/// What of a request a site looks at. The object is borrowed until the answer is headed or released:
-/// while one waits its owner may move the head it lies in and correct the views.
+/// What of a request a site looks at. The object is borrowed until the answer is headed or
+/// released: while one waits its owner may move the head it lies in and correct the views.
 struct SiteRequest {
     http::Method method = http::Method::get;
     std::string_view path;   ///< Canonical, still escaped, base stripped, begins with `/`.

@@ -44,7 +44,8 @@ bool list_holds(std::string_view list, std::string_view etag, Comparison compari
         if (!list.starts_with('"')) return false;
         size_t end = list.find('"', 1);
         if (end == std::string_view::npos) return false;
-        if (list.substr(0, end + 1) == etag && (!weak || comparison == Comparison::weak)) return true;
+        bool counts = !weak || comparison == Comparison::weak;
+        if (counts && list.substr(0, end + 1) == etag) return true;
         list.remove_prefix(end + 1);
     }
     return false;
@@ -75,8 +76,8 @@ bool if_range_holds(const FieldDraft& fields, const Validators& current, int64_t
     if (value.starts_with('"')) return value == current.etag;
     if (value.starts_with("W/")) return false;
     auto date = date_of(fields, FieldId::if_range, now);
-    // A date is a strong validator only when the file has rested for a second since (§8.8.2.2): within
-    // one second a file may change twice.
+    // A date is a strong validator only when the file has rested for a second since (§8.8.2.2):
+    // within one second a file may change twice.
     return date && *date == current.last_modified && current.last_modified < now - 1;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Conditional requests: whether what the client has is still right. RFC 9110 §8.8 and §13. Pure; the
-// time is handed in.
+// Conditional requests: whether what the client has is still right. RFC 9110 §8.8 and §13. Pure;
+// the time is handed in.
 
 #include <cstdint>
 #include <string_view>

@@ -1,5 +1,5 @@
-// Whatever Range arrives, the ranges lie within the file, never overlap and never exceed it. The first
-// byte of the input chooses the size.
+// Whatever Range arrives, the ranges lie within the file, never overlap and never exceed it. The
+// first byte of the input chooses the size.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Counts the allocations of the test program. In a file of its own: a compiler that sees through the
-// operator warns about every new and delete.
+// Counts the allocations of the test program. In a file of its own: a compiler that sees through
+// the operator warns about every new and delete.
 
 #include <atomic>
 #include <cstdint>

@@ -123,8 +123,8 @@ TEST(SiteRange, keeps_order_and_bounds_abuse) {
     EXPECT_EQ(resolve_ranges("bytes=-18446744073709551616", 5).items[0], (ByteRange{0, 4}));
     EXPECT_EQ(resolve_ranges("bytes=0-18446744073709551615", UINT64_MAX).items[0],
               (ByteRange{0, UINT64_MAX - 1}));
-    for (const char* text : {"", "bytes", "bytes=-", "bytes=1", "bytes=1-2;3", "bytes=+1-2", "bytes=1 -2",
-                             "bytes=1-2,x", "items=1-2", "bytes=-1-2"})
+    for (const char* text : {"", "bytes", "bytes=-", "bytes=1", "bytes=1-2;3", "bytes=+1-2",
+                             "bytes=1 -2", "bytes=1-2,x", "items=1-2", "bytes=-1-2"})
         EXPECT_EQ(resolve_ranges(text, 10).kind, RangeSet::Kind::whole) << text;
 }
 
@@ -160,13 +160,13 @@ TEST(SiteMime, knows_the_web) {
 }
 
 TEST(SiteCaching, recognises_hashes_in_names) {
-    for (const char* name : {"assets/index-BfI3k2Qz.js", "assets/index-DiwrgTda.css", "main.8e0d62a3.js",
-                             "static/js/2.8e0d62a3.chunk.js", "chunk-5LDMYUUN.js", "a-B3-_x9Qk.js",
+    for (const char* name : {"assets/index-BfI3k2Qz.js", "assets/index-DiwrgTda.css",
+                             "main.8e0d62a3.js", "static/js/2.8e0d62a3.chunk.js", "chunk-5LDMYUUN.js", "a-B3-_x9Qk.js",
                              "main.0a1b2c3d4e5f60718293.css", "main.8e0d62a3.js.map"})
         EXPECT_TRUE(has_hashed_name(name)) << name;
-    for (const char* name : {"index.html", "jquery-3.6.0.min.js", "bootstrap-20230101.js", "IMG_12345678.jpg",
-                             "photo-DSC00123.jpg", "some-Document.pdf", "service-worker.js", "favicon.ico",
-                             "deadbeef.js", "site-facade.css", "8e0d62a3", "report-2023-01.pdf",
+    for (const char* name : {"index.html", "jquery-3.6.0.min.js", "bootstrap-20230101.js",
+                             "IMG_12345678.jpg", "photo-DSC00123.jpg", "some-Document.pdf",
+                             "service-worker.js", "favicon.ico", "deadbeef.js", "site-facade.css", "8e0d62a3", "report-2023-01.pdf",
                              "a-document.js", "x.deadbeef.js", "lib-JavaScript.js"})
         EXPECT_FALSE(has_hashed_name(name)) << name;
 }
@@ -184,7 +184,8 @@ TEST(SiteCaching, matches_globs) {
         {"/?", "//", false},         {"/**/x", "/a/b/x", true},    {"", "", true},
         {"", "/", false},            {"/a*b*c", "/aXbYbZc", true}, {"/a", "/A", false},
     };
-    for (const Row& row : rows) EXPECT_EQ(glob_matches(row.glob, row.path), row.matches) << row.glob;
+    for (const Row& row : rows)
+        EXPECT_EQ(glob_matches(row.glob, row.path), row.matches) << row.glob;
     std::string stars;
     for (int i = 0; i < 100; ++i) stars += "*a";
     EXPECT_FALSE(glob_matches(stars, std::string(1000, 'a') + "b"));
