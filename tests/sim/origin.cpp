@@ -84,6 +84,9 @@ void Origin::answer(ring::SimPeer& peer, uint64_t id, std::string_view target, b
     const std::string coded = how == Framed::chunked ? in_chunks(body, 1 + id * 37 % 5000) : body;
     if (how == Framed::length) text += "content-length: " + std::to_string(body.size()) + "\r\n";
     if (how == Framed::chunked) text += "transfer-encoding: chunked\r\n";
+    // Said aloud: who closes a connection that looks reusable makes the next request fail.
+    if (how == Framed::until_close || fault == OriginFault::before_body)
+        text += "connection: close\r\n";
     text += "\r\n";
     const bool cut = fault == OriginFault::cut_by_fin || fault == OriginFault::cut_by_reset;
     if (has_body) text += cut ? coded.substr(0, coded.size() / 2) : coded;

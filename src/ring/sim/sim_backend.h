@@ -18,6 +18,7 @@ struct RingBackend {
         uint32_t done = 0;       ///< Bytes of a MSG_WAITALL transfer so far.
         bool tried = false;      ///< A receive looks at its pool before it waits, once.
         bool cancelled = false;  ///< Completes at its next turn, whatever it has done.
+        uint64_t tried_at = 0;   ///< The world's count of changes when it was last tried in vain.
     };
     struct Completion {
         Op* op;

@@ -20,7 +20,10 @@ void shutdown_socket(int fd, ShutdownSide side) noexcept {
     SimSocket* socket = world.find(fd);
     if (!socket || socket->closing) return world.violate("a shutdown of a closed descriptor");
     world.remember("shutdown", fd, static_cast<int64_t>(side));
-    if (socket->kind == SimSocket::Kind::connecting) socket->connect_result = -ECONNRESET;
+    if (socket->kind == SimSocket::Kind::connecting) {
+        socket->connect_result = -ECONNRESET;
+        world.changed();
+    }
     if (socket->kind != SimSocket::Kind::stream) return;
     socket->link->shut_write(socket->side);
     if (side == ShutdownSide::both) socket->link->shut_read(socket->side);

@@ -21,6 +21,7 @@ size_t SimLink::room(Side side) const noexcept {
 size_t SimLink::write(Side side, std::string_view bytes) {
     const size_t accepted = std::min(bytes.size(), room(side));
     if (end(side).dead || end(side).write_shut) return 0;
+    if (accepted > 0) world_.changed();
     toward(other(side)).travelling.append(bytes.substr(0, accepted));
     for (size_t left = accepted; left > 0;) {
         const auto size = std::min<size_t>(
@@ -62,12 +63,14 @@ void SimLink::deliver(Side to, size_t size) {
 std::string_view SimLink::arrived(Side side) const noexcept { return toward(side).arrived.view(); }
 
 void SimLink::consume(Side side, size_t size) {
+    world_.changed();
     toward(side).arrived.consume(size);
     if (SimPeer* writer = end(other(side)).peer) writer->pump_soon();
 }
 
 void SimLink::shut_write(Side side) {
     if (std::exchange(end(side).write_shut, true) || end(side).dead) return;
+    world_.changed();
     const Side to = other(side);
     Direction& way = toward(to);
     way.last_arrival = std::max(way.last_arrival, world_.now() + world_.latency());
@@ -76,6 +79,11 @@ void SimLink::shut_write(Side side) {
         self->toward(to).fin_arrived = true;
         self->notify(to);
     });
+}
+
+void SimLink::shut_read(Side side) noexcept {
+    end(side).read_shut = true;
+    world_.changed();
 }
 
 void SimLink::close(Side side) {
@@ -89,6 +97,7 @@ void SimLink::close(Side side) {
 
 void SimLink::abort(Side side) {
     if (std::exchange(end(side).dead, true)) return;
+    world_.changed();
     const Side to = other(side);
     toward(side).travelling.clear();
     ++toward(side).epoch;
@@ -105,6 +114,7 @@ void SimLink::break_both() {
 
 void SimLink::kill(Side side) {
     if (std::exchange(end(side).dead, true)) return;
+    world_.changed();
     Direction& way = toward(side);
     way.travelling.clear();
     ++way.epoch;

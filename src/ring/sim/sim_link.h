@@ -35,7 +35,7 @@ class SimLink : public std::enable_shared_from_this<SimLink> {
 
     /// Sends FIN behind the data.
     void shut_write(Side side);
-    void shut_read(Side side) noexcept { end(side).read_shut = true; }
+    void shut_read(Side side) noexcept;
     /// The end is gone: FIN, or a reset when something arrived that nobody read.
     void close(Side side);
     /// Sends a reset; what was written and has not arrived may be lost.

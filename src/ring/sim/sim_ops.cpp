@@ -83,12 +83,16 @@ int32_t RingBackend::cancel(const Op* op, int fd) {
         const bool meant = op ? flight.op == op : flight.op->fd == fd;
         if (!meant || flight.cancelled || kind == OpKind::close || kind == OpKind::cancel) continue;
         flight.cancelled = true;
+        flight.tried_at = 0;
         ++found;
     }
     return found;
 }
 
 Outcome RingBackend::attempt(Flight& flight) {
+    // Descriptors of the kernel change without the world's knowledge.
+    const bool real = flight.op->kind >= OpKind::poll && !world.find(flight.op->fd);
+    flight.tried_at = real ? 0 : world.changes();
     if (!flight.cancelled) return attempt_kind(flight);
     // Cancelling loses against whatever happens at the same moment.
     if (world.random().chance(world.faults().cancel_late) &&

@@ -163,7 +163,9 @@ void RingBackend::progress() {
     size_t kept = 0;
     for (size_t i = 0; i < count; ++i) {
         Flight flight = flights[i];
-        if (world.random().chance(world.faults().deferred)) {
+        if (flight.tried_at == world.changes()) {
+            // Nothing has happened since it was tried in vain.
+        } else if (world.random().chance(world.faults().deferred)) {
             postponed = true;
         } else if (attempt(flight) == Outcome::completed) {
             continue;

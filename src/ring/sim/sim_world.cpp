@@ -101,6 +101,7 @@ void SimWorld::advance_to(Nanoseconds when) {
         Event event = pending_.top();
         pending_.pop();
         now_ = std::max(now_, event.when);
+        ++changes_;
         event.action();
     }
     now_ = std::max(now_, when);

@@ -204,6 +204,9 @@ class SimWorld {
     [[nodiscard]] const std::vector<std::unique_ptr<SimPeer>>& peers() const noexcept { return peers_; }
 
     // --- For the back end ---
+    /// Counts whatever may let a waiting operation go on: without a change none needs to be tried again.
+    [[nodiscard]] uint64_t changes() const noexcept { return changes_; }
+    void changed() noexcept { ++changes_; }
     void remember(std::string_view event, int64_t a = 0, int64_t b = 0, int64_t c = 0);
     [[nodiscard]] SimSocket* find(int fd) noexcept;
     [[nodiscard]] SimSocket& add_socket(SimSocket::Kind kind);
@@ -236,6 +239,7 @@ class SimWorld {
     SimCounters counters_;
     Nanoseconds now_;
     uint64_t events_ = 0;
+    uint64_t changes_ = 1;
     uint64_t sockets_made_ = 0;
     int next_descriptor_;
     std::priority_queue<Event, std::vector<Event>, Later> pending_;
