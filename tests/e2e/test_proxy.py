@@ -39,7 +39,8 @@ class Bodies(Proxy):
             for size in SIZES:
                 body = pattern(size)
                 self.assertEqual(client.ask("POST", "/up/", body=body).body, body, size)
-                self.assertIn(self.upstream.requests[-1].framing, ("length", None if size else "length"))
+                # An empty body may be announced or not.
+                self.assertIn(self.upstream.requests[-1].framing, ("length", *[None][:not size]))
                 pieces = [body[at:at + 9973] for at in range(0, size, 9973)]
                 answer = client.ask("POST", "/up/", {"Transfer-Encoding": "chunked"},
                                     chunked(*pieces))

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the README tells a new user to type works: its curl lines, its proxy, on the demo's packages."""
+"""What the README tells a new user to type works: its curl lines and its proxy, on the demo."""
 
 import os
 import re

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Each rule of tools/tidy refuses its example, and lets the nearest good neighbour pass."""
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -148,15 +152,23 @@ ACCEPTED = [
 ]
 
 
+loader = importlib.machinery.SourceFileLoader("tidy", TIDY)
+tidy = importlib.util.module_from_spec(importlib.util.spec_from_loader("tidy", loader))
+sys.dont_write_bytecode = True
+loader.exec_module(tidy)
+
+
 def run(files, *options):
+    """(exit status, what it printed) of tidy over a tree of these files."""
     with tempfile.TemporaryDirectory() as root:
         for path, text in files:
             os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
             with open(os.path.join(root, path), "w", encoding="utf-8", newline="") as f:
                 f.write(text)
-        done = subprocess.run([TIDY, "--root", root, *options], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, text=True)
-        return done.returncode, done.stdout
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+            status = tidy.main(["--root", root, *options])
+        return status, out.getvalue()
 
 
 class Tidy(unittest.TestCase):
@@ -169,8 +181,7 @@ class Tidy(unittest.TestCase):
                     self.assertIn(f": {name}: ", out)
 
     def test_every_rule_has_an_example(self):
-        rules = subprocess.run([TIDY, "--rules"], stdout=subprocess.PIPE, text=True).stdout.split()
-        self.assertEqual(sorted(rules), sorted(REFUSED))
+        self.assertEqual(sorted(tidy.RULES), sorted(REFUSED))
 
     def test_good_neighbours_pass(self):
         status, out = run(ACCEPTED)
@@ -193,7 +204,7 @@ class Tidy(unittest.TestCase):
         needs = "inline std::string f() { return {}; }\n"
         good = ("src/base/a.h", HEADER + "#include <string>\n" + needs)
         bad = ("src/base/b.h", HEADER + needs)
-        twice = ("src/base/d.h", "#ifndef E\n// What\n" + "struct A {};\n#endif\n")
+        twice = ("src/base/d.h", "#ifndef E\n// What\nstruct A {};\n#endif\n")
         self.assertEqual(run([good], "--headers")[0], 0)
         status, out = run([good, bad, twice], "--headers")
         self.assertEqual(status, 1)
@@ -203,6 +214,15 @@ class Tidy(unittest.TestCase):
 
 
 class Commits(unittest.TestCase):
+    def test_as_a_program_it_fails_when_something_is_found(self):
+        with tempfile.TemporaryDirectory() as root:
+            for text, status in (("int x;\n", 0), ("int x;", 1)):
+                with open(os.path.join(root, "a.cpp"), "w", encoding="utf-8") as f:
+                    f.write(text)
+                done = subprocess.run([TIDY, "--root", root], stderr=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL)
+                self.assertEqual(done.returncode, status)
+
     def log(self, *messages):
         with tempfile.TemporaryDirectory() as root:
             git = ["git", "-C", root, "-c", "user.name=a", "-c", "user.email=a@example.org"]
