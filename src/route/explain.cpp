@@ -204,17 +204,17 @@ class Explainer {
 
     /// The mount a match stands for: the cursor it was taken from has moved on, so it is looked up.
     [[nodiscard]] const Mount& mount_of(const Match& match) const noexcept {
+        const Mount* found = nullptr;
+        auto compare = [&](Cursor cursor) noexcept {
+            const Mount& mount = table_.mounts_[cursor.mount];
+            bool same = mount.id == match.mount && cursor.base_size == match.base_size;
+            if (same && !found) found = &mount;
+        };
         for (uint32_t at = first_scope_; at != none; at = table_.scopes_[at].next) {
-            const Mount* found = nullptr;
-            auto compare = [&](Cursor cursor) noexcept {
-                const Mount& mount = table_.mounts_[cursor.mount];
-                if (mount.id == match.mount && cursor.base_size == match.base_size) found = &mount;
-            };
             table_.walk_scope(table_.scopes_[at], path_, compare, [](GlobStop) noexcept {});
-            if (found) return *found;
         }
-        ASSERT(!"a match comes from its table");
-        return table_.mounts_[0];
+        ASSERT(found != nullptr);
+        return *found;
     }
 
     [[nodiscard]] const PublicRecord* public_record(std::string_view path, uint16_t method_bit,
