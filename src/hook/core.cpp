@@ -1,0 +1,90 @@
+#include "hook/core.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "base/assert.h"
+#include "hook/host_table.h"
+
+namespace ringtime::hook {
+namespace {
+
+void free_copy(void* owner) { std::free(owner); }
+
+void deliver_message(void* context, uint64_t token) noexcept {
+    static_cast<PauseTable*>(context)->deliver(token);
+}
+
+}  // namespace
+
+bool LentBytes::borrow(const ringtime_bytes& bytes, Piece& out) noexcept {
+    ringtime_bytes lent = bytes;
+    if (bytes.bytes.size > UINT32_MAX) {
+        if (lent.release) lent.release(lent.owner);
+        return false;
+    }
+    if (!lent.release) {
+        auto* copy = static_cast<char*>(std::malloc(bytes.bytes.size ? bytes.bytes.size : 1));
+        if (!copy) return false;
+        if (bytes.bytes.size) std::memcpy(copy, bytes.bytes.data, bytes.bytes.size);
+        lent = {{copy, bytes.bytes.size}, &free_copy, copy};
+    }
+    Cell* cell = cells_.create(Cell{lent.release, lent.owner});
+    if (!cell) {
+        lent.release(lent.owner);
+        return false;
+    }
+    out = {lent.bytes.data, static_cast<uint32_t>(lent.bytes.size), this,
+           reinterpret_cast<uint64_t>(cell)};
+    return true;
+}
+
+void LentBytes::release_piece(uint64_t token) noexcept {
+    auto* cell = reinterpret_cast<Cell*>(token);
+    Cell lent = *cell;
+    cells_.destroy(cell);
+    try {
+        lent.release(lent.owner);
+    } catch (...) {  // The bytes are the plugin's own affair by now.
+    }
+}
+
+ringtime_status HookCore::resume(ringtime_token token, uint64_t value) noexcept {
+    if (!pauses_.claim(token, value)) return RINGTIME_GONE;
+    if (std::this_thread::get_id() == thread_) {
+        pauses_.deliver(token);
+        return RINGTIME_OK;
+    }
+    if (port_->post({&deliver_message, &pauses_, token})) return RINGTIME_OK;
+    pauses_.give_back(token);
+    return RINGTIME_AGAIN;
+}
+
+ringtime_status HookCore::run_soon(void (*function)(void*), void* argument) noexcept {
+    auto run = [](void* context, uint64_t value) noexcept {
+        try {
+            reinterpret_cast<void (*)(void*)>(value)(context);
+        } catch (...) {  // It has nobody to answer to.
+        }
+    };
+    bool posted = port_->post({run, argument, reinterpret_cast<uint64_t>(function)});
+    return posted ? RINGTIME_OK : RINGTIME_AGAIN;
+}
+
+Cores::Cores(unsigned count) : host_{host_table(), this} {
+    ASSERT(count > 0 && count <= limits::cores_max);
+    for (unsigned i = 0; i < count; ++i) cores_.push_back(std::make_unique<HookCore>(i, host_.api));
+}
+
+uint32_t Cores::add_name(std::string name) {
+    std::lock_guard lock(names_lock_);
+    names_.push_back(std::move(name));
+    return static_cast<uint32_t>(names_.size() - 1);
+}
+
+std::string Cores::name_of(uint32_t number) const {
+    std::lock_guard lock(names_lock_);
+    return number < names_.size() ? names_[number] : "unknown";
+}
+
+}  // namespace ringtime::hook

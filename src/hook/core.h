@@ -1,0 +1,136 @@
+#pragma once
+// What the hooks need of one core, for the gateway's life: the marker a watchdog reads, the table
+// of paused exchanges, the bytes plugins lent. Each HookCore belongs to its core's thread; marks
+// and resumptions are the parts other threads touch. The generations of plugins come and go above
+// it.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/piece.h"
+#include "base/slab.h"
+#include "hook/abi.h"
+#include "hook/pause_table.h"
+#include "loop/mailbox.h"
+#include "loop/timer.h"
+
+namespace ringtime::hook {
+
+/// The part of a core's loop that hooks use. reactor_port.h has the real one.
+class CorePort {
+ public:
+    /// Any thread. False when the mailbox is full.
+    [[nodiscard]] virtual bool post(const loop::Message& message) noexcept = 0;
+    virtual void arm(loop::Timer& timer, Nanoseconds deadline) noexcept = 0;
+    virtual void disarm(loop::Timer& timer) noexcept = 0;
+    [[nodiscard]] virtual Nanoseconds now() const noexcept = 0;
+
+ protected:
+    ~CorePort() = default;
+};
+
+/// Bytes plugins lend instead of having them copied: gives each back exactly once.
+class LentBytes final : public PieceOwner {
+ public:
+    LentBytes() : cells_(limits::exchanges_per_core) {}
+
+    /// A piece over the bytes; copied to the heap when they have no release function. False at the
+    /// limit or without memory: the bytes are given back.
+    [[nodiscard]] bool borrow(const ringtime_bytes& bytes, Piece& out) noexcept;
+    void release_piece(uint64_t token) noexcept override;
+    [[nodiscard]] size_t out() const noexcept { return cells_.used(); }
+
+ private:
+    struct Cell {
+        void (*release)(void*);
+        void* owner;
+    };
+    Slab<Cell> cells_;
+};
+
+class HookCore {
+ public:
+    HookCore(unsigned index, const ringtime_host& host) noexcept
+        : index_(index), host_(host), pauses_(index) {}
+
+    [[nodiscard]] unsigned index() const noexcept { return index_; }
+    /// On the core's thread, before it serves.
+    void attach(CorePort& port) noexcept {
+        port_ = &port;
+        thread_ = std::this_thread::get_id();
+    }
+    [[nodiscard]] CorePort& port() noexcept { return *port_; }
+    [[nodiscard]] const ringtime_host& host() const noexcept { return host_; }
+    [[nodiscard]] PauseTable& pauses() noexcept { return pauses_; }
+    [[nodiscard]] LentBytes& lent() noexcept { return lent_; }
+
+    /// `mark` says which hook of which plugin runs from now on; `call`, a number that differs from
+    /// call to call, tells one long call from many short ones.
+    void enter(uint32_t mark, uint64_t call) noexcept {
+        marker_.store(call << 32 | mark, std::memory_order_relaxed);
+    }
+    void leave() noexcept { marker_.store(0, std::memory_order_relaxed); }
+    /// Any thread: 0 while no hook runs.
+    [[nodiscard]] uint64_t marker() const noexcept {
+        return marker_.load(std::memory_order_relaxed);
+    }
+
+    /// Any thread; see ringtime_host::resume.
+    [[nodiscard]] ringtime_status resume(ringtime_token token, uint64_t value) noexcept;
+    /// Any thread; see ringtime_host::post.
+    [[nodiscard]] ringtime_status run_soon(void (*function)(void*), void* argument) noexcept;
+
+ private:
+    unsigned index_;
+    const ringtime_host& host_;
+    CorePort* port_ = nullptr;
+    std::thread::id thread_;
+    PauseTable pauses_;
+    LentBytes lent_;
+    // Read by the watchdog: not on a line that anything else here is written on.
+    alignas(128) std::atomic<uint64_t> marker_{0};
+};
+
+/// A mark: which plugin (its number in Cores), which hook.
+[[nodiscard]] constexpr uint32_t make_mark(uint32_t number, Hook hook) noexcept {
+    return number << 8 | (static_cast<uint32_t>(hook) + 1);
+}
+
+class Cores;
+
+/// The function table plugins get. Host calls that have no exchange find the cores through it.
+struct Host {
+    ringtime_host api;
+    Cores* cores;
+};
+
+/// All cores of the gateway and the table of host functions bound to them. Outlives every plugin.
+class Cores {
+ public:
+    /// `count`: at most limits::cores_max.
+    explicit Cores(unsigned count);
+    Cores(const Cores&) = delete;
+    Cores& operator=(const Cores&) = delete;
+
+    [[nodiscard]] unsigned count() const noexcept { return static_cast<unsigned>(cores_.size()); }
+    [[nodiscard]] HookCore& operator[](unsigned index) noexcept { return *cores_[index]; }
+    [[nodiscard]] const ringtime_host& host() const noexcept { return host_.api; }
+
+    /// A number for a newly loaded plugin, for marks; names stay known after it is gone.
+    [[nodiscard]] uint32_t add_name(std::string name);
+    [[nodiscard]] std::string name_of(uint32_t number) const;
+
+ private:
+    std::vector<std::unique_ptr<HookCore>> cores_;
+    Host host_;
+    mutable std::mutex names_lock_;  // tidy: allow(data-path) loading and the watchdog only
+    std::vector<std::string> names_;
+};
+
+}  // namespace ringtime::hook

@@ -1,0 +1,135 @@
+#include "hook/plugin_set.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ringtime::hook {
+
+LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores, const LoadOptions& options) {
+    LoadResult result;
+    std::unique_ptr<PluginSet> set(new PluginSet(cores, options.shutdown_limit));
+    bool must_abort = false;
+    for (PluginSpec& spec : specs) {
+        if (set->plugins_.size() == limits::hooks_per_chain_max) {
+            result.problems.push_back(
+                {spec.name, spec.file,
+                 fmt::format("{} plugins are loaded already", limits::hooks_per_chain_max),
+                 "disable one that is not needed"});
+            must_abort = true;
+            break;
+        }
+        PluginRef plugin = set->reusable(spec, options.previous);
+        if (!plugin) {
+            plugin = PluginRef(new Plugin(std::move(spec), cores));
+            if (!plugin->load(set->plugins_, options.init_limit)) {
+                result.problems.push_back(plugin->problem());
+                must_abort = plugin->spec().on_failure == OnFailure::abort;
+            }
+        }
+        set->plugins_.push_back(std::move(plugin));
+        if (must_abort) break;
+    }
+    if (!must_abort) {
+        result.set = std::move(set);
+        return result;
+    }
+    for (PluginProblem& problem : set->shut_down(options.previous)) {
+        // That a plugin which failed stays in memory is a consequence, not a second cause.
+        if (result.problems.back().plugin != problem.plugin)
+            result.problems.push_back(std::move(problem));
+    }
+    return result;
+}
+
+PluginSet::~PluginSet() {
+    if (!plugins_.empty()) (void)shut_down();
+}
+
+PluginRef PluginSet::reusable(const PluginSpec& spec,
+                                            const PluginSet* previous) const {
+    if (!previous) return nullptr;
+    auto same = std::find_if(previous->plugins_.begin(), previous->plugins_.end(),
+                             [&](const auto& plugin) { return plugin->spec() == spec; });
+    if (same == previous->plugins_.end() || (*same)->down() || !(*same)->file_unchanged())
+        return nullptr;
+    // A dependency that is loaded anew offers new pointers: its dependents load again as well.
+    for (const auto& plugin : plugins_) {
+        bool needed = std::find(spec.dependencies.begin(), spec.dependencies.end(),
+                                plugin->spec().name) != spec.dependencies.end();
+        if (needed && !previous->keeps(*plugin)) return nullptr;
+    }
+    return *same;
+}
+
+bool PluginSet::keeps(const Plugin& plugin) const noexcept {
+    return std::any_of(plugins_.begin(), plugins_.end(),
+                       [&](const auto& mine) { return mine.get() == &plugin; });
+}
+
+CoreStart PluginSet::start_core(unsigned core) {
+    CoreStart result;
+    for (const auto& plugin : plugins_) {
+        if (plugin->down() || plugin->start_core(cores_[core])) continue;
+        result.problems.push_back(plugin->problem());
+        result.must_abort |= plugin->spec().on_failure == OnFailure::abort;
+    }
+    return result;
+}
+
+void PluginSet::server_started() noexcept {
+    for (const auto& plugin : plugins_) plugin->server_started();
+}
+
+void PluginSet::worker_spawned(const ringtime_worker& worker) noexcept {
+    for (const auto& plugin : plugins_) plugin->worker_spawned(worker);
+}
+
+void PluginSet::worker_terminated(const ringtime_worker& worker) noexcept {
+    for (const auto& plugin : plugins_) plugin->worker_terminated(worker);
+}
+
+void PluginSet::stop_core(unsigned core, const PluginSet* successor) noexcept {
+    for (auto plugin = plugins_.rbegin(); plugin != plugins_.rend(); ++plugin) {
+        if (!successor || !successor->keeps(**plugin)) (*plugin)->stop_core(cores_[core]);
+    }
+}
+
+std::vector<PluginProblem> PluginSet::shut_down(const PluginSet* successor) {
+    std::vector<PluginProblem> problems;
+    chains_.clear();
+    while (!plugins_.empty()) {
+        PluginRef plugin = std::move(plugins_.back());
+        plugins_.pop_back();
+        if (successor && successor->keeps(*plugin)) continue;
+        if (!plugin->shut_down(shutdown_limit_)) problems.push_back(plugin->problem());
+    }
+    return problems;
+}
+
+const Chain* PluginSet::chain_for(std::string_view mount_host) {
+    std::vector<Plugin*> plugins;
+    std::vector<bool> narrowed;
+    std::string key;
+    for (const auto& plugin : plugins_) {
+        Scope::Relation relation = plugin->scope().relate(mount_host);
+        key.push_back(static_cast<char>('0' + static_cast<int>(relation)));
+        if (relation == Scope::Relation::never) continue;
+        plugins.push_back(plugin.get());
+        narrowed.push_back(relation == Scope::Relation::depends || plugin->scope().narrows_paths());
+    }
+    if (plugins.empty()) return nullptr;
+    auto found = chains_.find(key);
+    if (found == chains_.end())
+        found = chains_.emplace(key, std::make_unique<Chain>(std::move(plugins), narrowed)).first;
+    return found->second.get();
+}
+
+Plugin* PluginSet::find(std::string_view name) const noexcept {
+    for (const auto& plugin : plugins_) {
+        if (plugin->spec().name == name || plugin->spec().short_name == name) return plugin.get();
+    }
+    return nullptr;
+}
+
+}  // namespace ringtime::hook

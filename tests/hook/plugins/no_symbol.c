@@ -1,0 +1,3 @@
+/* A shared object, but no plugin. */
+int something_else(void);
+int something_else(void) { return 1; }
