@@ -1,6 +1,6 @@
-// The hop between a core and a worker. Within one thread: what the protocol costs by itself, both sides,
-// per request and answer. Between two threads: a round trip while both look, and one descriptor in a full
-// stream. The answer is checked before anything is timed.
+// The hop between a core and a worker. Within one thread: what the protocol costs by itself, both
+// sides, per request and answer. Between two threads: a round trip while both look, and one
+// descriptor in a full stream. The answer is checked before anything is timed.
 #include <benchmark/benchmark.h>
 
 #include <sched.h>

@@ -15,9 +15,9 @@
  * rtw_module_entry() and reaches the library through the table it is given.
  *
  * One thread. A request is handled from on_request() until the application lets go of it with
- * respond(), finish() or fail(), inside the callback or later: at most `concurrency` are open at once.
- * Everything a request shows (head, body bytes) is memory shared with the gateway and may be read until
- * then; it cannot be written.
+ * respond(), finish() or fail(), inside the callback or later: at most `concurrency` are open at
+ * once. Everything a request shows (head, body bytes) is memory shared with the gateway and may be
+ * read until then; it cannot be written.
  */
 
 #include <stdint.h>
@@ -43,13 +43,13 @@ typedef struct rtw_request rtw_request;
 
 typedef struct rtw_app {
     uint32_t struct_size;
-    /* Requests handled at once; 0: as the manifest says. An application that answers inside on_request()
-     * wants 1. */
+    /* Requests handled at once; 0: as the manifest says. An application that answers inside
+     * on_request() wants 1. */
     uint32_t concurrency;
     void* self;
     void (*on_request)(void* self, rtw_request* request);
-    /* NULL for applications that answer inside on_request(). Bytes of the body, room for more of the
-     * answer or the gateway's abort have come; see read(), write_some(), aborted(). */
+    /* NULL for applications that answer inside on_request(). Bytes of the body, room for more of
+     * the answer or the gateway's abort have come; see read(), write_some(), aborted(). */
     void (*on_progress)(void* self, rtw_request* request);
     /* Nothing to do since the manifest's idleTimeout. May be NULL. */
     void (*on_idle)(void* self);
@@ -72,8 +72,8 @@ typedef struct rtw_api {
     /* The next bytes of the request's body: without waiting, or waiting for them. */
     rtw_read (*read)(rtw_request* request, rtw_text* out);
     rtw_read (*read_wait)(rtw_request* request, rtw_text* out);
-    /* The whole answer; copies everything, never waits, lets go of the request. 0, or -1: the head is
-     * not valid or too large (an answer with 500 went out instead). */
+    /* The whole answer; copies everything, never waits, lets go of the request. 0, or -1: the head
+     * is not valid or too large (an answer with 500 went out instead). */
     int (*respond)(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
                    const void* body, size_t size);
     /* Sends a head; the body follows with write. An interim head (1xx) may come before. 0 or -1. */
@@ -161,7 +161,8 @@ static inline rtw_text rtw_find(const rtw_request_head* head, rtw_text name) {
     const rtw_field* fields = rtw_fields(head);
     rtw_text none = {NULL, 0};
     for (unsigned i = 0; i < head->field_count; ++i)
-        if (rtw_same_name(rtw_field_name(head, &fields[i]), name)) return rtw_field_value(head, &fields[i]);
+        if (rtw_same_name(rtw_field_name(head, &fields[i]), name))
+            return rtw_field_value(head, &fields[i]);
     return none;
 }
 

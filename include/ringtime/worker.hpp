@@ -10,18 +10,19 @@
 //         }
 //     };
 //     RINGTIME_APP(Hello)                        // a module (.so)
-//     // int main() { return ringtime::worker::serve(Hello{}); }   a program, linked with libringtime_worker
+//     // int main() { return ringtime::worker::serve(Hello{}); }   a program, linked with
+//     libringtime_worker
 //
 // An app is a type with some of these members:
 //
 //     Response fetch(const Request&)             one answer per call; the whole app is one thread
-//     void fetch(Responder)                      asynchronous: answer now or later; needs `concurrency`
-//     static constexpr unsigned concurrency      requests at once; asynchronous apps choose it
-//     Routes routes()                            asked once: a table tried before fetch
+//     void fetch(Responder)                      asynchronous: answer now or later; needs
+//     `concurrency` static constexpr unsigned concurrency      requests at once; asynchronous apps
+//     choose it Routes routes()                            asked once: a table tried before fetch
 //     void on_idle(); void on_terminate();
 //
-// Exceptions that leave a handler become a 500 and a line on stderr. Texts of a Request are borrowed:
-// valid until the handler returns its Response, or the Responder was answered.
+// Exceptions that leave a handler become a 500 and a line on stderr. Texts of a Request are
+// borrowed: valid until the handler returns its Response, or the Responder was answered.
 
 #include <cstdio>
 #include <exception>
@@ -62,7 +63,7 @@ using Header = std::pair<std::string, std::string>;
 
 /// One request, as long as it is handled.
 class Request {
- public:
+  public:
     explicit Request(rtw_request* handle) : handle_(handle), head_(detail::api()->head(handle)) {}
 
     std::string_view method() const { return span(head_->method_text); }
@@ -106,16 +107,19 @@ class Request {
     std::string text(size_t limit = 16 * 1024 * 1024) const {
         std::string all;
         for (std::string_view part; !(part = read()).empty();) {
-            if (all.size() + part.size() > limit) throw std::length_error("the request's body is too large");
+            if (all.size() + part.size() > limit)
+                throw std::length_error("the request's body is too large");
             all.append(part);
         }
         return all;
     }
     rtw_request* handle() const { return handle_; }
 
- private:
+  private:
     friend class Routes;
-    std::string_view span(rtw_span value) const { return detail::view(rtw_span_text(head_, value)); }
+    std::string_view span(rtw_span value) const {
+        return detail::view(rtw_span_text(head_, value));
+    }
 
     rtw_request* handle_;
     const rtw_request_head* head_;
@@ -124,19 +128,21 @@ class Request {
 
 /// Where a streaming answer is written to. Waits for slow readers.
 class Stream {
- public:
+  public:
     explicit Stream(rtw_request* handle) : handle_(handle) {}
     /// False when nobody reads any more: stop producing.
-    bool write(std::string_view data) { return detail::api()->write(handle_, data.data(), data.size()) == 0; }
+    bool write(std::string_view data) {
+        return detail::api()->write(handle_, data.data(), data.size()) == 0;
+    }
     /// What was written goes out now.
     void flush() { detail::api()->flush(handle_); }
 
- private:
+  private:
     rtw_request* handle_;
 };
 
 class Response {
- public:
+  public:
     unsigned status = 200;
     std::vector<Header> headers;
     std::string body;
@@ -183,7 +189,7 @@ class Response {
         return std::move(*this);
     }
 
- private:
+  private:
     static Response make(std::string content, std::string type, unsigned code) {
         Response response(code);
         response.body = std::move(content);
@@ -208,11 +214,12 @@ inline void answer(rtw_request* handle, const Response& response) {
         fields[i].value = text(response.headers[i].second);
     }
     if (!response.stream) {
-        api()->respond(handle, response.status, fields, response.headers.size(), response.body.data(),
-                       response.body.size());
+        api()->respond(handle, response.status, fields, response.headers.size(),
+                       response.body.data(), response.body.size());
         return;
     }
-    if (api()->start(handle, response.status, fields, response.headers.size(), RTW_UNKNOWN_LENGTH) != 0) {
+    if (api()->start(handle, response.status, fields, response.headers.size(),
+                     RTW_UNKNOWN_LENGTH) != 0) {
         api()->respond(handle, 500, nullptr, 0, nullptr, 0);
         return;
     }
@@ -243,7 +250,7 @@ bool guarded(const char* where, Action&& action) noexcept {
 
 /// A request that may be answered later, once. One that is dropped unanswered is answered 500.
 class Responder {
- public:
+  public:
     explicit Responder(rtw_request* handle) : handle_(handle) {}
     Responder(Responder&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
     Responder& operator=(Responder&& other) noexcept {
@@ -254,38 +261,53 @@ class Responder {
         if (handle_) detail::api()->respond(handle_, 500, nullptr, 0, nullptr, 0);
     }
     Request request() const { return Request(handle_); }
-    void answer(const Response& response) { detail::answer(std::exchange(handle_, nullptr), response); }
+    void answer(const Response& response) {
+        detail::answer(std::exchange(handle_, nullptr), response);
+    }
     /// The client has gone; answering is harmless and tells nobody.
     bool cancelled() const { return detail::api()->aborted(handle_) != 0; }
 
- private:
+  private:
     rtw_request* handle_;
 };
 
-/// A table of paths. `:name` takes one segment, `*` at the end the rest. The first that matches wins.
+/// A table of paths. `:name` takes one segment, `*` at the end the rest. The first that matches
+/// wins.
 class Routes {
- public:
+  public:
     using Handler = std::function<Response(const Request&)>;
 
     Routes& on(std::string method, std::string pattern, Handler handler) {
         entries_.push_back({std::move(method), split(pattern), std::move(handler), pattern});
         return *this;
     }
-    Routes& get(std::string pattern, Handler handler) { return on("GET", std::move(pattern), std::move(handler)); }
-    Routes& post(std::string pattern, Handler handler) { return on("POST", std::move(pattern), std::move(handler)); }
-    Routes& put(std::string pattern, Handler handler) { return on("PUT", std::move(pattern), std::move(handler)); }
-    Routes& patch(std::string pattern, Handler handler) { return on("PATCH", std::move(pattern), std::move(handler)); }
-    Routes& del(std::string pattern, Handler handler) { return on("DELETE", std::move(pattern), std::move(handler)); }
+    Routes& get(std::string pattern, Handler handler) {
+        return on("GET", std::move(pattern), std::move(handler));
+    }
+    Routes& post(std::string pattern, Handler handler) {
+        return on("POST", std::move(pattern), std::move(handler));
+    }
+    Routes& put(std::string pattern, Handler handler) {
+        return on("PUT", std::move(pattern), std::move(handler));
+    }
+    Routes& patch(std::string pattern, Handler handler) {
+        return on("PATCH", std::move(pattern), std::move(handler));
+    }
+    Routes& del(std::string pattern, Handler handler) {
+        return on("DELETE", std::move(pattern), std::move(handler));
+    }
     /// Every method.
-    Routes& any(std::string pattern, Handler handler) { return on({}, std::move(pattern), std::move(handler)); }
+    Routes& any(std::string pattern, Handler handler) {
+        return on({}, std::move(pattern), std::move(handler));
+    }
     /// The same answer to everybody.
     Routes& always(std::string pattern, Response response) {
-        return get(std::move(pattern), [response = std::move(response)](const Request&) { return response; });
+        return get(std::move(pattern),
+                   [response = std::move(response)](const Request&) { return response; });
     }
     Routes& file(std::string pattern, std::string path, std::string type) {
-        return get(std::move(pattern), [path = std::move(path), type = std::move(type)](const Request&) {
-            return Response::file(path, type);
-        });
+        return get(std::move(pattern), [path = std::move(path), type = std::move(type)](
+                                           const Request&) { return Response::file(path, type); });
     }
 
     bool empty() const { return entries_.empty(); }
@@ -296,7 +318,8 @@ class Routes {
             request.params_.clear();
             if (!matches(entry, request)) continue;
             bool head = request.method() == "HEAD" && entry.method == "GET";
-            if (entry.method.empty() || head || entry.method == request.method()) return entry.handler(request);
+            if (entry.method.empty() || head || entry.method == request.method())
+                return entry.handler(request);
             allow += (allow.empty() ? "" : ", ") + entry.method;
         }
         request.params_.clear();
@@ -304,7 +327,7 @@ class Routes {
         return Response::text("method not allowed\n", 405).header("allow", allow);
     }
 
- private:
+  private:
     struct Entry {
         std::string method;
         std::vector<std::string> segments;
@@ -359,12 +382,14 @@ struct HasRoutes<App, std::void_t<decltype(std::declval<App&>().routes())>> : st
 template <typename App, typename = void>
 struct HasFetch : std::false_type {};
 template <typename App>
-struct HasFetch<App, std::void_t<decltype(std::declval<App&>().fetch(std::declval<const Request&>()))>>
+struct HasFetch<App,
+                std::void_t<decltype(std::declval<App&>().fetch(std::declval<const Request&>()))>>
     : std::true_type {};
 template <typename App, typename = void>
 struct HasAsyncFetch : std::false_type {};
 template <typename App>
-struct HasAsyncFetch<App, std::void_t<decltype(std::declval<App&>().fetch(std::declval<Responder>()))>>
+struct HasAsyncFetch<App,
+                     std::void_t<decltype(std::declval<App&>().fetch(std::declval<Responder>()))>>
     : std::true_type {};
 template <typename App, typename = void>
 struct HasOnIdle : std::false_type {};
@@ -373,7 +398,8 @@ struct HasOnIdle<App, std::void_t<decltype(std::declval<App&>().on_idle())>> : s
 template <typename App, typename = void>
 struct HasOnTerminate : std::false_type {};
 template <typename App>
-struct HasOnTerminate<App, std::void_t<decltype(std::declval<App&>().on_terminate())>> : std::true_type {};
+struct HasOnTerminate<App, std::void_t<decltype(std::declval<App&>().on_terminate())>>
+    : std::true_type {};
 template <typename App, typename = void>
 struct Concurrency : std::integral_constant<unsigned, 1> {};
 template <typename App>
@@ -383,10 +409,11 @@ struct Concurrency<App, std::void_t<decltype(App::concurrency)>>
 /// An app behind the C table.
 template <typename App>
 class Bridge {
- public:
+  public:
     explicit Bridge(App&& app) : app_(std::move(app)) {
         static_assert(HasFetch<App>::value || HasAsyncFetch<App>::value || HasRoutes<App>::value,
-                      "an app has `Response fetch(const Request&)`, `void fetch(Responder)` or `Routes routes()`");
+                      "an app has `Response fetch(const Request&)`, `void fetch(Responder)` or "
+                      "`Routes routes()`");
         if constexpr (HasRoutes<App>::value) routes_ = app_.routes();
         table_.struct_size = sizeof table_;
         table_.concurrency = Concurrency<App>::value;
@@ -398,7 +425,7 @@ class Bridge {
     }
     const rtw_app* table() const { return &table_; }
 
- private:
+  private:
     static Bridge& of(void* self) { return *static_cast<Bridge*>(self); }
 
     void handle(rtw_request* handle) {
@@ -433,7 +460,8 @@ class Bridge {
         if constexpr (HasOnIdle<App>::value) guarded("on_idle", [&] { app_.on_idle(); });
     }
     void terminate() {
-        if constexpr (HasOnTerminate<App>::value) guarded("on_terminate", [&] { app_.on_terminate(); });
+        if constexpr (HasOnTerminate<App>::value)
+            guarded("on_terminate", [&] { app_.on_terminate(); });
     }
 
     App app_;
@@ -443,8 +471,8 @@ class Bridge {
 
 }  // namespace detail
 
-/// Runs a program's app until the gateway ends it: `int main() { return serve(App{}); }`. A template, so
-/// that modules, which are not linked with the library, do not refer to it.
+/// Runs a program's app until the gateway ends it: `int main() { return serve(App{}); }`. A
+/// template, so that modules, which are not linked with the library, do not refer to it.
 template <typename App>
 int serve(App app) {
     detail::api() = rtw_worker_api();
@@ -459,12 +487,12 @@ using worker::serve;
 }
 
 /// Makes a module (.so) of a default-constructible type.
-#define RINGTIME_APP(Type)                                                                                \
-    extern "C" __attribute__((visibility("default"))) const rtw_app* rtw_module_entry(const rtw_api* api) { \
-        ringtime::worker::detail::api() = api;                                                            \
-        static ringtime::worker::detail::Bridge<Type>* bridge = nullptr;                                  \
-        ringtime::worker::detail::guarded("start", [] {                                                   \
-            bridge = new ringtime::worker::detail::Bridge<Type>(Type{});                                  \
-        });                                                                                               \
-        return bridge ? bridge->table() : nullptr;                                                        \
+#define RINGTIME_APP(Type)                                                                 \
+    extern "C" __attribute__((visibility("default"))) const rtw_app* rtw_module_entry(     \
+        const rtw_api* api) {                                                              \
+        ringtime::worker::detail::api() = api;                                             \
+        static ringtime::worker::detail::Bridge<Type>* bridge = nullptr;                   \
+        ringtime::worker::detail::guarded(                                                 \
+            "start", [] { bridge = new ringtime::worker::detail::Bridge<Type>(Type{}); }); \
+        return bridge ? bridge->table() : nullptr;                                         \
     }

@@ -2,34 +2,37 @@
 #define RINGTIME_WORKER_ABI_H
 /*
  * The wire between the gateway and a worker process: the layout of the two shared regions, the
- * descriptors that travel in their rings, the heads in their arenas, and the messages of the control
- * socket. Applications include worker.h or worker.hpp; this header is for whoever implements either side.
+ * descriptors that travel in their rings, the heads in their arenas, and the messages of the
+ * control socket. Applications include worker.h or worker.hpp; this header is for whoever
+ * implements either side.
  *
- * Each (core, worker) pair shares two memfds of the same layout. Region A ("to worker") is written by
- * the gateway and sealed, so that the worker can only read it. Region B ("to gateway") is written by the
- * worker and mapped read-only by the gateway. The writer of a region owns everything in it: the ring it
- * produces into, its position in the ring it consumes (which lies in the other region), and the arena
- * that its descriptors point into.
+ * Each (core, worker) pair shares two memfds of the same layout. Region A ("to worker") is written
+ * by the gateway and sealed, so that the worker can only read it. Region B ("to gateway") is
+ * written by the worker and mapped read-only by the gateway. The writer of a region owns everything
+ * in it: the ring it produces into, its position in the ring it consumes (which lies in the other
+ * region), and the arena that its descriptors point into.
  *
  * An exchange (one request and its answer) begins with REQUEST and ends exactly once on each side:
  *
  *   gateway -> worker   REQUEST  [BODY...]  BODY_END, or ABORT at any time
  *   worker -> gateway   [HEAD 1xx...]  HEAD  [BODY...]  END, or ABORT instead of what is missing
  *
- * Until the worker's END or ABORT the gateway keeps the exchange's number, its place in the worker's
- * concurrency and the memory of the request; after it the worker sends nothing more under that number.
- * An ABORT of the gateway is answered by ABORT, or by the END that crossed it.
+ * Until the worker's END or ABORT the gateway keeps the exchange's number, its place in the
+ * worker's concurrency and the memory of the request; after it the worker sends nothing more under
+ * that number. An ABORT of the gateway is answered by ABORT, or by the END that crossed it.
  *
  * Memory goes back by FREE, which names bytes of the receiver's arena; that is the flow control: no
- * exchange has more than RTW_WINDOW_BYTES of body per direction outstanding. The head of a request and
- * whatever is left of its body are freed by the worker's END or ABORT, without FREE.
+ * exchange has more than RTW_WINDOW_BYTES of body per direction outstanding. The head of a request
+ * and whatever is left of its body are freed by the worker's END or ABORT, without FREE.
  *
- * Requests handed over in advance can be taken back from a worker that is stuck, so that they run exactly
- * once elsewhere. REQUESTs of a pair are numbered from 1 in ring order. The gateway sets recall_from and
- * recalling, fences, and owns again what lies beyond `begun`; the worker sets `begun`, fences, and skips
- * (ABORT, UNTOUCHED) what is recalled. Both may give way; never do both go on.
+ * Requests handed over in advance can be taken back from a worker that is stuck, so that they run
+ * exactly once elsewhere. REQUESTs of a pair are numbered from 1 in ring order. The gateway sets
+ * recall_from and recalling, fences, and owns again what lies beyond `begun`; the worker sets
+ * `begun`, fences, and skips (ABORT, UNTOUCHED) what is recalled. Both may give way; never do both
+ * go on.
  *
- * Numbers are native-endian: both sides run on one machine. Structures only grow at reserved places.
+ * Numbers are native-endian: both sides run on one machine. Structures only grow at reserved
+ * places.
  */
 
 #include <stddef.h>
@@ -63,7 +66,7 @@ enum {
     RTW_BODY = 2,     /* offset, length: bytes. Both directions. */
     RTW_BODY_END = 3, /* the request's body is complete */
     RTW_ABORT = 4,    /* the exchange is given up. Both directions. */
-    RTW_FREE = 5,     /* offset, length: bytes of the receiver's arena are done with. Both directions. */
+    RTW_FREE = 5,     /* offset, length: bytes of the receiver's arena are done with. Both ways. */
     /* worker -> gateway */
     RTW_HEAD = 6, /* offset, length: rtw_response_head and the first body bytes behind it */
     RTW_END = 7   /* the answer is complete */
@@ -82,7 +85,7 @@ typedef struct rtw_desc {
     uint32_t exchange; /* slot (12 bits) | generation (12 bits) << 12; the gateway's number */
     uint32_t offset;   /* from the arena's begin */
     uint32_t length;
-    uint64_t value;    /* BODY_END, END: 0; room for later kinds */
+    uint64_t value; /* BODY_END, END: 0; room for later kinds */
     uint64_t reserved2;
 } rtw_desc;
 
@@ -149,7 +152,7 @@ typedef struct rtw_request_head {
     uint8_t scheme;
     uint8_t flags;
     uint16_t reserved;
-    uint32_t timeout_ms;  /* until the gateway gives up waiting for the answer's head */
+    uint32_t timeout_ms; /* until the gateway gives up waiting for the answer's head */
     rtw_span method_text;
     rtw_span path; /* canonical, the base stripped */
     rtw_span query;
@@ -167,23 +170,24 @@ typedef struct rtw_response_head {
     uint64_t body_length; /* RTW_UNKNOWN_LENGTH when it is not known in advance */
 } rtw_response_head;
 
-/* Control socket. worker -> gateway: READY. gateway -> worker: ATTACH with the descriptors of region A,
- * region B and the core's doorbell, DETACH, TERMINATE. */
+/* Control socket. worker -> gateway: READY. gateway -> worker: ATTACH with the descriptors of
+ * region A, region B and the core's doorbell, DETACH, TERMINATE. */
 enum { RTW_READY = 1, RTW_ATTACH = 2, RTW_DETACH = 3, RTW_TERMINATE = 4, RTW_IDLE = 5 };
 
 typedef struct rtw_control {
     uint32_t kind;
-    uint32_t abi;         /* READY */
-    uint32_t core;        /* ATTACH, DETACH */
-    uint32_t concurrency; /* READY: requests it handles at once; 0: as the manifest says, in ATTACH */
+    uint32_t abi;  /* READY */
+    uint32_t core; /* ATTACH, DETACH */
+    uint32_t
+        concurrency; /* READY: requests it handles at once; 0: as the manifest says, in ATTACH */
     uint64_t region_bytes; /* ATTACH: of each region */
     uint64_t spin_ns;      /* ATTACH: looking for work before sleeping, where that pays; 0: never */
 } rtw_control;
 
 /* ---- What both sides do alike ---- */
 
-/* Orders this side's publication before its look at the peer's flag. Release and acquire alone lose one
- * wake-up in some ten thousand messages. */
+/* Orders this side's publication before its look at the peer's flag. Release and acquire alone lose
+ * one wake-up in some ten thousand messages. */
 static inline void rtw_full_fence(void) {
 #if defined(__SANITIZE_THREAD__)
     uint32_t word = 0; /* the sanitizer does not model fences; the lock prefix is one */
@@ -193,8 +197,12 @@ static inline void rtw_full_fence(void) {
 #endif
 }
 
-static inline uint32_t rtw_load(const uint32_t* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
-static inline uint32_t rtw_peek(const uint32_t* word) { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+static inline uint32_t rtw_load(const uint32_t* word) {
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline uint32_t rtw_peek(const uint32_t* word) {
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
 static inline void rtw_store(uint32_t* word, uint32_t value) {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
@@ -203,12 +211,13 @@ static inline void rtw_store(uint32_t* word, uint32_t value) {
 typedef struct rtw_producer {
     rtw_region* own;
     const rtw_region* peer;
-    uint32_t tail;       /* next to be written; published later */
+    uint32_t tail; /* next to be written; published later */
     uint32_t published;
     uint32_t known_head; /* the consumer's position as last read */
 } rtw_producer;
 
-/* Free entries, at most RTW_RING_ENTRIES. A position that a hostile consumer made up counts as full. */
+/* Free entries, at most RTW_RING_ENTRIES. A position that a hostile consumer made up counts as
+ * full. */
 static inline uint32_t rtw_room(rtw_producer* producer) {
     uint32_t used = producer->tail - producer->known_head;
     if (used > RTW_RING_ENTRIES / 2) {
@@ -236,7 +245,8 @@ static inline int rtw_publish(rtw_producer* producer) {
     return rtw_peek(&producer->peer->wants_wake) != 0;
 }
 
-/* Consumer of one ring: `peer` is the region that holds it, `own` the region where it says how far it is. */
+/* Consumer of one ring: `peer` is the region that holds it, `own` the region where it says how far
+ * it is. */
 typedef struct rtw_consumer {
     const rtw_region* peer;
     rtw_region* own;
@@ -246,7 +256,8 @@ typedef struct rtw_consumer {
 
 /* Entries that may be taken; more than RTW_RING_ENTRIES: the producer is corrupt. */
 static inline uint32_t rtw_available(rtw_consumer* consumer) {
-    if (consumer->head == consumer->known_tail) consumer->known_tail = rtw_load(&consumer->peer->tail);
+    if (consumer->head == consumer->known_tail)
+        consumer->known_tail = rtw_load(&consumer->peer->tail);
     return consumer->known_tail - consumer->head;
 }
 
@@ -264,9 +275,12 @@ static inline void rtw_take(rtw_consumer* consumer, rtw_desc* out) {
 }
 
 /* Gives the entries taken so far back to the producer. */
-static inline void rtw_release(rtw_consumer* consumer) { rtw_store(&consumer->own->head, consumer->head); }
+static inline void rtw_release(rtw_consumer* consumer) {
+    rtw_store(&consumer->own->head, consumer->head);
+}
 
-/* ---- Arena: slabs of 1, 4, 16 and 64 KiB, the lowest first, in private memory of the arena's owner ---- */
+/* ---- Arena: slabs of 1, 4, 16 and 64 KiB, the lowest first, in private memory of the arena's
+ * owner ---- */
 
 #define RTW_BLOCKS_MAX (RTW_ARENA_BYTES_MAX / RTW_BLOCK_BYTES)
 #define RTW_NO_SLAB UINT32_MAX

@@ -9,7 +9,8 @@
 
 namespace ringtime::worker {
 
-WorkerAnswer::WorkerAnswer(CorePool& pool, const WorkerRequest& request, loop::Runnable& waker) noexcept
+WorkerAnswer::WorkerAnswer(CorePool& pool, const WorkerRequest& request,
+                           loop::Runnable& waker) noexcept
     : pool_(pool), waker_(waker), request_(request) {
     timer_.owner = this;
     timer_.on_expire = &on_deadline;
@@ -195,8 +196,8 @@ bool WorkerAnswer::take_body(uint32_t offset, uint32_t length) noexcept {
 }
 
 bool WorkerAnswer::take_end() noexcept {
-    bool complete = stage_ == Stage::headed &&
-                    (body_length_ == unknown_length || bodyless() || body_received_ == body_length_);
+    bool complete = stage_ == Stage::headed && (body_length_ == unknown_length || bodyless() ||
+                                                body_received_ == body_length_);
     if (!complete) return false;
     if (body_length_ == unknown_length && bodyless()) body_length_ = 0;
     ended_ = true;
@@ -239,12 +240,13 @@ void WorkerAnswer::drop_chunks() noexcept {
 
 // ---- The request's body ----
 
-// After the worker's end, or a failure, nobody reads it: it is taken and dropped, so that whoever sends it
-// can decide at leisure what to do with its connection.
+// After the worker's end, or a failure, nobody reads it: it is taken and dropped, so that whoever
+// sends it can decide at leisure what to do with its connection.
 bool WorkerAnswer::takes_body() const noexcept { return connected() && !ended_; }
 
 uint32_t WorkerAnswer::room() const noexcept {
-    if (stage_ == Stage::made || stage_ == Stage::queued || holds_piece_ || body_finished_) return 0;
+    if (stage_ == Stage::made || stage_ == Stage::queued || holds_piece_ || body_finished_)
+        return 0;
     if (!takes_body()) return RTW_BLOCK_BYTES;
     uint32_t room = link_->body_room(slot_);
     if (room == 0 && !starved_.linked()) link_->starved.push_back(starved_);

@@ -1,7 +1,7 @@
 #pragma once
-// One request's attempt at a worker: waits in the app's queue, is handed to an instance, receives head
-// and body out of region B, feeds the request's body into region A. Belongs to the exchange until
-// release(); lives in the core's slab.
+// One request's attempt at a worker: waits in the app's queue, is handed to an instance, receives
+// head and body out of region B, feeds the request's body into region A. Belongs to the exchange
+// until release(); lives in the core's slab.
 
 #include <cstdint>
 
@@ -26,7 +26,7 @@ class WorkerAnswer final : public ListNode,
                            public http::Answer,
                            public http::BodySource,
                            public http::BodySink {
- public:
+  public:
     WorkerAnswer(CorePool& pool, const WorkerRequest& request, loop::Runnable& waker) noexcept;
     WorkerAnswer(const WorkerAnswer&) = delete;
     WorkerAnswer& operator=(const WorkerAnswer&) = delete;
@@ -67,7 +67,7 @@ class WorkerAnswer final : public ListNode,
     /// The process is gone, or may not be listened to any longer.
     void worker_lost(bool begun, Reason reason) noexcept;
 
- private:
+  private:
     enum class Stage : uint8_t { made, queued, handed, headed, failed };
 
     [[nodiscard]] bool connected() const noexcept { return slot_ != no_slot; }
@@ -88,13 +88,13 @@ class WorkerAnswer final : public ListNode,
     CorePool& pool_;
     loop::Runnable& waker_;
     Link* link_ = nullptr;
-    uint32_t slot_ = no_slot;      ///< Until the worker has ended the exchange.
+    uint32_t slot_ = no_slot;  ///< Until the worker has ended the exchange.
     uint32_t exchange_ = 0;
     Chunk* first_chunk_ = nullptr;
     Chunk* last_chunk_ = nullptr;
     uint32_t chunk_count_ = 0;
     uint32_t held_done_ = 0;
-    Piece held_;                   ///< A piece of the request's body that found no memory yet.
+    Piece held_;  ///< A piece of the request's body that found no memory yet.
     char* reserved_ = nullptr;
     uint32_t reserved_size_ = 0;
     uint64_t body_length_ = unknown_length;
@@ -112,7 +112,7 @@ class WorkerAnswer final : public ListNode,
     bool holds_piece_ = false;
     mutable Link::Starved starved_;
     loop::Timer timer_;
-    char* head_block_ = nullptr;   ///< A head too large for head_bytes_.
+    char* head_block_ = nullptr;  ///< A head too large for head_bytes_.
     WorkerRequest request_;
     http::ResponseHead head_;
     char head_bytes_[inline_head_bytes];

@@ -8,18 +8,18 @@
 
 namespace ringtime::worker {
 
-/// Requests handed to a busy worker in advance, so that it answers a batch per wake-up: as many as it
-/// answers within this time, judged by its own figure, and never more than the count.
+/// Requests handed to a busy worker in advance, so that it answers a batch per wake-up: as many as
+/// it answers within this time, judged by its own figure, and never more than the count.
 inline constexpr uint32_t ahead_ns = 200'000;
 inline constexpr uint32_t ahead_max = 15;
-/// One that was handed in advance and is not begun by then is taken back, and for the second duration
-/// nothing is handed to that worker in advance.
+/// One that was handed in advance and is not begun by then is taken back, and for the second
+/// duration nothing is handed to that worker in advance.
 inline constexpr Nanoseconds recall_after = 16 * kNanosecondsPerMillisecond;
 inline constexpr Nanoseconds no_ahead_for = kNanosecondsPerSecond;
 /// Descriptors taken from one worker before others get their turn.
 inline constexpr uint32_t descriptors_per_turn = 64;
-/// Descriptors that wait for room in a worker's ring (32 B each), nearly all FREEs of many small pieces
-/// that left at once; a worker that leaves more unread ends.
+/// Descriptors that wait for room in a worker's ring (32 B each), nearly all FREEs of many small
+/// pieces that left at once; a worker that leaves more unread ends.
 inline constexpr uint32_t unsaid_max = 65536;
 /// Free ring entries that a new request or body slab leaves to ABORT, FREE and the like.
 inline constexpr uint32_t ring_reserve = 16;

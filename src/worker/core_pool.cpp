@@ -75,8 +75,8 @@ http::Answer* CorePool::dispatch(const WorkerRequest& request, loop::Runnable& w
     return answer;
 }
 
-// The instance with the fewest requests; of two equal ones the first, so that those nobody needs stay
-// idle and can be retired. Above eight, two taken at random serve as well as all.
+// The instance with the fewest requests; of two equal ones the first, so that those nobody needs
+// stay idle and can be retired. Above eight, two taken at random serve as well as all.
 Link* CorePool::pick(Queue& queue) noexcept {
     Link* best = nullptr;
     uint32_t fewest = UINT32_MAX;
@@ -147,7 +147,8 @@ void CorePool::queue_again(WorkerAnswer& answer) noexcept {
     queue.waiting.push_front(answer);
     answer.enqueue(reactor_.now(), deadline);
     if (queue.count++ == 0) mark_waiting(queue, true);
-    if (!queue.growth_timer.armed()) reactor_.arm(queue.growth_timer, reactor_.now() + growth_after);
+    if (!queue.growth_timer.armed())
+        reactor_.arm(queue.growth_timer, reactor_.now() + growth_after);
 }
 
 void CorePool::leave_queue(WorkerAnswer& answer) noexcept {
@@ -267,7 +268,8 @@ void CorePool::on_message_serve(void* context, uint64_t value) noexcept {
 void CorePool::on_message_hopeless(void* context, uint64_t value) noexcept {
     auto& pool = *static_cast<CorePool*>(context);
     Queue& queue = pool.queue_of(static_cast<uint32_t>(value));
-    while (WorkerAnswer* answer = queue.waiting.front()) answer->fail(Reason::worker_start, Source::worker);
+    while (WorkerAnswer* answer = queue.waiting.front())
+        answer->fail(Reason::worker_start, Source::worker);
 }
 
 void CorePool::on_message_left(void* context, uint64_t) noexcept {
@@ -278,8 +280,9 @@ void CorePool::on_message_left(void* context, uint64_t) noexcept {
 void CorePool::link_changed(Link& link) noexcept {
     if (!link.finished()) return;
     WorkerState& worker = link.worker();
-    auto found = std::find_if(links_.begin(), links_.end(),
-                              [&](const std::unique_ptr<Link>& each) { return each.get() == &link; });
+    auto found = std::find_if(links_.begin(), links_.end(), [&](const std::unique_ptr<Link>& each) {
+        return each.get() == &link;
+    });
     ASSERT(found != links_.end());
     std::swap(*found, links_.back());
     links_.pop_back();

@@ -30,18 +30,20 @@ struct CorePoolCounters {
 };
 
 class CorePool final : public loop::Poller {
- public:
+  public:
     /// `supervisor` outlives it and knows the reactor's core from its options.
     CorePool(loop::Reactor& reactor, Supervisor& supervisor);
     CorePool(const CorePool&) = delete;
     CorePool& operator=(const CorePool&) = delete;
     ~CorePool();
 
-    /// Never fails at once: what is wrong shows as the answer's phase. `waker` runs whenever the answer
-    /// could go on, and outlives it.
-    [[nodiscard]] http::Answer* dispatch(const WorkerRequest& request, loop::Runnable& waker) noexcept;
+    /// Never fails at once: what is wrong shows as the answer's phase. `waker` runs whenever the
+    /// answer could go on, and outlives it.
+    [[nodiscard]] http::Answer* dispatch(const WorkerRequest& request,
+                                         loop::Runnable& waker) noexcept;
 
-    /// Lets go of all workers; no exchange may be open. Needs turns of the reactor and of the supervisor.
+    /// Lets go of all workers; no exchange may be open. Needs turns of the reactor and of the
+    /// supervisor.
     void close() noexcept;
     [[nodiscard]] bool closed() const noexcept { return left_ && links_.empty(); }
 
@@ -65,7 +67,7 @@ class CorePool final : public loop::Poller {
     void tell(WorkerState& worker, uint32_t bits) noexcept;
     void link_changed(Link& link) noexcept;
 
- private:
+  private:
     friend class Supervisor;
     struct Queue {
         AppState* app = nullptr;

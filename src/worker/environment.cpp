@@ -20,8 +20,8 @@ bool is_blocked_variable(std::string_view name) noexcept {
     // (API|AUTH|SECRET|PRIVATE)_?KEY at the beginning.
     bool key = starts_with_any(text, {"API_KEY", "APIKEY", "AUTH_KEY", "AUTHKEY", "SECRET_KEY",
                                       "SECRETKEY", "PRIVATE_KEY", "PRIVATEKEY"});
-    bool vendor = starts_with_any(text, {"DATABASE_", "DB_", "AWS_", "GITHUB_", "OPENAI_", "ANTHROPIC_",
-                                         "STRIPE_"});
+    bool vendor = starts_with_any(
+        text, {"DATABASE_", "DB_", "AWS_", "GITHUB_", "OPENAI_", "ANTHROPIC_", "STRIPE_"});
     return key || vendor || text.ends_with("_TOKEN") || text.ends_with("_SECRET") ||
            text.ends_with("_PASSWORD");
 }

@@ -14,7 +14,8 @@ namespace ringtime::worker {
 
 /// `NAME=value` for one worker. `blocked` receives the names that were left out.
 [[nodiscard]] std::vector<std::string> make_environment(const AppSpec& app,
-                                                        const SupervisorOptions& options, uint32_t worker,
+                                                        const SupervisorOptions& options,
+                                                        uint32_t worker,
                                                         std::vector<std::string>& blocked);
 
 }  // namespace ringtime::worker

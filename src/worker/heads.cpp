@@ -18,7 +18,7 @@ uint32_t texts_size(const WorkerRequest& request) {
 }
 
 class Writer {
- public:
+  public:
     Writer(char* base, uint32_t begin) : base_(base), cursor_(begin) {}
     [[nodiscard]] uint32_t cursor() const { return cursor_; }
     uint32_t put(std::string_view text) {
@@ -33,7 +33,7 @@ class Writer {
         return {begin, static_cast<uint32_t>(text.size())};
     }
 
- private:
+  private:
     char* base_;
     uint32_t cursor_;
 };
@@ -73,7 +73,8 @@ void encode_request_head(const WorkerRequest& request, Milliseconds timeout, cha
     auto* field = reinterpret_cast<rtw_field*>(head + 1);
     unsigned count = 0;
     if (request.fields)
-        request.fields->for_each([&](std::string_view, std::string_view, http::FieldId) { ++count; });
+        request.fields->for_each(
+            [&](std::string_view, std::string_view, http::FieldId) { ++count; });
     Writer text(out, static_cast<uint32_t>(sizeof *head + count * sizeof *field));
     *head = rtw_request_head{};
     head->head_bytes = bytes;
@@ -115,7 +116,8 @@ Result<DecodedHead> decode_response_head(const char* copy, uint32_t size,
                                          http::ResponseHead& head) noexcept {
     rtw_response_head fixed;
     std::memcpy(&fixed, copy, sizeof fixed);
-    uint32_t table_end = static_cast<uint32_t>(sizeof fixed + fixed.field_count * sizeof(rtw_field));
+    uint32_t table_end =
+        static_cast<uint32_t>(sizeof fixed + fixed.field_count * sizeof(rtw_field));
     // The first word may have changed since it was peeked at; `size` is what counts.
     if (fixed.head_bytes != size || table_end > size || fixed.field_count > limits::fields_max ||
         fixed.status < 100 || fixed.status > 599)

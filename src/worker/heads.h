@@ -1,6 +1,7 @@
 #pragma once
-// Heads on the wire: a request's head written into region A, an answer's head read out of a private copy.
-// Pure: bytes in, bytes out. The decoder's input is a hostile process's: everything is checked here.
+// Heads on the wire: a request's head written into region A, an answer's head read out of a private
+// copy. Pure: bytes in, bytes out. The decoder's input is a hostile process's: everything is
+// checked here.
 
 #include <cstdint>
 
@@ -22,8 +23,8 @@ struct DecodedHead {
     uint32_t head_bytes = 0;  ///< Of the descriptor's bytes; the rest are body.
 };
 
-/// Reads the fixed part of a head of at most `available` bytes (in shared memory, read once): how much
-/// has to be copied. 0: not valid.
+/// Reads the fixed part of a head of at most `available` bytes (in shared memory, read once): how
+/// much has to be copied. 0: not valid.
 [[nodiscard]] uint32_t peek_head_bytes(const char* shared, uint32_t available) noexcept;
 
 /// Fills `head` from a private copy of `size` bytes, which `head` refers to from then on. Refused

@@ -1,4 +1,5 @@
-// ringtime-worker-host: what worker processes begin as. `MODULE.so` runs an application that is a module;
+// ringtime-worker-host: what worker processes begin as. `MODULE.so` runs an application that is a
+// module;
 // `--zygote PID` is the process that makes workers, for the gateway PID.
 #include <cstdlib>
 #include <cstring>

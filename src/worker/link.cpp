@@ -39,7 +39,8 @@ uint32_t Link::take_slot() noexcept {
         index = static_cast<uint32_t>(slots_.size());
         slots_.emplace_back();
     } else {
-        first_free_slot_ = slots_[index].next_free == UINT16_MAX ? no_slot : slots_[index].next_free;
+        first_free_slot_ =
+            slots_[index].next_free == UINT16_MAX ? no_slot : slots_[index].next_free;
     }
     Slot& slot = slots_[index];
     slot.open = true;
@@ -63,7 +64,8 @@ void Link::end_slot(uint32_t index) noexcept {
     slot.answer = nullptr;
     slot.first_slab = RTW_NO_SLAB;
     slot.generation = (slot.generation + 1) & 0xfff;
-    slot.next_free = first_free_slot_ == no_slot ? UINT16_MAX : static_cast<uint16_t>(first_free_slot_);
+    slot.next_free =
+        first_free_slot_ == no_slot ? UINT16_MAX : static_cast<uint16_t>(first_free_slot_);
     first_free_slot_ = index;
     if (--open_slots_ == 0) active.unlink();
 }
@@ -114,8 +116,8 @@ void Link::chain_slab(Slot& slot, uint32_t slab) noexcept {
     slot.last_slab = slab;
 }
 
-// Every body may hold as much as half of what is free for bodies: slow workers, however many requests they sit on,
-// never take the memory that others need to move.
+// Every body may hold as much as half of what is free for bodies: slow workers, however many
+// requests they sit on, never take the memory that others need to move.
 uint32_t Link::body_room(uint32_t index) noexcept {
     if (lost_ || condemned_ || unsaid_count_ || rtw_room(&producer_) <= ring_reserve) return 0;
     uint32_t heads = arena_.blocks * 64 / head_share;
@@ -140,7 +142,8 @@ char* Link::reserve_body(uint32_t slot, uint32_t& size) noexcept {
         return nullptr;
     }
     ++reserved_;
-    return reinterpret_cast<char*>(region_.to_worker()) + RTW_ARENA_OFFSET + size_t{slab} * RTW_UNIT_BYTES;
+    return reinterpret_cast<char*>(region_.to_worker()) + RTW_ARENA_OFFSET +
+           size_t{slab} * RTW_UNIT_BYTES;
 }
 
 void Link::commit_body(uint32_t index, char* reserved, uint32_t size) noexcept {
@@ -165,8 +168,13 @@ void Link::end_body(uint32_t slot) noexcept { say(RTW_BODY_END, 0, slot, 0, 0); 
 
 // ---- Saying ----
 
-void Link::say(uint8_t kind, uint8_t flags, uint32_t slot, uint32_t offset, uint32_t length) noexcept {
-    post({.kind = kind, .flags = flags, .exchange = exchange_of(slot), .offset = offset, .length = length});
+void Link::say(uint8_t kind, uint8_t flags, uint32_t slot, uint32_t offset,
+               uint32_t length) noexcept {
+    post({.kind = kind,
+          .flags = flags,
+          .exchange = exchange_of(slot),
+          .offset = offset,
+          .length = length});
 }
 
 void Link::post(const rtw_desc& desc) noexcept {
@@ -185,7 +193,8 @@ void Link::post(const rtw_desc& desc) noexcept {
         }
     }
     if (unsaid_count_ == unsaid_max) return condemn("does not read its ring");
-    if (unsaid_.size() == 2 * size_t{unsaid_max}) unsaid_.erase(unsaid_.begin(), unsaid_.end() - unsaid_count_);
+    if (unsaid_.size() == 2 * size_t{unsaid_max})
+        unsaid_.erase(unsaid_.begin(), unsaid_.end() - unsaid_count_);
     unsaid_.push_back(desc);
     ++unsaid_count_;
 }
@@ -226,7 +235,8 @@ bool Link::hand_over(WorkerAnswer& answer, Milliseconds timeout) noexcept {
     uint8_t flags = request.body_length == 0 ? uint8_t{RTW_END_STREAM} : uint8_t{0};
     say(RTW_REQUEST, flags, index, slab * RTW_UNIT_BYTES, bytes);
     Nanoseconds now = pool_.reactor().now();
-    answer.handed_over(*this, index, request.deadline ? request.deadline : now + from_milliseconds(timeout));
+    answer.handed_over(*this, index,
+                       request.deadline ? request.deadline : now + from_milliseconds(timeout));
     if (open_slots_ > worker_.concurrency) watch_ahead();
     return true;
 }
@@ -242,7 +252,8 @@ void Link::abort(uint32_t index) noexcept {
 // ---- Pieces ----
 
 // exchange (24 bits) | offset (24 bits) | size - 1 (16 bits): a piece says all that FREE needs.
-Piece Link::make_piece(uint32_t exchange, uint32_t free_begin, uint32_t begin, uint32_t size) noexcept {
+Piece Link::make_piece(uint32_t exchange, uint32_t free_begin, uint32_t begin,
+                       uint32_t size) noexcept {
     static_assert(RTW_ARENA_BYTES_MAX <= 1 << 24 && RTW_BLOCK_BYTES <= 1 << 16);
     ++pieces_out_;
     uint32_t freed = begin + size - free_begin;

@@ -1,11 +1,11 @@
 #pragma once
-// One core's end of the rings it shares with one worker: numbers of exchanges, memory of region A, what
-// is still to be said when the ring is full, and the check of everything the worker says. Lives on its
-// core until the worker is gone and every piece of its memory has come back.
+// One core's end of the rings it shares with one worker: numbers of exchanges, memory of region A,
+// what is still to be said when the ring is full, and the check of everything the worker says.
+// Lives on its core until the worker is gone and every piece of its memory has come back.
 //
-// A worker that says what cannot be (a number that is not open, bytes outside its arena, more than its
-// window) gets a strike; the third strike, or a corrupt ring, ends the process. Nothing it does is an
-// assertion.
+// A worker that says what cannot be (a number that is not open, bytes outside its arena, more than
+// its window) gets a strike; the third strike, or a corrupt ring, ends the process. Nothing it does
+// is an assertion.
 
 #include <cstdint>
 #include <vector>
@@ -23,10 +23,10 @@ class WorkerAnswer;
 
 /// An exchange's number at this worker. Taken from REQUEST until the worker's END or ABORT.
 struct Slot {
-    WorkerAnswer* answer = nullptr;  ///< Null when the gateway has lost interest.
-    uint32_t sequence = 0;           ///< Of its REQUEST, counted from 1.
-    uint32_t unfreed = 0;            ///< Bytes of the answer not given back.
-    uint32_t lent = 0;               ///< Bytes of region A its body holds.
+    WorkerAnswer* answer = nullptr;     ///< Null when the gateway has lost interest.
+    uint32_t sequence = 0;              ///< Of its REQUEST, counted from 1.
+    uint32_t unfreed = 0;               ///< Bytes of the answer not given back.
+    uint32_t lent = 0;                  ///< Bytes of region A its body holds.
     uint32_t first_slab = RTW_NO_SLAB;  ///< Of region A: the head, then the body in order.
     uint32_t last_slab = RTW_NO_SLAB;
     uint16_t generation = 0;
@@ -37,7 +37,7 @@ struct Slot {
 };
 
 class Link final : public PieceOwner, public loop::Flushable {
- public:
+  public:
     Link(CorePool& pool, WorkerState& worker, RegionPair region);
     Link(const Link&) = delete;
     Link& operator=(const Link&) = delete;
@@ -45,8 +45,8 @@ class Link final : public PieceOwner, public loop::Flushable {
 
     [[nodiscard]] WorkerState& worker() noexcept { return worker_; }
     [[nodiscard]] uint32_t open_slots() const noexcept { return open_slots_; }
-    /// Requests this worker may have, counting those it has not begun: those handed in advance would be
-    /// answered within ahead_ns.
+    /// Requests this worker may have, counting those it has not begun: those handed in advance
+    /// would be answered within ahead_ns.
     [[nodiscard]] uint32_t places() const noexcept;
     /// Whether a request can be handed over now (a place apart).
     [[nodiscard]] bool usable() noexcept;
@@ -77,13 +77,16 @@ class Link final : public PieceOwner, public loop::Flushable {
 
     /// Takes in at most descriptors_per_turn. True when there were any.
     bool drain() noexcept;
-    void set_wants_wake(uint32_t value) noexcept { rtw_store(&region_.to_worker()->wants_wake, value); }
+    void set_wants_wake(uint32_t value) noexcept {
+        rtw_store(&region_.to_worker()->wants_wake, value);
+    }
 
     /// The process is gone: everything open fails or is repeated elsewhere.
     void lose_worker() noexcept;
     /// Nothing refers to it any more.
     [[nodiscard]] bool finished() const noexcept {
-        return lost_ && users_ == 0 && pieces_out_ == 0 && reserved_ == 0 && !doorbell_op_.in_flight;
+        return lost_ && users_ == 0 && pieces_out_ == 0 && reserved_ == 0 &&
+               !doorbell_op_.in_flight;
     }
     /// Answers that hold bytes of its regions keep it.
     void retain() noexcept { ++users_; }
@@ -106,7 +109,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     };
     List<Starved> starved;
 
- private:
+  private:
     struct Slab {
         uint32_t next = RTW_NO_SLAB;
         uint32_t bytes = 0;
@@ -148,7 +151,8 @@ class Link final : public PieceOwner, public loop::Flushable {
     rtw_arena arena_;
     std::vector<Slab> slabs_;  ///< By unit of region A.
     std::vector<Slot> slots_;
-    std::vector<rtw_desc> unsaid_;  ///< What found the ring full; its last `unsaid_count_` are to be said.
+    std::vector<rtw_desc>
+        unsaid_;  ///< What found the ring full; its last `unsaid_count_` are to be said.
     uint32_t unsaid_count_ = 0;
     uint32_t first_free_slot_ = no_slot;
     uint32_t open_slots_ = 0;

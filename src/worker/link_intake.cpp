@@ -1,5 +1,5 @@
-// What a worker says, checked. Everything here reads a hostile process's memory: a descriptor is copied
-// once, the copy is checked against what this side knows, and only then used.
+// What a worker says, checked. Everything here reads a hostile process's memory: a descriptor is
+// copied once, the copy is checked against what this side knows, and only then used.
 #include "base/log.h"
 #include "worker/answer.h"
 #include "worker/core_pool.h"
@@ -29,22 +29,28 @@ bool Link::drain() noexcept {
 
 void Link::take(const rtw_desc& desc) noexcept {
     uint32_t index = desc.exchange & 0xfff;
-    if (index >= slots_.size() || !slots_[index].open || slots_[index].generation != desc.exchange >> 12) {
+    if (index >= slots_.size() || !slots_[index].open ||
+        slots_[index].generation != desc.exchange >> 12) {
         strike("named a request it does not have", no_slot);
         return;
     }
     switch (desc.kind) {
-        case RTW_HEAD: return take_head(index, desc);
-        case RTW_BODY: return take_body(index, desc);
-        case RTW_FREE: return take_free(index, desc);
-        case RTW_ABORT: return take_abort(index, desc);
+        case RTW_HEAD:
+            return take_head(index, desc);
+        case RTW_BODY:
+            return take_body(index, desc);
+        case RTW_FREE:
+            return take_free(index, desc);
+        case RTW_ABORT:
+            return take_abort(index, desc);
         case RTW_END: {
             WorkerAnswer* answer = slots_[index].answer;
             if (answer && !answer->take_end()) strike("ended an answer before its end", index);
             end_slot(index);
             return pool_.place_given_back(*this);
         }
-        default: return strike("sent an unknown kind of message", index);
+        default:
+            return strike("sent an unknown kind of message", index);
     }
 }
 
@@ -66,7 +72,8 @@ void Link::take_head(uint32_t index, const rtw_desc& desc) noexcept {
     if (!take_bytes(index, desc)) return;
     WorkerAnswer* answer = slots_[index].answer;
     uint32_t head_bytes = peek_head_bytes(arena() + desc.offset, desc.length);
-    bool valid = !answer || (head_bytes != 0 && answer->take_head(desc.offset, head_bytes, desc.length));
+    bool valid =
+        !answer || (head_bytes != 0 && answer->take_head(desc.offset, head_bytes, desc.length));
     if (!answer || !valid) free_bytes(desc.exchange, desc.offset, desc.length);
     if (!valid) strike("sent an invalid head", index);
     if (!(desc.flags & RTW_END_STREAM)) return;
@@ -119,8 +126,8 @@ void Link::take_abort(uint32_t index, const rtw_desc& desc) noexcept {
 
 void Link::strike(const char* what, uint32_t index) noexcept {
     ++pool_.counters().strikes;
-    log_format(LogLevel::warn, "worker", "app={} worker={} pid={} {}", worker_.app->spec.name, worker_.id,
-               worker_.pid, what);
+    log_format(LogLevel::warn, "worker", "app={} worker={} pid={} {}", worker_.app->spec.name,
+               worker_.id, worker_.pid, what);
     if (index != no_slot && slots_[index].open) {
         if (WorkerAnswer* answer = slots_[index].answer) {
             abort(index);
@@ -133,8 +140,8 @@ void Link::strike(const char* what, uint32_t index) noexcept {
 void Link::condemn(const char* what) noexcept {
     if (condemned_) return;
     condemned_ = true;
-    log_format(LogLevel::error, "worker", "app={} worker={} pid={} {}; ending it", worker_.app->spec.name,
-               worker_.id, worker_.pid, what);
+    log_format(LogLevel::error, "worker", "app={} worker={} pid={} {}; ending it",
+               worker_.app->spec.name, worker_.id, worker_.pid, what);
     worker_.close();
     pool_.tell(worker_, kWorkerBroken);
     fail_all(Reason::worker_protocol);
@@ -199,7 +206,8 @@ void Link::watch_ahead() noexcept {
 void Link::on_watch(loop::Timer& timer) noexcept {
     auto& self = *static_cast<Link*>(timer.owner);
     if (self.open_slots_ <= self.worker_.concurrency) return;
-    if (rtw_load(&self.region_.to_gateway()->begun) != self.watched_begun_) return self.watch_ahead();
+    if (rtw_load(&self.region_.to_gateway()->begun) != self.watched_begun_)
+        return self.watch_ahead();
     self.recall();
 }
 
@@ -230,7 +238,8 @@ void Link::on_doorbell(ring::Op& op) noexcept {
     if (self.lost_) return self.pool_.link_changed(self);
     if (++self.empty_rings_ > empty_rings_max) {
         loop::Reactor& reactor = self.pool_.reactor();
-        if (!self.again_timer_.armed()) reactor.arm(self.again_timer_, reactor.now() + loop::TimerWheel::tick);
+        if (!self.again_timer_.armed())
+            reactor.arm(self.again_timer_, reactor.now() + loop::TimerWheel::tick);
         return;
     }
     self.pool_.reactor().ring().submit(op);

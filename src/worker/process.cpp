@@ -34,7 +34,7 @@ bool make_sockets(Fd& ours, Fd& theirs, int flags) {
 }
 
 class Packet {
- public:
+  public:
     explicit Packet(SpawnPacket& head) : head_(head) { bytes_.resize(sizeof head); }
     void add(const std::string& text) { bytes_.append(text.c_str(), text.size() + 1); }
     uint32_t add_all(const std::vector<std::string>& list) {
@@ -46,7 +46,7 @@ class Packet {
         return bytes_;
     }
 
- private:
+  private:
     SpawnPacket& head_;
     std::string bytes_;
 };
@@ -77,7 +77,8 @@ std::string folder_of(const std::string& path) {
 bool ZygoteClient::start(const std::string& host_path, std::string& problem) {
     Fd theirs;
     if (!make_sockets(socket_, theirs, 0)) {
-        problem = fmt::format("cannot make a socket for worker processes: {}", std::strerror(errno));
+        problem =
+            fmt::format("cannot make a socket for worker processes: {}", std::strerror(errno));
         return false;
     }
     posix_spawn_file_actions_t actions;
@@ -87,7 +88,8 @@ bool ZygoteClient::start(const std::string& host_path, std::string& problem) {
     posix_spawn_file_actions_adddup2(&actions, moved ? moved.get() : theirs.get(), kZygoteFd);
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
-    // Its own group: a terminal's Ctrl-C is for the gateway, which drains before it ends its workers.
+    // Its own group: a terminal's Ctrl-C is for the gateway, which drains before it ends its
+    // workers.
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     std::string self = std::to_string(getpid());
@@ -99,8 +101,8 @@ bool ZygoteClient::start(const std::string& host_path, std::string& problem) {
     posix_spawn_file_actions_destroy(&actions);
     if (error == 0) return true;
     socket_.reset();
-    problem = fmt::format("cannot start {}: {}; it belongs beside the gateway's own program", host_path,
-                          std::strerror(error));
+    problem = fmt::format("cannot start {}: {}; it belongs beside the gateway's own program",
+                          host_path, std::strerror(error));
     return false;
 }
 

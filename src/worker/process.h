@@ -17,7 +17,7 @@ namespace ringtime::worker {
 
 /// Splits what a worker prints into lines; the last ones are kept to explain its end.
 class OutputLines {
- public:
+  public:
     static constexpr size_t line_bytes_max = 1024;
     static constexpr size_t lines_kept = 5;
 
@@ -38,7 +38,7 @@ class OutputLines {
         last_.clear();
     }
 
- private:
+  private:
     template <typename Visit>
     void end_line(Visit&& visit) {
         visit(std::string_view(partial_));
@@ -60,7 +60,7 @@ struct ProcessChannels {
 };
 
 class ZygoteClient {
- public:
+  public:
     /// False: `problem` names the cause and the remedy.
     [[nodiscard]] bool start(const std::string& host_path, std::string& problem);
     /// Ends it and, with it, every worker.
@@ -76,7 +76,7 @@ class ZygoteClient {
     /// One report; `pidfd` as it came with it. 1, 0: none now, -1: the zygote is gone.
     [[nodiscard]] int receive(ZygoteReport& report, Fd& pidfd) noexcept;
 
- private:
+  private:
     Fd socket_;
     pid_t pid_ = -1;
 };

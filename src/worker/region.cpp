@@ -57,7 +57,8 @@ void RegionPair::unmap() noexcept {
     to_gateway_ = nullptr;
 }
 
-int RegionPair::create(unsigned core, uint32_t arena_bytes, Fd& to_worker, Fd& to_gateway) noexcept {
+int RegionPair::create(unsigned core, uint32_t arena_bytes, Fd& to_worker,
+                       Fd& to_gateway) noexcept {
     bytes_ = RTW_ARENA_OFFSET + size_t{arena_bytes};
     to_worker = Fd(make_memory("ringtime-to-worker", bytes_));
     to_gateway = Fd(make_memory("ringtime-to-gateway", bytes_));

@@ -1,7 +1,7 @@
 #pragma once
-// The two shared regions of one (core, worker) pair and their doorbell; layout in worker_abi.h. Made by
-// the supervisor, then owned by the core. The worker can neither write region A nor shrink either one:
-// no torn reads of requests, no SIGBUS.
+// The two shared regions of one (core, worker) pair and their doorbell; layout in worker_abi.h.
+// Made by the supervisor, then owned by the core. The worker can neither write region A nor shrink
+// either one: no torn reads of requests, no SIGBUS.
 
 #include <cstdint>
 
@@ -11,14 +11,15 @@
 namespace ringtime::worker {
 
 class RegionPair {
- public:
+  public:
     RegionPair() = default;
     RegionPair(RegionPair&& other) noexcept;
     RegionPair& operator=(RegionPair&& other) noexcept;
     ~RegionPair();
 
     /// An errno, or 0. `to_worker` and `to_gateway` receive the descriptors to pass on.
-    [[nodiscard]] int create(unsigned core, uint32_t arena_bytes, Fd& to_worker, Fd& to_gateway) noexcept;
+    [[nodiscard]] int create(unsigned core, uint32_t arena_bytes, Fd& to_worker,
+                             Fd& to_gateway) noexcept;
 
     [[nodiscard]] rtw_region* to_worker() const noexcept { return to_worker_; }
     [[nodiscard]] const rtw_region* to_gateway() const noexcept { return to_gateway_; }
@@ -29,7 +30,7 @@ class RegionPair {
     /// The worker rings it for this core. Non-blocking.
     [[nodiscard]] int doorbell() const noexcept { return doorbell_.get(); }
 
- private:
+  private:
     void unmap() noexcept;
 
     rtw_region* to_worker_ = nullptr;

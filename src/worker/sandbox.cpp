@@ -49,12 +49,27 @@ uint64_t handled_files(int version) {
 
 // Libraries, interpreters and what the C library's resolver and time zones read. A path that this
 // machine does not have cannot be opened later either.
-constexpr const char* kSystemPaths[] = {
-    "/usr",           "/lib",           "/lib64",        "/bin",           "/etc/ld.so.cache",
-    "/etc/hosts",     "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
-    "/etc/services",  "/etc/protocols", "/etc/localtime", "/etc/ssl/certs", "/etc/ssl/openssl.cnf",
-    "/etc/ca-certificates", "/etc/alternatives", "/dev/urandom", "/dev/random", "/dev/zero",
-    "/sys/devices/system/cpu"};
+constexpr const char* kSystemPaths[] = {"/usr",
+                                        "/lib",
+                                        "/lib64",
+                                        "/bin",
+                                        "/etc/ld.so.cache",
+                                        "/etc/hosts",
+                                        "/etc/resolv.conf",
+                                        "/etc/nsswitch.conf",
+                                        "/etc/host.conf",
+                                        "/etc/gai.conf",
+                                        "/etc/services",
+                                        "/etc/protocols",
+                                        "/etc/localtime",
+                                        "/etc/ssl/certs",
+                                        "/etc/ssl/openssl.cnf",
+                                        "/etc/ca-certificates",
+                                        "/etc/alternatives",
+                                        "/dev/urandom",
+                                        "/dev/random",
+                                        "/dev/zero",
+                                        "/sys/devices/system/cpu"};
 
 bool allow(int ruleset, const char* path, uint64_t access) {
     int fd = open(path, O_PATH | O_CLOEXEC);
@@ -65,7 +80,8 @@ bool allow(int ruleset, const char* path, uint64_t access) {
     landlock_path_beneath_attr rule{};
     rule.allowed_access = access;
     rule.parent_fd = fd;
-    fine = fine && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+    fine =
+        fine && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
     close(fd);
     return fine;
 }
@@ -87,9 +103,11 @@ bool restrict_files(const SandboxOptions& options) {
                      ~uint64_t{LANDLOCK_ACCESS_FS_MAKE_BLOCK};
     bool fine = allow(ruleset, options.directory, kRead);
     for (const char* path : kSystemPaths) fine = fine && allow(ruleset, path, kRead);
-    fine = fine && allow(ruleset, "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
+    fine = fine && allow(ruleset, "/dev/null",
+                         LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
     fine = fine && allow_all(ruleset, options.readable, kRead);
-    fine = fine && allow_all(ruleset, options.writable, write & ~uint64_t{LANDLOCK_ACCESS_FS_EXECUTE});
+    fine =
+        fine && allow_all(ruleset, options.writable, write & ~uint64_t{LANDLOCK_ACCESS_FS_EXECUTE});
     fine = fine && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
     close(ruleset);
     return fine;
@@ -105,22 +123,78 @@ constexpr uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 #error "The worker sandbox knows x86-64 and arm64."
 #endif
 
-// seccomp cannot look into io_uring operations, so the rings themselves are closed. The others read or
-// change other processes, the kernel or the machine, or leave the process group the gateway ends.
+// seccomp cannot look into io_uring operations, so the rings themselves are closed. The others read
+// or change other processes, the kernel or the machine, or leave the process group the gateway
+// ends.
 constexpr int kDenied[] = {
-    SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_ptrace, SYS_process_vm_readv,
-    SYS_process_vm_writev, SYS_kcmp, SYS_pidfd_getfd, SYS_process_madvise, SYS_userfaultfd, SYS_bpf,
-    SYS_perf_event_open, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_mount, SYS_umount2,
-    SYS_pivot_root, SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick,
-    SYS_mount_setattr, SYS_chroot, SYS_unshare, SYS_setns, SYS_setsid, SYS_setpgid, SYS_kexec_load,
-    SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_acct,
-    SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_sethostname,
-    SYS_setdomainname, SYS_syslog, SYS_quotactl, SYS_vhangup, SYS_open_by_handle_at,
-    SYS_name_to_handle_at, SYS_fanotify_init, SYS_lookup_dcookie, SYS_nfsservctl, SYS_personality,
-    SYS_move_pages, SYS_migrate_pages, SYS_pidfd_send_signal,
+    SYS_io_uring_setup,
+    SYS_io_uring_enter,
+    SYS_io_uring_register,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_kcmp,
+    SYS_pidfd_getfd,
+    SYS_process_madvise,
+    SYS_userfaultfd,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_move_mount,
+    SYS_open_tree,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
+    SYS_mount_setattr,
+    SYS_chroot,
+    SYS_unshare,
+    SYS_setns,
+    SYS_setsid,
+    SYS_setpgid,
+    SYS_kexec_load,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_delete_module,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_swapoff,
+    SYS_acct,
+    SYS_settimeofday,
+    SYS_clock_settime,
+    SYS_clock_adjtime,
+    SYS_adjtimex,
+    SYS_sethostname,
+    SYS_setdomainname,
+    SYS_syslog,
+    SYS_quotactl,
+    SYS_vhangup,
+    SYS_open_by_handle_at,
+    SYS_name_to_handle_at,
+    SYS_fanotify_init,
+    SYS_lookup_dcookie,
+    SYS_nfsservctl,
+    SYS_personality,
+    SYS_move_pages,
+    SYS_migrate_pages,
+    SYS_pidfd_send_signal,
 #if defined(__x86_64__)
-    SYS_kexec_file_load, SYS_iopl, SYS_ioperm, SYS_modify_ldt, SYS_uselib, SYS_ustat, SYS_sysfs,
-    SYS__sysctl, SYS_create_module, SYS_get_kernel_syms, SYS_query_module,
+    SYS_kexec_file_load,
+    SYS_iopl,
+    SYS_ioperm,
+    SYS_modify_ldt,
+    SYS_uselib,
+    SYS_ustat,
+    SYS_sysfs,
+    SYS__sysctl,
+    SYS_create_module,
+    SYS_get_kernel_syms,
+    SYS_query_module,
 #endif
 };
 
@@ -178,7 +252,8 @@ bool restrict_calls() {
     filter.answer(SECCOMP_RET_ERRNO | ENOSYS);
 #endif
     for (int number : kDenied) filter.answer_when(static_cast<uint32_t>(number), kRefuse);
-    // Flags of clone3 lie in memory, where a filter cannot see them; the C library then takes clone.
+    // Flags of clone3 lie in memory, where a filter cannot see them; the C library then takes
+    // clone.
     filter.answer_when(SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
     if (landlock_version() < 6) refuse_foreign_signals(filter);
     // clone: no new user namespace (0x10000000), which would hand out capabilities.
@@ -214,7 +289,8 @@ bool drop_identity(const SandboxOptions& options) {
 }  // namespace
 
 int landlock_version() noexcept {
-    long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    long version =
+        syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
     return version < 0 ? 0 : static_cast<int>(version);
 }
 

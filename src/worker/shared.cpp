@@ -7,11 +7,14 @@
 
 namespace ringtime::worker {
 
-NoticeBoard::NoticeBoard() noexcept : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { ASSERT(fd_ >= 0); }
+NoticeBoard::NoticeBoard() noexcept : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    ASSERT(fd_ >= 0);
+}
 NoticeBoard::~NoticeBoard() { close(fd_); }
 
 void NoticeBoard::post(Notice& notice, uint32_t bits) noexcept {
-    // Whoever finds no bit set is the one that enters it; it is out of the list before bits become 0.
+    // Whoever finds no bit set is the one that enters it; it is out of the list before bits become
+    // 0.
     if (notice.bits.fetch_or(bits, std::memory_order_acq_rel) != 0) return;
     Notice* top = top_.load(std::memory_order_relaxed);
     do {

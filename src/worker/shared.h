@@ -1,10 +1,11 @@
 #pragma once
-// What the supervisor (main thread) and the cores both touch. Owned by the supervisor; a WorkerState is
-// freed only after every core has said that it let go of it. Everything here is an atomic word or fixed.
+// What the supervisor (main thread) and the cores both touch. Owned by the supervisor; a
+// WorkerState is freed only after every core has said that it let go of it. Everything here is an
+// atomic word or fixed.
 //
-// Dispatch takes a place in a worker by one compare-and-swap on `places`: the count of requests handed
-// over, and a bit that closes the door. Whoever sees the last place given back behind a closed door tells
-// the supervisor.
+// Dispatch takes a place in a worker by one compare-and-swap on `places`: the count of requests
+// handed over, and a bit that closes the door. Whoever sees the last place given back behind a
+// closed door tells the supervisor.
 
 #include <atomic>
 #include <cstdint>
@@ -14,8 +15,8 @@
 
 namespace ringtime::worker {
 
-/// Sends word to the supervisor from any thread. Never full: each sender has one place in the list, and
-/// asking again before it was read only adds a bit.
+/// Sends word to the supervisor from any thread. Never full: each sender has one place in the list,
+/// and asking again before it was read only adds a bit.
 struct Notice {
     Notice* next = nullptr;
     std::atomic<uint32_t> bits{0};
@@ -24,7 +25,7 @@ struct Notice {
 };
 
 class NoticeBoard {
- public:
+  public:
     NoticeBoard() noexcept;
     ~NoticeBoard();
     NoticeBoard(const NoticeBoard&) = delete;
@@ -32,22 +33,23 @@ class NoticeBoard {
 
     /// Any thread.
     void post(Notice& notice, uint32_t bits) noexcept;
-    /// The supervisor: everything posted so far, oldest first; `bits` are to be exchanged for 0 by the
-    /// reader before it acts on them.
+    /// The supervisor: everything posted so far, oldest first; `bits` are to be exchanged for 0 by
+    /// the reader before it acts on them.
     [[nodiscard]] Notice* take_all() noexcept;
     [[nodiscard]] int fd() const noexcept { return fd_; }
 
- private:
+  private:
     std::atomic<Notice*> top_{nullptr};
     int fd_;
 };
 
 /// Bits of a worker's notice.
-inline constexpr uint32_t kWorkerDrained = 1;   ///< Closed, and the last place was given back.
-inline constexpr uint32_t kWorkerBroken = 2;    ///< Violated the protocol: to be killed.
-inline constexpr uint32_t kWorkerHung = 4;      ///< Its loop does not advance: to be killed.
-inline constexpr uint32_t kWorkerWornOut = 8;   ///< requests_max reached, or its one ephemeral request.
-inline constexpr uint32_t kWorkerReleased = 16; ///< One more core has let go of it.
+inline constexpr uint32_t kWorkerDrained = 1;  ///< Closed, and the last place was given back.
+inline constexpr uint32_t kWorkerBroken = 2;   ///< Violated the protocol: to be killed.
+inline constexpr uint32_t kWorkerHung = 4;     ///< Its loop does not advance: to be killed.
+inline constexpr uint32_t kWorkerWornOut =
+    8;  ///< requests_max reached, or its one ephemeral request.
+inline constexpr uint32_t kWorkerReleased = 16;  ///< One more core has let go of it.
 /// Bits of an app's notice.
 inline constexpr uint32_t kAppWantsMore = 1;  ///< Requests wait.
 /// Bits of a core's notice.
@@ -57,9 +59,10 @@ inline constexpr uint32_t kCoreLeft = 2;
 struct AppState {
     AppSpec spec;
     uint32_t index = 0;
-    std::atomic<uint32_t> ready{0};         ///< Instances that take requests.
-    std::atomic<uint32_t> hopeless{0};      ///< Not 0: it keeps failing to start; requests fail at once.
-    std::atomic<uint64_t> waiting_cores{0}; ///< One bit per core whose queue is not empty.
+    std::atomic<uint32_t> ready{0};  ///< Instances that take requests.
+    std::atomic<uint32_t> hopeless{
+        0};  ///< Not 0: it keeps failing to start; requests fail at once.
+    std::atomic<uint64_t> waiting_cores{0};  ///< One bit per core whose queue is not empty.
     Notice notice;
     static_assert(limits::cores_max <= 64);
 };
@@ -73,8 +76,8 @@ struct WorkerState {
     int doorbell = -1;         ///< Wakes the worker; stays open while any core may ring it.
     uint32_t concurrency = 1;  ///< Handled at once.
     alignas(64) std::atomic<uint32_t> places{closed};
-    std::atomic<uint32_t> handed{0};  ///< Requests ever handed over.
-    std::atomic<uint64_t> used_at{0}; ///< When it last got one.
+    std::atomic<uint32_t> handed{0};   ///< Requests ever handed over.
+    std::atomic<uint64_t> used_at{0};  ///< When it last got one.
     std::atomic<uint32_t> released_by{0};
     Notice notice;
 
@@ -88,7 +91,8 @@ struct WorkerState {
     [[nodiscard]] bool take_place(uint32_t limit) noexcept {
         uint32_t value = places.load(std::memory_order_relaxed);
         while (value < limit)  // `closed` is above every limit.
-            if (places.compare_exchange_weak(value, value + 1, std::memory_order_acquire)) return true;
+            if (places.compare_exchange_weak(value, value + 1, std::memory_order_acquire))
+                return true;
         return false;
     }
     /// True when it was the last one behind a closed door.
@@ -96,7 +100,9 @@ struct WorkerState {
         return places.fetch_sub(1, std::memory_order_seq_cst) == (closed | 1);
     }
     /// Returns how many are inside.
-    uint32_t close() noexcept { return places.fetch_or(closed, std::memory_order_seq_cst) & ~closed; }
+    uint32_t close() noexcept {
+        return places.fetch_or(closed, std::memory_order_seq_cst) & ~closed;
+    }
     /// Closes only when nobody is inside.
     [[nodiscard]] bool close_idle() noexcept {
         uint32_t idle = 0;

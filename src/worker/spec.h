@@ -38,16 +38,16 @@ struct AppSpec {
     bool ephemeral = false;                         ///< One process state per request.
     Milliseconds timeout_ms = 30'000;               ///< To the head of the answer.
     Milliseconds queue_timeout_ms = 10'000;         ///< Waiting for an instance.
-    Milliseconds ttl_ms = 0;                        ///< Idle instances above `workers` end; 0: never.
-    Milliseconds idle_timeout_ms = 60'000;          ///< Until on_idle.
-    uint32_t uid = 0;                               ///< 0: as the gateway.
+    Milliseconds ttl_ms = 0;                ///< Idle instances above `workers` end; 0: never.
+    Milliseconds idle_timeout_ms = 60'000;  ///< Until on_idle.
+    uint32_t uid = 0;                       ///< 0: as the gateway.
     uint32_t gid = 0;
     uint32_t open_files = 1024;
     uint64_t data_bytes_max = 0;  ///< RLIMIT_DATA; 0: none.
 };
 
-/// One request on its way to an application. What it points to stays valid until the answer's head has
-/// come, or it failed or was released: an attempt may have to be repeated on another instance.
+/// One request on its way to an application. What it points to stays valid until the answer's head
+/// has come, or it failed or was released: an attempt may have to be repeated on another instance.
 struct WorkerRequest {
     uint32_t app = 0;
     http::Method method = http::Method::get;
@@ -68,13 +68,13 @@ struct WorkerRequest {
 };
 
 struct SupervisorOptions {
-    std::string host_path;      ///< ringtime-worker-host.
+    std::string host_path;  ///< ringtime-worker-host.
     unsigned cores = 1;
-    uint32_t pool_size = 500;   ///< Workers alive at once, all apps together.
+    uint32_t pool_size = 500;  ///< Workers alive at once, all apps together.
     /// Virtual size of each region; memory is used as it is touched.
     uint32_t arena_bytes = 4 * 1024 * 1024;
-    /// How long workers look for work before they sleep, as long as that pays. Only for machines with
-    /// processors to spare: beside a busy gateway it is theft.
+    /// How long workers look for work before they sleep, as long as that pays. Only for machines
+    /// with processors to spare: beside a busy gateway it is theft.
     uint32_t spin_us = 0;
     Milliseconds ready_ms = timeouts::worker_ready_ms;
     Milliseconds restart_first_ms = 100;

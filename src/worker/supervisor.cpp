@@ -19,14 +19,16 @@
 namespace ringtime::worker {
 namespace {
 
-constexpr size_t kAppsMax = 65536;              // 8 B each; every reload adds those that changed.
-constexpr Milliseconds kEndGrace = 5'000;       // From TERMINATE to SIGKILL.
-constexpr uint32_t kHopelessAfter = 5;          // Failed starts in a row.
-constexpr Milliseconds kHealthyAfter = 10'000;  // An instance that lived so long was no failed start.
+constexpr size_t kAppsMax = 65536;         // 8 B each; every reload adds those that changed.
+constexpr Milliseconds kEndGrace = 5'000;  // From TERMINATE to SIGKILL.
+constexpr uint32_t kHopelessAfter = 5;     // Failed starts in a row.
+constexpr Milliseconds kHealthyAfter =
+    10'000;  // An instance that lived so long was no failed start.
 
 std::string describe_end(int status) {
     if (WIFSIGNALED(status))
-        return fmt::format("ended by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return fmt::format("ended by signal {} ({})", WTERMSIG(status),
+                           strsignal(WTERMSIG(status)));
     return fmt::format("exited with status {}", WEXITSTATUS(status));
 }
 
@@ -34,11 +36,16 @@ std::string describe_end(int status) {
 
 std::string_view phase_name(WorkerPhase phase) noexcept {
     switch (phase) {
-        case WorkerPhase::starting: return "starting";
-        case WorkerPhase::ready: return "ready";
-        case WorkerPhase::draining: return "draining";
-        case WorkerPhase::ending: return "ending";
-        case WorkerPhase::dead: return "dead";
+        case WorkerPhase::starting:
+            return "starting";
+        case WorkerPhase::ready:
+            return "ready";
+        case WorkerPhase::draining:
+            return "draining";
+        case WorkerPhase::ending:
+            return "ending";
+        case WorkerPhase::dead:
+            return "dead";
     }
     return "dead";
 }
@@ -115,8 +122,9 @@ bool Supervisor::start_worker(App& app) {
     std::vector<std::string> blocked;
     auto environment = make_environment(spec, options_, worker.state.id, blocked);
     if (!blocked.empty() && !app.settled)
-        log_format(LogLevel::warn, "worker", "app={} variables not passed on (they look like secrets): {}",
-                   spec.name, fmt::join(blocked, ", "));
+        log_format(LogLevel::warn, "worker",
+                   "app={} variables not passed on (they look like secrets): {}", spec.name,
+                   fmt::join(blocked, ", "));
     ProcessChannels channels;
     int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id, channels);
     if (error != 0) {
@@ -128,7 +136,8 @@ bool Supervisor::start_worker(App& app) {
     worker.used = true;
     worker.app = &app;
     worker.phase = WorkerPhase::starting;
-    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = worker.was_ready = false;
+    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = worker.was_ready =
+        false;
     worker.attached = 0;
     worker.attached_cores = 0;
     worker.started_at = now_;
@@ -169,7 +178,8 @@ void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
     App& app = *worker.app;
     uint32_t wanted = app.state.spec.concurrency;
     worker.state.concurrency = wanted == 0 ? concurrency : wanted;
-    if (concurrency != 0 && concurrency < worker.state.concurrency) worker.state.concurrency = concurrency;
+    if (concurrency != 0 && concurrency < worker.state.concurrency)
+        worker.state.concurrency = concurrency;
     worker.state.concurrency = std::clamp(worker.state.concurrency, 1U, RTW_SLOTS_MAX);
     worker.phase = WorkerPhase::ready;
     worker.was_ready = true;
@@ -182,13 +192,15 @@ void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
     app.state.ready.fetch_add(1);
     set_hopeless(app, false);
     for (unsigned core = 0; core < options_.cores; ++core)
-        if (CorePool* pool = seats_[core]->member) post(core, {&CorePool::on_message_serve, pool, app.state.index});
-    log_format(LogLevel::info, "worker", "app={} worker={} pid={} ready in {} ms", app.state.spec.name,
-               worker.state.id, worker.state.pid,
+        if (CorePool* pool = seats_[core]->member)
+            post(core, {&CorePool::on_message_serve, pool, app.state.index});
+    log_format(LogLevel::info, "worker", "app={} worker={} pid={} ready in {} ms",
+               app.state.spec.name, worker.state.id, worker.state.pid,
                (now_ - worker.started_at) / kNanosecondsPerMillisecond);
     if (listener_) listener_->worker_spawned(view(worker));
     for (auto& other : workers_) {
-        if (other->used && other->app == &app && other->worn_out && other->phase == WorkerPhase::ready) {
+        if (other->used && other->app == &app && other->worn_out &&
+            other->phase == WorkerPhase::ready) {
             ++counters_.recycled;
             begin_draining(*other, "replaced");
             break;
@@ -212,7 +224,8 @@ void Supervisor::terminate(Worker& worker) {
     worker.phase_deadline = now_ + from_milliseconds(kEndGrace);
     rtw_control message{};
     message.kind = RTW_TERMINATE;
-    if (send(worker.channels.control.get(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    if (send(worker.channels.control.get(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) <
+        0)
         worker.phase_deadline = now_;
 }
 
@@ -279,13 +292,15 @@ void Supervisor::note_failure(App& app, Worker& worker, const std::string& cause
         delay = std::min(options_.restart_first_ms << doublings, options_.restart_longest_ms);
     }
     app.next_start = now_ + from_milliseconds(delay);
-    log_format(LogLevel::error, "worker", "app={} worker={} pid={} {}; starting another in {} ms{}{}",
-               app.state.spec.name, worker.state.id, worker.state.pid, cause, delay,
-               worker.err.last().empty() ? "" : "; it said last: ", fmt::join(worker.err.last(), " | "));
+    log_format(
+        LogLevel::error, "worker", "app={} worker={} pid={} {}; starting another in {} ms{}{}",
+        app.state.spec.name, worker.state.id, worker.state.pid, cause, delay,
+        worker.err.last().empty() ? "" : "; it said last: ", fmt::join(worker.err.last(), " | "));
     if (app.start_failures == 0) return;
     ++counters_.start_failures;
     app.settled = true;
-    if (app.start_failures >= kHopelessAfter && app.state.ready.load() == 0) set_hopeless(app, true);
+    if (app.start_failures >= kHopelessAfter && app.state.ready.load() == 0)
+        set_hopeless(app, true);
 }
 
 void Supervisor::set_hopeless(App& app, bool hopeless) {
@@ -358,7 +373,8 @@ void Supervisor::let_cores_go() {
         if (!pool) continue;
         for (auto& worker : workers_)
             if (worker->used && !worker->exited && (worker->attached_cores >> core & 1))
-                post(core, {&CorePool::on_message_lose, pool, reinterpret_cast<uint64_t>(&worker->state)});
+                post(core, {&CorePool::on_message_lose, pool,
+                            reinterpret_cast<uint64_t>(&worker->state)});
         post(core, {&CorePool::on_message_left, pool, 0});
     }
     flush_outboxes();

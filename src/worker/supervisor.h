@@ -1,7 +1,7 @@
 #pragma once
-// Owns the worker processes: how many there are, which state each is in, when one is started, replaced or
-// ended. Lives on the main thread, beside the cores: it is asked through notices and answers through the
-// cores' mailboxes, and no request ever waits for it.
+// Owns the worker processes: how many there are, which state each is in, when one is started,
+// replaced or ended. Lives on the main thread, beside the cores: it is asked through notices and
+// answers through the cores' mailboxes, and no request ever waits for it.
 //
 //   Supervisor supervisor(options);
 //   supervisor.start(apps, problem);      // before listening
@@ -62,7 +62,7 @@ struct SupervisorCounters {
 };
 
 class Supervisor {
- public:
+  public:
     explicit Supervisor(SupervisorOptions options);
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
@@ -70,17 +70,18 @@ class Supervisor {
 
     /// Starts the zygote and the warm workers. False: `problem` names the cause and the remedy.
     [[nodiscard]] bool start(std::vector<AppSpec> apps, std::string& problem);
-    /// For a new configuration, while cores run: the index is valid at once, its workers come. The old
-    /// app is removed when no request can reach it any more: its workers drain.
+    /// For a new configuration, while cores run: the index is valid at once, its workers come. The
+    /// old app is removed when no request can reach it any more: its workers drain.
     [[nodiscard]] uint32_t add(AppSpec spec);
     void remove(uint32_t app);
-    /// Polls until every app has its first instances or `deadline` (of monotonic_now()) is over. True
-    /// when all are ready.
+    /// Polls until every app has its first instances or `deadline` (of monotonic_now()) is over.
+    /// True when all are ready.
     bool wait_ready(Nanoseconds deadline);
     /// Readable when poll_once() has something to do; it also wants to be called every 100 ms.
     [[nodiscard]] int fd() const noexcept { return epoll_.get(); }
     void poll_once(int timeout_ms);
-    /// Ends all workers: asks, waits for `grace`, kills. Cores may still turn, or have closed their pools.
+    /// Ends all workers: asks, waits for `grace`, kills. Cores may still turn, or have closed their
+    /// pools.
     void stop(Milliseconds grace);
 
     [[nodiscard]] bool ready(uint32_t app) const noexcept {
@@ -95,14 +96,17 @@ class Supervisor {
         virtual void worker_spawned(const WorkerView& worker) = 0;
         virtual void worker_terminated(const WorkerView& worker, std::string_view reason) = 0;
 
-     protected:
+      protected:
         ~Listener() = default;
     };
     void set_listener(Listener* listener) noexcept { listener_ = listener; }
 
-    // For cores; any thread. The table of apps never moves, so an index that was handed on is safe to use.
+    // For cores; any thread. The table of apps never moves, so an index that was handed on is safe
+    // to use.
     [[nodiscard]] AppState& app(uint32_t index) noexcept { return apps_[index]->state; }
-    [[nodiscard]] uint32_t app_count() const noexcept { return static_cast<uint32_t>(apps_.size()); }
+    [[nodiscard]] uint32_t app_count() const noexcept {
+        return static_cast<uint32_t>(apps_.size());
+    }
     [[nodiscard]] unsigned cores() const noexcept { return options_.cores; }
     [[nodiscard]] CorePool* pool_of(unsigned core) noexcept {
         return seats_[core]->pool.load(std::memory_order_acquire);
@@ -111,33 +115,33 @@ class Supervisor {
     void join(CorePool& pool) noexcept;
     void leave(CorePool& pool) noexcept;
 
- private:
+  private:
     struct App {
         AppState state;
         uint32_t failures = 0;        ///< Ends that nobody asked for, in a row.
         uint32_t start_failures = 0;  ///< Of those, before ready.
         Nanoseconds next_start = 0;
-        uint32_t evicted = 0;         ///< Warm instances that made room and wait to be asked for again.
+        uint32_t evicted = 0;  ///< Warm instances that made room and wait to be asked for again.
         bool wants_more = false;
         bool removed = false;
-        std::string problem;          ///< Why nothing could be started for it.
-        bool settled = false;         ///< First instances are ready or have failed.
+        std::string problem;   ///< Why nothing could be started for it.
+        bool settled = false;  ///< First instances are ready or have failed.
     };
     struct Worker {
         WorkerState state;
         App* app = nullptr;
         WorkerPhase phase = WorkerPhase::dead;
-        bool used = false;            ///< This record belongs to a process.
-        bool worn_out = false;        ///< To be replaced; ends when its replacement is ready.
+        bool used = false;      ///< This record belongs to a process.
+        bool worn_out = false;  ///< To be replaced; ends when its replacement is ready.
         bool expected_end = false;
         bool idle_told = false;
         bool was_ready = false;
         bool exited = false;
-        uint32_t attached = 0;        ///< Cores that have a link to it.
+        uint32_t attached = 0;  ///< Cores that have a link to it.
         uint64_t attached_cores = 0;
         Nanoseconds started_at = 0;
         Nanoseconds phase_deadline = 0;
-        std::string reason;           ///< Why we ended it.
+        std::string reason;  ///< Why we ended it.
         ProcessChannels channels;
         Fd pidfd;
         OutputLines out;
@@ -146,7 +150,7 @@ class Supervisor {
     struct CoreSeat {
         Notice notice;
         std::atomic<CorePool*> pool{nullptr};
-        CorePool* member = nullptr;   ///< As the supervisor knows it.
+        CorePool* member = nullptr;  ///< As the supervisor knows it.
         bool leaving = false;
         std::deque<std::pair<CorePool*, loop::Message>> outbox;
     };

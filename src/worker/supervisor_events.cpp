@@ -41,13 +41,17 @@ void Supervisor::poll_once(int timeout_ms) {
 void Supervisor::handle(uint64_t what) {
     auto id = static_cast<uint32_t>(what);
     switch (static_cast<Watch>(what >> 32)) {
-        case Watch::zygote: return take_zygote_reports();
-        case Watch::board: return take_notices();
+        case Watch::zygote:
+            return take_zygote_reports();
+        case Watch::board:
+            return take_notices();
         case Watch::control:
             if (workers_[id]->channels.control) take_control(*workers_[id]);
             return;
-        case Watch::out: return take_output(*workers_[id], Watch::out);
-        case Watch::err: return take_output(*workers_[id], Watch::err);
+        case Watch::out:
+            return take_output(*workers_[id], Watch::out);
+        case Watch::err:
+            return take_output(*workers_[id], Watch::err);
     }
 }
 
@@ -76,8 +80,9 @@ void Supervisor::take_zygote_reports() {
         if (result < 0) return zygote_died();
         if (report.kind == ZygoteKind::hello) {
             if (report.landlock == 0 && !landlock_told_)
-                log_line(LogLevel::warn, "worker",
-                         "this kernel has no Landlock: workers can read files outside their folder");
+                log_line(
+                    LogLevel::warn, "worker",
+                    "this kernel has no Landlock: workers can read files outside their folder");
             landlock_told_ = true;
             continue;
         }
@@ -92,7 +97,8 @@ void Supervisor::take_zygote_reports() {
 void Supervisor::zygote_died() {
     zygote_.stop();
     if (stopping_) return;
-    log_line(LogLevel::error, "worker", "the zygote ended, and all workers with it; starting again");
+    log_line(LogLevel::error, "worker",
+             "the zygote ended, and all workers with it; starting again");
     for (size_t i = 0; i < workers_.size(); ++i) {
         Worker& worker = *workers_[i];
         if (!worker.used || worker.exited) continue;
@@ -121,8 +127,10 @@ void Supervisor::take_control(Worker& worker) {
             return;
         }
         if (message.abi != RTW_ABI_VERSION) {
-            kill_worker(worker, fmt::format("was built for version {} of the worker interface, this "
-                                            "gateway has {}", message.abi, RTW_ABI_VERSION));
+            kill_worker(worker,
+                        fmt::format("was built for version {} of the worker interface, this "
+                                    "gateway has {}",
+                                    message.abi, RTW_ABI_VERSION));
             return;
         }
         worker_ready(worker, message.concurrency);
@@ -151,8 +159,9 @@ void Supervisor::take_output(Worker& worker, Watch which) {
 }
 
 void Supervisor::say_line(Worker& worker, Watch which, std::string_view line) {
-    log_format(which == Watch::err ? LogLevel::warn : LogLevel::info, "app", "app={} worker={} pid={}: {}",
-               worker.app->state.spec.name, worker.state.id, worker.state.pid, line);
+    log_format(which == Watch::err ? LogLevel::warn : LogLevel::info, "app",
+               "app={} worker={} pid={}: {}", worker.app->state.spec.name, worker.state.id,
+               worker.state.pid, line);
 }
 
 // ---- Notices ----
@@ -162,7 +171,9 @@ void Supervisor::take_notices() {
         Notice* next = notice->next;  // From the exchange on it may be entered again.
         uint32_t bits = notice->bits.exchange(0, std::memory_order_acq_rel);
         switch (notice->kind) {
-            case Notice::Kind::worker: take_worker_notice(*static_cast<Worker*>(notice->subject), bits); break;
+            case Notice::Kind::worker:
+                take_worker_notice(*static_cast<Worker*>(notice->subject), bits);
+                break;
             case Notice::Kind::app: {
                 App& app = *static_cast<App*>(notice->subject);
                 app.wants_more = true;
@@ -170,7 +181,9 @@ void Supervisor::take_notices() {
                 reconcile(app);
                 break;
             }
-            case Notice::Kind::core: take_core_notice(*static_cast<CoreSeat*>(notice->subject), bits); break;
+            case Notice::Kind::core:
+                take_core_notice(*static_cast<CoreSeat*>(notice->subject), bits);
+                break;
         }
         notice = next;
     }
@@ -230,13 +243,15 @@ void Supervisor::tick_worker(Worker& worker) {
     if (worker.phase_deadline != 0 && now_ >= worker.phase_deadline) {
         bool starting = worker.phase == WorkerPhase::starting;
         worker.phase_deadline = 0;
-        return kill_worker(worker, starting ? "did not become ready in time" : "did not end when asked to");
+        return kill_worker(worker,
+                           starting ? "did not become ready in time" : "did not end when asked to");
     }
     if (worker.phase != WorkerPhase::ready) return;
     Nanoseconds used = worker.state.used_at.load(std::memory_order_relaxed);
     Nanoseconds idle = worker.state.in_flight() == 0 && now_ > used ? now_ - used : 0;
     bool above = worker.app->state.ready.load() > spec.workers;
-    if (spec.ttl_ms && above && idle > from_milliseconds(spec.ttl_ms) && worker.state.close_idle()) {
+    if (spec.ttl_ms && above && idle > from_milliseconds(spec.ttl_ms) &&
+        worker.state.close_idle()) {
         worker.reason = "idle";
         return terminate(worker);
     }
@@ -246,22 +261,25 @@ void Supervisor::tick_worker(Worker& worker) {
         worker.idle_told = true;
         rtw_control message{};
         message.kind = RTW_IDLE;
-        if (send(worker.channels.control.get(), &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (send(worker.channels.control.get(), &message, sizeof message,
+                 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
             // It is about to end; the zygote will say so.
         }
     }
 }
 
 uint32_t Supervisor::alive() const {
-    return static_cast<uint32_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
-        return worker->used && !worker->exited;
-    }));
+    return static_cast<uint32_t>(
+        std::count_if(workers_.begin(), workers_.end(),
+                      [](const auto& worker) { return worker->used && !worker->exited; }));
 }
 
 uint32_t Supervisor::count(const App& app, WorkerPhase phase) const {
-    return static_cast<uint32_t>(std::count_if(workers_.begin(), workers_.end(), [&](const auto& worker) {
-        return worker->used && worker->app == &app && worker->phase == phase && !worker->worn_out;
-    }));
+    return static_cast<uint32_t>(
+        std::count_if(workers_.begin(), workers_.end(), [&](const auto& worker) {
+            return worker->used && worker->app == &app && worker->phase == phase &&
+                   !worker->worn_out;
+        }));
 }
 
 // The least recently used idle worker of all apps makes room; busy ones never do.
@@ -269,9 +287,11 @@ bool Supervisor::make_room() {
     if (alive() < options_.pool_size) return true;
     Worker* oldest = nullptr;
     for (auto& worker : workers_) {
-        bool candidate = worker->used && worker->phase == WorkerPhase::ready && worker->state.in_flight() == 0;
+        bool candidate =
+            worker->used && worker->phase == WorkerPhase::ready && worker->state.in_flight() == 0;
         if (!candidate) continue;
-        if (!oldest || worker->state.used_at.load() < oldest->state.used_at.load()) oldest = worker.get();
+        if (!oldest || worker->state.used_at.load() < oldest->state.used_at.load())
+            oldest = worker.get();
     }
     // One that made room a moment ago is still ending.
     bool ending = std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
@@ -291,7 +311,8 @@ void Supervisor::reconcile(App& app) {
     const AppSpec& spec = app.state.spec;
     uint32_t starting = count(app, WorkerPhase::starting);
     uint32_t live = starting + count(app, WorkerPhase::ready);
-    uint32_t most = std::min(spec.workers_max ? spec.workers_max : options_.pool_size, options_.pool_size);
+    uint32_t most =
+        std::min(spec.workers_max ? spec.workers_max : options_.pool_size, options_.pool_size);
     bool room = alive() < options_.pool_size;
     uint32_t warm = app.removed ? 0 : spec.workers - std::min(spec.workers, app.evicted);
     while (live < std::min(warm, most) && room) {
@@ -315,7 +336,9 @@ void Supervisor::reconcile(App& app) {
 void Supervisor::drain_worn_out(App& app) {
     for (size_t i = 0; i < workers_.size(); ++i) {
         Worker& worker = *workers_[i];
-        if (!worker.used || worker.app != &app || !worker.worn_out || worker.phase != WorkerPhase::ready) continue;
+        if (!worker.used || worker.app != &app || !worker.worn_out ||
+            worker.phase != WorkerPhase::ready)
+            continue;
         ++counters_.recycled;
         return begin_draining(worker, "worn out");
     }

@@ -67,8 +67,8 @@ std::vector<char*> take_strings(char*& cursor, const char* end, uint32_t count) 
     std::_Exit(126);
 }
 
-// Puts the passed descriptors where the worker expects them and closes all others. They are first moved
-// out of the way, because a target may be one of the others' places.
+// Puts the passed descriptors where the worker expects them and closes all others. They are first
+// moved out of the way, because a target may be one of the others' places.
 void arrange_descriptors(const int* fds) {
     static constexpr int kTargets[kPassedFds] = {RTW_CONTROL_FD, RTW_DOORBELL_FD, STDOUT_FILENO,
                                                  STDERR_FILENO};

@@ -41,8 +41,8 @@ static int is_value(rtw_text text) {
     return 1;
 }
 
-/* Framing is the gateway's; a hop's own fields end at the hop. Applications ported from elsewhere set
- * them in good faith, so they are left out instead of refused. */
+/* Framing is the gateway's; a hop's own fields end at the hop. Applications ported from elsewhere
+ * set them in good faith, so they are left out instead of refused. */
 static int is_framing(rtw_text name) {
     static const char* const names[] = {"content-length", "transfer-encoding", "connection",
                                         "keep-alive",     "proxy-connection",  "te",
@@ -94,7 +94,8 @@ static void write_head(char* out, uint32_t size, unsigned status, const rtw_head
 }
 
 static int is_bodyless(const rtw_request* request, unsigned status) {
-    return request->head->method == RTW_METHOD_HEAD || status < 200 || status == 204 || status == 304;
+    return request->head->method == RTW_METHOD_HEAD || status < 200 || status == 204 ||
+           status == 304;
 }
 
 /* Bodies leave this much of the arena to heads, which have to wait when there is nothing. */
@@ -110,7 +111,8 @@ static void lend(rtw_request* request, uint8_t kind, uint8_t flags, uint32_t sla
                  uint32_t bytes) {
     request->link->bytes_left[slab] += bytes;
     request->unfreed += bytes;
-    rtw_link_post(request->link, kind, flags, request->exchange, slab * RTW_UNIT_BYTES + begin, bytes);
+    rtw_link_post(request->link, kind, flags, request->exchange, slab * RTW_UNIT_BYTES + begin,
+                  bytes);
 }
 
 int rtw_answer_start(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
@@ -134,8 +136,8 @@ static void close_slab(rtw_request* request) {
     request->slab = RTW_NO_SLAB;
 }
 
-/* Every stream may hold as much as half of what is free for bodies, so slow readers, however many, never
- * take the memory that others need to move. */
+/* Every stream may hold as much as half of what is free for bodies, so slow readers, however many,
+ * never take the memory that others need to move. */
 static uint32_t window_left(const rtw_request* request) {
     const rtw_arena* arena = &request->link->arena;
     uint32_t heads = arena->blocks * 64 / HEAD_SHARE;
@@ -177,7 +179,8 @@ size_t rtw_answer_write_some(rtw_request* request, const void* data, size_t size
         }
         if (bytes > request->slab_size - request->slab_used)
             bytes = request->slab_size - request->slab_used;
-        memcpy(rtw_slab_data(link, request->slab) + request->slab_used, (const char*)data + done, bytes);
+        memcpy(rtw_slab_data(link, request->slab) + request->slab_used, (const char*)data + done,
+               bytes);
         lend(request, RTW_BODY, 0, request->slab, request->slab_used, (uint32_t)bytes);
         request->slab_used += (uint32_t)bytes;
         done += bytes;
@@ -232,8 +235,8 @@ static void keep_rest(rtw_request* request, const char* data, size_t size) {
     rtw_this.writing = request;
 }
 
-int rtw_answer_respond(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
-                       const void* body, size_t size) {
+int rtw_answer_respond(rtw_request* request, unsigned status, const rtw_header* fields,
+                       size_t count, const void* body, size_t size) {
     uint32_t head_bytes = head_size(fields, count);
     int result = 0;
     if (request->head_sent || request->aborted) {
@@ -249,7 +252,8 @@ int rtw_answer_respond(rtw_request* request, unsigned status, const rtw_header* 
     }
     uint64_t length = size; /* what GET would carry, for HEAD */
     if (is_bodyless(request, status)) size = 0;
-    if (respond_at_once(request, head_bytes, status, fields, count, length, body, size)) return result;
+    if (respond_at_once(request, head_bytes, status, fields, count, length, body, size))
+        return result;
     rtw_answer_start(request, status, fields, count, length);
     size_t done = rtw_answer_write_some(request, body, size);
     if (done == size) {

@@ -19,13 +19,15 @@ int rtw_run_module(int argc, char** argv) {
     /* The cast through an object pointer is how POSIX spells it. */
     *(void**)(void*)&entry = dlsym(module, RTW_MODULE_ENTRY);
     if (!entry) {
-        fprintf(stderr, "%s does not export " RTW_MODULE_ENTRY
-                        "(): add RINGTIME_APP(YourType) to it.\n", argv[1]);
+        fprintf(stderr,
+                "%s does not export " RTW_MODULE_ENTRY "(): add RINGTIME_APP(YourType) to it.\n",
+                argv[1]);
         return 2;
     }
     const rtw_app* app = entry(rtw_worker_api());
     if (!app || app->struct_size < sizeof *app) {
-        fprintf(stderr, "%s was built against another version of the SDK, or refused to start.\n", argv[1]);
+        fprintf(stderr, "%s was built against another version of the SDK, or refused to start.\n",
+                argv[1]);
         return 2;
     }
     return rtw_worker_run(app);

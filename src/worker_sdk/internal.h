@@ -1,9 +1,10 @@
 #ifndef RINGTIME_WORKER_SDK_INTERNAL_H
 #define RINGTIME_WORKER_SDK_INTERNAL_H
 /*
- * The state of a worker process: one link per core, the requests that are waiting or open, one epoll
- * descriptor for everything. link.c moves descriptors and memory, answer.c builds answers, worker.c is
- * the loop and the table. Single-threaded. The gateway is trusted: it could end the process anyway.
+ * The state of a worker process: one link per core, the requests that are waiting or open, one
+ * epoll descriptor for everything. link.c moves descriptors and memory, answer.c builds answers,
+ * worker.c is the loop and the table. Single-threaded. The gateway is trusted: it could end the
+ * process anyway.
  */
 #include "ringtime/worker.h"
 
@@ -19,13 +20,14 @@ typedef struct rtw_link {
     size_t region_bytes;
     rtw_producer producer;
     rtw_consumer consumer;
-    rtw_arena arena;         /* of B */
-    uint32_t* bytes_left;    /* of B, by first unit of a slab: lent bytes, and 1 while it is being filled */
-    uint16_t* slab_of;       /* of B, by unit: first unit of its slab */
-    uint8_t* slab_units;     /* of B, by first unit */
-    uint32_t* body_next;     /* of A, by unit: next body slab of the same request */
-    uint32_t* body_bytes;    /* of A, by unit */
-    rtw_request** requests;  /* by slot */
+    rtw_arena arena; /* of B */
+    uint32_t*
+        bytes_left; /* of B, by first unit of a slab: lent bytes, and 1 while it is being filled */
+    uint16_t* slab_of;      /* of B, by unit: first unit of its slab */
+    uint8_t* slab_units;    /* of B, by first unit */
+    uint32_t* body_next;    /* of A, by unit: next body slab of the same request */
+    uint32_t* body_bytes;   /* of A, by unit */
+    rtw_request** requests; /* by slot */
 } rtw_link;
 
 struct rtw_request {
@@ -35,11 +37,11 @@ struct rtw_request {
     const rtw_request_head* head;
     void* context;
     uint32_t exchange;
-    uint32_t body_first, body_last; /* units of A; RTW_NO_SLAB: none */
-    uint32_t read_unit;             /* handed to the application, freed by its next read */
-    uint32_t unfreed;               /* bytes of the answer the gateway still holds */
+    uint32_t body_first, body_last;      /* units of A; RTW_NO_SLAB: none */
+    uint32_t read_unit;                  /* handed to the application, freed by its next read */
+    uint32_t unfreed;                    /* bytes of the answer the gateway still holds */
     uint32_t slab, slab_used, slab_size; /* being filled; RTW_NO_SLAB: none */
-    char* rest;                     /* what respond() could not place yet */
+    char* rest;                          /* what respond() could not place yet */
     size_t rest_size, rest_done;
     uint8_t begun, body_complete, head_sent, aborted, progress, starved;
 };
@@ -58,7 +60,7 @@ typedef struct rtw_worker {
     uint32_t concurrency;
     uint32_t open;
     rtw_queue waiting;
-    rtw_queue progress; /* on_progress() is due */
+    rtw_queue progress;   /* on_progress() is due */
     rtw_request* writing; /* hold a rest; singly linked by `next` */
     rtw_request* starved; /* found no memory; singly linked by `next_starved` */
     rtw_request* unused;
@@ -92,8 +94,8 @@ void rtw_slab_return(rtw_link* link, uint32_t slab, uint32_t bytes);
 
 /* answer.c */
 rtw_read rtw_body_read(rtw_request* request, rtw_text* out);
-int rtw_answer_respond(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
-                       const void* body, size_t size);
+int rtw_answer_respond(rtw_request* request, unsigned status, const rtw_header* fields,
+                       size_t count, const void* body, size_t size);
 int rtw_answer_start(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
                      uint64_t body_length);
 size_t rtw_answer_write_some(rtw_request* request, const void* data, size_t size);

@@ -12,8 +12,8 @@
 
 rtw_worker rtw_this;
 
-/* Answers reach the gateway at the end of a batch, but none waits longer than this for those behind it:
- * one doorbell for many answers is worth a few tens of microseconds, not more. */
+/* Answers reach the gateway at the end of a batch, but none waits longer than this for those behind
+ * it: one doorbell for many answers is worth a few tens of microseconds, not more. */
 #define BATCH_NS 50000u
 
 static uint64_t now_ns(void) {
@@ -98,7 +98,8 @@ static void begin_request(rtw_request* request) {
     request->begun = 1;
     ++rtw_this.open;
     ++rtw_this.batch_requests;
-    if (rtw_load(&incoming->recalling) && (int32_t)(number - rtw_peek(&incoming->recall_from)) >= 0) {
+    if (rtw_load(&incoming->recalling) &&
+        (int32_t)(number - rtw_peek(&incoming->recall_from)) >= 0) {
         rtw_link_post(request->link, RTW_ABORT, RTW_UNTOUCHED, request->exchange, 0, 0);
         rtw_request_release(request);
         return;
@@ -132,8 +133,8 @@ static void note_service(uint64_t now) {
     uint64_t mean = (now - rtw_this.batch_began) / rtw_this.batch_requests;
     if (mean > UINT32_MAX) mean = UINT32_MAX;
     uint32_t old = rtw_this.service_ns;
-    rtw_this.service_ns = old == 0 || mean > old ? (uint32_t)mean + 1
-                                                 : old - (old - (uint32_t)mean) / 8;
+    rtw_this.service_ns =
+        old == 0 || mean > old ? (uint32_t)mean + 1 : old - (old - (uint32_t)mean) / 8;
     rtw_this.batch_requests = 0;
     rtw_this.batch_began = now;
     for (uint32_t i = 0; i < rtw_this.link_count; ++i)
@@ -182,8 +183,8 @@ static void set_wants_wake(uint32_t value) {
 }
 
 static int anything_to_do(void) {
-    if (!rtw_this.blocked &&
-        (rtw_this.progress.first || (rtw_this.waiting.first && rtw_this.open < rtw_this.concurrency)))
+    if (!rtw_this.blocked && (rtw_this.progress.first ||
+                              (rtw_this.waiting.first && rtw_this.open < rtw_this.concurrency)))
         return 1;
     for (uint32_t i = 0; i < rtw_this.link_count; ++i)
         if (rtw_this.links[i].attached && rtw_available(&rtw_this.links[i].consumer)) return 1;
@@ -192,7 +193,8 @@ static int anything_to_do(void) {
 
 static void take_control(void);
 
-/* Looks for work for a while instead of sleeping, if that has paid lately; tries again now and then. */
+/* Looks for work for a while instead of sleeping, if that has paid lately; tries again now and
+ * then. */
 static void spin(void) {
     uint64_t end;
     if (rtw_this.spin_ns == 0) return;
@@ -271,7 +273,8 @@ static void take_control(void) {
         if (control.kind == RTW_DETACH && control.core < RTW_CORES_MAX)
             rtw_link_detach(&rtw_this.links[control.core]);
         if (control.kind == RTW_TERMINATE) rtw_this.ending = 1;
-        if (control.kind == RTW_IDLE && rtw_this.app->on_idle) rtw_this.app->on_idle(rtw_this.app->self);
+        if (control.kind == RTW_IDLE && rtw_this.app->on_idle)
+            rtw_this.app->on_idle(rtw_this.app->self);
     }
 }
 
@@ -316,8 +319,9 @@ static int api_open(const rtw_app* app) {
     rtw_this.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (rtw_this.epoll_fd < 0 || watch(RTW_DOORBELL_FD) != 0 || watch(RTW_CONTROL_FD) != 0 ||
         send(RTW_CONTROL_FD, &ready, sizeof ready, MSG_NOSIGNAL) != (ssize_t)sizeof ready) {
-        fprintf(stderr, "This program is a worker of the Ringtime gateway and is started by it: name it"
-                        " as `entrypoint` in a manifest.yaml.\n");
+        fprintf(stderr,
+                "This program is a worker of the Ringtime gateway and is started by it: name it"
+                " as `entrypoint` in a manifest.yaml.\n");
         return -1;
     }
     return 0;
@@ -355,12 +359,15 @@ static int api_run(const rtw_app* app) {
 }
 
 static const rtw_api api_table = {
-    sizeof(rtw_api),       RTW_ABI_VERSION,     api_head,
-    rtw_body_read,         api_read_wait,       rtw_answer_respond,
-    rtw_answer_start,      rtw_answer_write_some, api_write,
-    api_flush,             rtw_answer_finish,   rtw_answer_fail,
-    api_aborted,           api_set_context,     api_context,
-    api_run,               api_open,            api_fd,
+    sizeof(rtw_api),   RTW_ABI_VERSION,
+    api_head,          rtw_body_read,
+    api_read_wait,     rtw_answer_respond,
+    rtw_answer_start,  rtw_answer_write_some,
+    api_write,         api_flush,
+    rtw_answer_finish, rtw_answer_fail,
+    api_aborted,       api_set_context,
+    api_context,       api_run,
+    api_open,          api_fd,
     api_process,
 };
 

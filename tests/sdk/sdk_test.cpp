@@ -14,11 +14,13 @@ TEST(Sdk, ten_lines_make_a_module) {
 
 TEST(Sdk, routes_match_segments_parameters_and_methods) {
     World world({program_app("routed")});
-    EXPECT_EQ(world.fetch(World::request("/users/7/posts/x"))->received, R"({"id":"7","post":"x"})");
+    EXPECT_EQ(world.fetch(World::request("/users/7/posts/x"))->received,
+              R"({"id":"7","post":"x"})");
     EXPECT_EQ(world.fetch(World::request("/users/7/posts"))->status(), 418);
     EXPECT_EQ(world.fetch(World::request("/users//posts/x"))->status(), 418);
     EXPECT_EQ(world.fetch(World::request("/files/a/b"))->received, "a/b");
-    EXPECT_EQ(world.fetch(World::request("/echo", {}, http::Method::post), "text")->received, "text");
+    EXPECT_EQ(world.fetch(World::request("/echo", {}, http::Method::post), "text")->received,
+              "text");
     auto refused = world.fetch(World::request("/echo"));
     EXPECT_EQ(refused->status(), 405);
     EXPECT_NE(refused->field_text.find("allow: POST, PUT\n"), std::string::npos);
@@ -44,7 +46,8 @@ TEST(Sdk, an_exception_is_a_500_and_the_app_goes_on) {
 
 TEST(Sdk, streams_large_answers_and_repeated_fields_arrive_whole) {
     World world({program_app("routed")});
-    EXPECT_EQ(world.fetch(World::request("/events"))->received, "data: 0\n\ndata: 1\n\ndata: 2\n\n");
+    EXPECT_EQ(world.fetch(World::request("/events"))->received,
+              "data: 0\n\ndata: 1\n\ndata: 2\n\n");
     EXPECT_EQ(world.fetch(World::request("/large"))->received, std::string(1'000'000, 'z'));
     auto cookies = world.fetch(World::request("/cookies"));
     EXPECT_NE(cookies->field_text.find("set-cookie: a=1\nset-cookie: b=2\n"), std::string::npos);

@@ -7,7 +7,9 @@
 namespace ringtime::worker::test {
 namespace {
 
-pid_t pid_of(World& world) { return static_cast<pid_t>(std::stol(world.fetch(World::request("/pid"))->received)); }
+pid_t pid_of(World& world) {
+    return static_cast<pid_t>(std::stol(world.fetch(World::request("/pid"))->received));
+}
 
 struct Stat {
     char state = 'X';
@@ -55,11 +57,11 @@ TEST(Failure, requests_a_killed_worker_had_not_begun_are_served_by_its_successor
     pid_t pid = pid_of(world);
     for (int i = 0; i < 20; ++i) world.fetch(World::request("/hello"));
     std::vector<std::unique_ptr<Client>> clients;
-    clients.push_back(std::make_unique<Client>(world.pool(),
-                                               World::request("/sleep", "5000", http::Method::post)));
+    clients.push_back(std::make_unique<Client>(
+        world.pool(), World::request("/sleep", "5000", http::Method::post)));
     for (int i = 0; i < 5; ++i)
-        clients.push_back(std::make_unique<Client>(world.pool(),
-                                                   World::request("/hello", {}, http::Method::post)));
+        clients.push_back(std::make_unique<Client>(
+            world.pool(), World::request("/hello", {}, http::Method::post)));
     world.run_for(10);
     kill(pid, SIGKILL);
     ASSERT_TRUE(world.until([&] {
@@ -110,13 +112,16 @@ TEST(Failure, requests_handed_in_advance_leave_a_worker_that_is_stuck) {
     std::vector<std::unique_ptr<Client>> clients;
     clients.push_back(std::make_unique<Client>(world.pool(), World::request("/sleep", "1500")));
     for (int i = 0; i < 20; ++i)
-        clients.push_back(std::make_unique<Client>(world.pool(),
-                                                   World::request("/hello", {}, http::Method::post)));
-    ASSERT_TRUE(world.until([&] {
-        for (size_t i = 1; i < clients.size(); ++i)
-            if (!clients[i]->done()) return false;
-        return true;
-    }, 1000)) << "waited for the stuck worker";
+        clients.push_back(std::make_unique<Client>(
+            world.pool(), World::request("/hello", {}, http::Method::post)));
+    ASSERT_TRUE(world.until(
+        [&] {
+            for (size_t i = 1; i < clients.size(); ++i)
+                if (!clients[i]->done()) return false;
+            return true;
+        },
+        1000))
+        << "waited for the stuck worker";
     EXPECT_GT(world.pool().counters().recalled, 0U);
     ASSERT_TRUE(world.until([&] { return clients[0]->done(); }));
     EXPECT_EQ(clients[0]->received, "slept");
@@ -175,8 +180,9 @@ TEST(Failure, the_death_of_the_zygote_is_survived) {
     pid_t zygote = stat_of(worker).parent;
     ASSERT_GT(zygote, 1);
     kill(zygote, SIGKILL);
-    ASSERT_TRUE(world.until([&] { return world.supervisor().workers().empty() ||
-                                         world.supervisor().counters().started > 1; }));
+    ASSERT_TRUE(world.until([&] {
+        return world.supervisor().workers().empty() || world.supervisor().counters().started > 1;
+    }));
     EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
     EXPECT_FALSE(runs(worker)) << "the old worker lives on";
 }
@@ -188,7 +194,9 @@ TEST(Isolation, a_worker_inherits_nothing_and_gets_no_secrets) {
     AppSpec app = plain_app();
     app.environment = {{"GREETING", "hi"}, {"aws_key", "s3"}, {"MY_TOKEN", "t"}, {"DB_HOST", "d"}};
     app.operator_environment = {{"PAYMENT_TOKEN", "allowed"}};
-    World world({app}, [](SupervisorOptions& options) { options.environment = {{"NODE_ENV", "test"}}; });
+    World world({app}, [](SupervisorOptions& options) {
+        options.environment = {{"NODE_ENV", "test"}};
+    });
     std::string text = world.fetch(World::request("/environment"))->received;
     EXPECT_EQ(text, "APP_DIR=" + app.directory + "\nENTRYPOINT=" + app.entrypoint +
                         "\nWORKER_ID=0\nNODE_ENV=test\nGREETING=hi\nPAYMENT_TOKEN=allowed\n");

@@ -43,7 +43,8 @@ void Client::send_body() {
         static const std::string filler(65536, 'y');
         bool generated = body_left > 0;
         const char* from = generated ? filler.data() : body_.data() + sent_;
-        size_t left = generated ? std::min<uint64_t>(body_left, filler.size()) : body_.size() - sent_;
+        size_t left =
+            generated ? std::min<uint64_t>(body_left, filler.size()) : body_.size() - sent_;
         auto size = static_cast<uint32_t>(std::min<size_t>(left, room));
         if (use_reserve) {
             char* out = sink->reserve(size);
@@ -53,7 +54,10 @@ void Client::send_body() {
         } else {
             sink->push({.data = from, .size = size});
         }
-        if (generated) body_left -= size; else sent_ += size;
+        if (generated)
+            body_left -= size;
+        else
+            sent_ += size;
     }
     if (finished_ || sent_ < body_.size() || body_left > 0) return;
     finished_ = true;
@@ -64,14 +68,21 @@ void Client::read_body() {
     for (;;) {
         Piece piece;
         switch (answer_->body().pull(piece, pull_max)) {
-            case http::Pull::pending: return;
-            case http::Pull::end: return end({});
-            case http::Pull::failed: return end(answer_->body().error());
-            case http::Pull::data: break;
+            case http::Pull::pending:
+                return;
+            case http::Pull::end:
+                return end({});
+            case http::Pull::failed:
+                return end(answer_->body().error());
+            case http::Pull::data:
+                break;
         }
         received_bytes += piece.size;
         if (keep_bytes) received.append(piece.view());
-        if (hold_pieces) pieces.push_back(piece); else piece.release();
+        if (hold_pieces)
+            pieces.push_back(piece);
+        else
+            piece.release();
     }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// A core, a supervisor and real worker processes in one test: the test's thread drives both loops by
-// turns, so nothing sleeps for ordering.
+// A core, a supervisor and real worker processes in one test: the test's thread drives both loops
+// by turns, so nothing sleeps for ordering.
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ namespace ringtime::worker::test {
 
 /// Plays the exchange for one request: sends a body, gathers the answer.
 class Client final : public loop::Runnable {
- public:
+  public:
     Client(CorePool& pool, WorkerRequest request, std::string body = {});
     ~Client();
     void run() noexcept override;
@@ -30,20 +30,20 @@ class Client final : public loop::Runnable {
     void release();
 
     std::string received;
-    std::string field_text;       ///< `name: value` lines of the head.
+    std::string field_text;  ///< `name: value` lines of the head.
     uint64_t received_bytes = 0;
     bool keep_bytes = true;
-    bool hold_pieces = false;     ///< A client that does not read: pieces pile up here.
-    bool use_reserve = false;     ///< Bodies go straight into the worker's region.
+    bool hold_pieces = false;  ///< A client that does not read: pieces pile up here.
+    bool use_reserve = false;  ///< Bodies go straight into the worker's region.
     uint32_t pull_max = 65536;
-    uint64_t body_left = 0;       ///< Of a generated body.
+    uint64_t body_left = 0;  ///< Of a generated body.
     std::vector<Piece> pieces;
     http::FieldTable table;
     http::FieldDraft draft;
 
     void drop_pieces();
 
- private:
+  private:
     void send_body();
     void read_body();
     void end(Error error);
@@ -59,13 +59,15 @@ class Client final : public loop::Runnable {
 };
 
 class World {
- public:
+  public:
     explicit World(std::vector<AppSpec> apps, std::function<void(SupervisorOptions&)> change = {});
     ~World();
 
     /// Turns everything until `condition`, for at most `milliseconds`. False: it did not come.
     bool until(const std::function<bool()>& condition, uint64_t milliseconds = 5000);
-    void run_for(uint64_t milliseconds) { until([] { return false; }, milliseconds); }
+    void run_for(uint64_t milliseconds) {
+        until([] { return false; }, milliseconds);
+    }
     [[nodiscard]] static WorkerRequest request(std::string_view path, std::string_view query = {},
                                                http::Method method = http::Method::get);
     /// One request, start to end.
@@ -76,7 +78,7 @@ class World {
     [[nodiscard]] Supervisor& supervisor() { return *supervisor_; }
     [[nodiscard]] loop::Reactor& reactor() { return *reactor_; }
 
- private:
+  private:
     std::unique_ptr<ring::Ring> ring_;
     std::unique_ptr<loop::Reactor> reactor_;
     std::unique_ptr<Supervisor> supervisor_;

@@ -1,6 +1,6 @@
-// What a worker's answer costs: one core and one real worker, `in flight` requests at a time, all pinned
-// to one processor. Prints CPU microseconds per request of both processes together and the median time
-// of a single request. Run by the suite with few requests, so that it does not rot:
+// What a worker's answer costs: one core and one real worker, `in flight` requests at a time, all
+// pinned to one processor. Prints CPU microseconds per request of both processes together and the
+// median time of a single request. Run by the suite with few requests, so that it does not rot:
 //     worker_hop REQUESTS
 #include <sched.h>
 #include <sys/resource.h>
@@ -14,7 +14,7 @@ namespace ringtime::worker::test {
 namespace {
 
 class Loop final : public loop::Runnable {
- public:
+  public:
     Loop(CorePool& pool, uint64_t& left) : pool_(pool), left_(left) {
         table_.clear();
         table_.base = "accept*/*";
@@ -46,7 +46,7 @@ class Loop final : public loop::Runnable {
     [[nodiscard]] bool open() const { return open_; }
     uint64_t wrong = 0;
 
- private:
+  private:
     CorePool& pool_;
     uint64_t& left_;
     WorkerRequest request_;
@@ -73,22 +73,27 @@ int measure(World& world, uint64_t requests, size_t in_flight) {
     int self = static_cast<int>(getpid());
     uint64_t left = requests;
     std::vector<std::unique_ptr<Loop>> loops;
-    for (size_t i = 0; i < in_flight; ++i) loops.push_back(std::make_unique<Loop>(world.pool(), left));
+    for (size_t i = 0; i < in_flight; ++i)
+        loops.push_back(std::make_unique<Loop>(world.pool(), left));
     uint64_t ours = run_time(self);
     uint64_t theirs = run_time(worker);
     uint64_t bells = world.pool().counters().doorbells;
     Nanoseconds began = monotonic_now();
     for (auto& loop : loops) loop->start();
-    auto busy = [&] { return std::any_of(loops.begin(), loops.end(), [](auto& loop) { return loop->open(); }); };
+    auto busy = [&] {
+        return std::any_of(loops.begin(), loops.end(), [](auto& loop) { return loop->open(); });
+    };
     while (busy()) world.reactor().turn(kNanosecondsPerSecond);
     double total = static_cast<double>(requests + in_flight);
     uint64_t wrong = 0;
     for (auto& loop : loops) wrong += loop->wrong;
-    std::printf("%3zu in flight: gateway %.2f us + worker %.2f us of CPU, %.2f us elapsed, %.2f doorbells a request\n",
-                in_flight, static_cast<double>(run_time(self) - ours) / total / 1000,
-                static_cast<double>(run_time(worker) - theirs) / total / 1000,
-                static_cast<double>(monotonic_now() - began) / total / 1000,
-                static_cast<double>(world.pool().counters().doorbells - bells) / total);
+    std::printf(
+        "%3zu in flight: gateway %.2f us + worker %.2f us of CPU, %.2f us elapsed, %.2f doorbells "
+        "a request\n",
+        in_flight, static_cast<double>(run_time(self) - ours) / total / 1000,
+        static_cast<double>(run_time(worker) - theirs) / total / 1000,
+        static_cast<double>(monotonic_now() - began) / total / 1000,
+        static_cast<double>(world.pool().counters().doorbells - bells) / total);
     return wrong == 0 ? 0 : 1;
 }
 

@@ -225,7 +225,8 @@ TEST(Pool, apps_share_the_pool_and_only_idle_workers_make_room) {
     second.name = "second";
     third.name = "third";
     World world({first, second, third}, [](SupervisorOptions& options) { options.pool_size = 2; });
-    ASSERT_TRUE(world.until([&] { return world.supervisor().ready(0) && world.supervisor().ready(1); }));
+    ASSERT_TRUE(
+        world.until([&] { return world.supervisor().ready(0) && world.supervisor().ready(1); }));
     Client busy(world.pool(), World::request("/sleep", "300"));
     world.run_for(20);
     WorkerRequest request = World::request("/hello");
@@ -235,6 +236,30 @@ TEST(Pool, apps_share_the_pool_and_only_idle_workers_make_room) {
     EXPECT_EQ(world.supervisor().counters().retired, 1U);
     ASSERT_TRUE(world.until([&] { return busy.done(); }));
     EXPECT_EQ(busy.received, "slept");
+}
+
+TEST(Pool, an_idle_app_is_told_once) {
+    AppSpec app = plain_app();
+    app.idle_timeout_ms = 60;
+    World world({app});
+    EXPECT_EQ(world.fetch(World::request("/idle-calls"))->received, "0");
+    world.run_for(250);
+    EXPECT_EQ(world.fetch(World::request("/idle-calls"))->received, "1");
+}
+
+TEST(Pool, apps_come_and_go_while_the_core_runs) {
+    World world({plain_app()});
+    EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
+    WorkerRequest request = World::request("/hello");
+    request.app = world.supervisor().add(plain_app());
+    EXPECT_EQ(request.app, 1U);
+    EXPECT_EQ(world.fetch(request)->received, "hello\n");
+    Client last(world.pool(), World::request("/sleep", "100"));
+    world.run_for(20);
+    world.supervisor().remove(0);
+    ASSERT_TRUE(world.until([&] { return last.done(); }));
+    EXPECT_EQ(last.received, "slept") << "removal cut a request";
+    EXPECT_TRUE(world.until([&] { return world.supervisor().workers().size() == 1; }));
 }
 
 // ---- Recycling ----

@@ -87,7 +87,8 @@ void run_two_cores(AppSpec app, unsigned count, std::string_view path, std::stri
     std::thread first([&] { run_core(supervisor, 0, count, path, query, runs[0]); });
     std::thread second([&] { run_core(supervisor, 1, count, path, query, runs[1]); });
     Nanoseconds deadline = monotonic_now() + 60 * kNanosecondsPerSecond;
-    while (!(runs[0].finished && runs[1].finished) && monotonic_now() < deadline) supervisor.poll_once(5);
+    while (!(runs[0].finished && runs[1].finished) && monotonic_now() < deadline)
+        supervisor.poll_once(5);
     EXPECT_TRUE(runs[0].finished && runs[1].finished)
         << runs[0].done << " and " << runs[1].done << " of " << count;
     if (!(runs[0].finished && runs[1].finished)) std::abort();

@@ -1,5 +1,5 @@
-/* A hostile worker: answers like any other until it is asked to do what an attacker would. It reaches
- * past the SDK's table into its links. */
+/* A hostile worker: answers like any other until it is asked to do what an attacker would. It
+ * reaches past the SDK's table into its links. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,7 +41,8 @@ static void scribble(rtw_link* link, rtw_request* request) {
     rtw_respond_text(api, request, 200, "text/plain", "scribbled");
     rtw_link_publish(link);
     for (unsigned i = 0; i < 200000; ++i) {
-        uint32_t at = next_random() % 4 ? RTW_ARENA_OFFSET + next_random() % 4096 : next_random() % 16384;
+        uint32_t at =
+            next_random() % 4 ? RTW_ARENA_OFFSET + next_random() % 4096 : next_random() % 16384;
         bytes[at] = (unsigned char)next_random();
     }
 }
@@ -51,19 +52,54 @@ static void misbehave(rtw_request* request, int act) {
     uint32_t exchange = request->exchange;
     rtw_desc desc = {RTW_END, 0, 0, exchange, 0, 0, 0, 0};
     switch (act) {
-        case 0: break; /* END without HEAD */
-        case 1: desc.kind = RTW_BODY; desc.length = 10; break;
-        case 2: desc.kind = RTW_HEAD; desc.offset = UINT32_MAX - 8; desc.length = 64; break;
-        case 3: desc.kind = RTW_HEAD; desc.offset = link->arena_bytes - 4; desc.length = 64; break;
-        case 4: desc.kind = RTW_FREE; desc.offset = 0; desc.length = 80; break;
-        case 5: desc.kind = RTW_FREE; desc.offset = UINT32_MAX - 1023; desc.length = 1; break;
-        case 6: desc.exchange = exchange ^ 0x1000; break;
-        case 7: desc.exchange = 0xfffffff; break;
-        case 8: desc.kind = 200; break;
-        case 9: garbage(link, exchange, 2000); rtw_request_release(request); return;
-        case 10: rtw_store(&link->outgoing->tail, link->producer.tail + 100000); break;
-        case 11: rtw_store(&link->outgoing->head, 0xdeadbeef); break;
-        case 12: scribble(link, request); return;
+        case 0:
+            break; /* END without HEAD */
+        case 1:
+            desc.kind = RTW_BODY;
+            desc.length = 10;
+            break;
+        case 2:
+            desc.kind = RTW_HEAD;
+            desc.offset = UINT32_MAX - 8;
+            desc.length = 64;
+            break;
+        case 3:
+            desc.kind = RTW_HEAD;
+            desc.offset = link->arena_bytes - 4;
+            desc.length = 64;
+            break;
+        case 4:
+            desc.kind = RTW_FREE;
+            desc.offset = 0;
+            desc.length = 80;
+            break;
+        case 5:
+            desc.kind = RTW_FREE;
+            desc.offset = UINT32_MAX - 1023;
+            desc.length = 1;
+            break;
+        case 6:
+            desc.exchange = exchange ^ 0x1000;
+            break;
+        case 7:
+            desc.exchange = 0xfffffff;
+            break;
+        case 8:
+            desc.kind = 200;
+            break;
+        case 9:
+            garbage(link, exchange, 2000);
+            rtw_request_release(request);
+            return;
+        case 10:
+            rtw_store(&link->outgoing->tail, link->producer.tail + 100000);
+            break;
+        case 11:
+            rtw_store(&link->outgoing->head, 0xdeadbeef);
+            break;
+        case 12:
+            scribble(link, request);
+            return;
         case 13: { /* a doorbell flood */
             uint64_t one = 1;
             for (unsigned i = 0; i < 100000; ++i)
@@ -87,7 +123,8 @@ static void misbehave(rtw_request* request, int act) {
             rtw_respond_text(api, request, 200, "text/plain", "twice");
             say(link, desc);
             return;
-        default: exit(0);
+        default:
+            exit(0);
     }
     say(link, desc);
     rtw_request_release(request);

@@ -14,6 +14,7 @@ extern char** environ;
 
 static const rtw_api* api;
 static char scratch[65536];
+static int idle_calls;
 
 static int is(rtw_text text, const char* other) {
     return text.size == strlen(other) && memcmp(text.data, other, text.size) == 0;
@@ -33,7 +34,7 @@ static long number(rtw_text query) {
 /* Everything the head shows, one line each. */
 static void show(rtw_request* request, const rtw_request_head* head) {
     size_t used = 0;
-    const rtw_span spans[] = {head->method_text, head->path, head->query, head->host,
+    const rtw_span spans[] = {head->method_text, head->path, head->query,     head->host,
                               head->base,        head->peer, head->request_id};
     for (size_t i = 0; i < sizeof spans / sizeof *spans; ++i) {
         rtw_text text = rtw_span_text(head, spans[i]);
@@ -43,8 +44,8 @@ static void show(rtw_request* request, const rtw_request_head* head) {
     for (unsigned i = 0; i < head->field_count; ++i) {
         rtw_text name = rtw_field_name(head, &rtw_fields(head)[i]);
         rtw_text value = rtw_field_value(head, &rtw_fields(head)[i]);
-        used += (size_t)snprintf(scratch + used, sizeof scratch - used, "%.*s: %.*s\n", (int)name.size,
-                                 name.data, (int)value.size, value.data);
+        used += (size_t)snprintf(scratch + used, sizeof scratch - used, "%.*s: %.*s\n",
+                                 (int)name.size, name.data, (int)value.size, value.data);
     }
     rtw_respond_text(api, request, 200, "text/plain", scratch);
 }
@@ -130,6 +131,9 @@ static void on_request(void* self, rtw_request* request) {
     } else if (is(path, "/pid")) {
         snprintf(scratch, sizeof scratch, "%ld", (long)getpid());
         rtw_respond_text(api, request, 200, "text/plain", scratch);
+    } else if (is(path, "/idle-calls")) {
+        snprintf(scratch, sizeof scratch, "%d", idle_calls);
+        rtw_respond_text(api, request, 200, "text/plain", scratch);
     } else if (is(path, "/echo")) {
         echo(request, head);
     } else if (is(path, "/count")) {
@@ -160,6 +164,11 @@ static void on_request(void* self, rtw_request* request) {
     }
 }
 
+static void on_idle(void* self) {
+    (void)self;
+    ++idle_calls;
+}
+
 static void on_terminate(void* self) {
     (void)self;
     printf("goodbye\n");
@@ -167,7 +176,7 @@ static void on_terminate(void* self) {
 }
 
 int main(void) {
-    rtw_app app = {sizeof app, 1, NULL, on_request, NULL, NULL, on_terminate};
+    rtw_app app = {sizeof app, 1, NULL, on_request, NULL, on_idle, on_terminate};
     api = rtw_worker_api();
     if (getenv("FAIL_TO_START")) {
         fprintf(stderr, "cannot find my shoes\n");

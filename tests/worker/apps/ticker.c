@@ -1,5 +1,5 @@
-/* A worker with a loop of its own: every 5 ms one event for each open stream, without waiting for slow
- * readers. What finds no room is skipped, as a ticker may. */
+/* A worker with a loop of its own: every 5 ms one event for each open stream, without waiting for
+ * slow readers. What finds no room is skipped, as a ticker may. */
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
