@@ -230,7 +230,7 @@ void run_scenario(SimWorld& world, Totals& totals) {
 
 TEST(Core, every_client_gets_the_right_bytes_or_a_failure_it_can_see) {
     Totals totals;
-    EXPECT_TRUE(ring::run_seeds(500, [&](SimWorld& world) { run_scenario(world, totals); },
+    EXPECT_TRUE(ring::run_seeds(250, [&](SimWorld& world) { run_scenario(world, totals); },
                                 [] { return HasFailure(); }));
     if (!std::getenv("RINGTIME_SIM_SEED")) {
         EXPECT_GT(totals.answered, totals.clients);
