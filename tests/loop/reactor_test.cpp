@@ -1,5 +1,5 @@
-// The reactor and its fibers. The same source runs on the kernel's ring and, from seeds, on the simulated
-// one: Surface says which.
+// The reactor and its fibers. The same source runs on the kernel's ring and, from seeds, on the
+// simulated one: Surface says which.
 
 #include <gtest/gtest.h>
 
@@ -112,8 +112,8 @@ TEST_P(ReactorTest, work_without_end_leaves_room_for_timers_and_messages) {
     bool delivered = false;
     reactor_->arm(timer, reactor_->now() + 5 * kMillisecond);
     reactor_->wake(greedy);
-    ASSERT_TRUE(reactor_->post({[](void* flag, uint64_t) noexcept { *static_cast<bool*>(flag) = true; },
-                                &delivered, 0}));
+    ASSERT_TRUE(reactor_->post(
+        {[](void* flag, uint64_t) noexcept { *static_cast<bool*>(flag) = true; }, &delivered, 0}));
     turn_until([&] { return expired && delivered; });
     Reactor::forget(greedy);
 }
@@ -177,7 +177,8 @@ TEST_P(ReactorTest, what_arrives_between_the_announcement_and_the_sleep_is_seen)
 }
 
 TEST_P(ReactorTest, a_doorbell_rung_at_the_end_does_not_keep_it_from_ending) {
-    // Rung between the announcement and the sleep: its read may still be on its way when all is over.
+    // Rung between the announcement and the sleep: its read may still be on its way when all is
+    // over.
     Inbox inbox;
     unsigned delivered = 0;
     reactor_->add_poller(inbox);
@@ -288,9 +289,9 @@ TEST_P(ReactorTest, messages_from_other_threads_arrive_promptly_while_it_sleeps_
     static constexpr uint64_t kSenders = 2, kMessages = 20'000;
     struct Tally {
         Reactor* reactor;
-        uint64_t count = 0;
+        std::atomic<uint64_t> count = 0;
         uint64_t sum = 0;
-    } tally{reactor_.get(), 0, 0};
+    } tally{reactor_.get()};
     std::vector<std::thread> senders;
     for (uint64_t sender = 0; sender < kSenders; ++sender) {
         senders.emplace_back([&] {
@@ -299,11 +300,15 @@ TEST_P(ReactorTest, messages_from_other_threads_arrive_promptly_while_it_sleeps_
                                           auto& self = *static_cast<Tally*>(context);
                                           ++self.count;
                                           self.sum += value;
-                                          if (self.count == kSenders * kMessages) self.reactor->stop();
+                                          if (self.count == kSenders * kMessages)
+                                              self.reactor->stop();
                                       }, &tally, i};
                 while (!reactor_->post(message)) std::this_thread::yield();
-                // Long enough to fall asleep now and then: a lost wake-up costs a second.
-                if (i % 1000 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+                // The last one taken, the reactor falls asleep: a lost wake-up costs a second.
+                if (i % 1000 == 0) {
+                    while (tally.count.load(std::memory_order_relaxed) % 1000 != 0)
+                        std::this_thread::yield();
+                }
             }
         });
     }

@@ -94,8 +94,8 @@ class Rig {
         ASSERT_TRUE(entry.armed) << "seed=" << seed_;
         ASSERT_LE(entry.deadline, advancing_to_) << "seed=" << seed_;
         entry.armed = false;
-        // Handlers may do anything to any timer; while one runs, the wheel stands at some tick of the
-        // past, so what they arm may fire within this very advance.
+        // Handlers may do anything to any timer; while one runs, the wheel stands at some tick of
+        // the past, so what they arm may fire within this very advance.
         if (!random_.chance(300)) return;
         Entry& other = timers_[random_.below(timers_.size())];
         if (random_.chance(500)) return disarm(other);

@@ -1,5 +1,5 @@
-// Far ends in a simulated world. Operations are delayed and reordered and bytes cut at any place; errors
-// are not injected here: the contract's results are what is tested.
+// Far ends in a simulated world. Operations are delayed and reordered and bytes cut at any place;
+// errors are not injected here: the contract's results are what is tested.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

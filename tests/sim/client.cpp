@@ -5,7 +5,8 @@
 
 namespace ringtime::sim {
 
-Client::Client(ring::SimWorld& world, int listener, std::vector<Planned> plan, const Manners& manners)
+Client::Client(ring::SimWorld& world, int listener, std::vector<Planned> plan,
+               const Manners& manners)
     : world_(world), peer_(world.connect(listener)), plan_(std::move(plan)), manners_(manners) {
     peer_.read_slowly(manners_.read_bytes, manners_.read_pause);
     peer_.on_change = [this](ring::SimPeer&) { on_change(); };
@@ -37,7 +38,8 @@ void Client::on_change() {
     while (seen_ < sent_) {
         const std::string_view text = std::string_view(peer_.received()).substr(seen_bytes_);
         // Nothing to read yet: looking at every byte of a long answer again and again takes long.
-        const bool whole = text.size() >= plan_[seen_].body.size() || !text.starts_with("HTTP/1.1 200");
+        const bool whole =
+            text.size() >= plan_[seen_].body.size() || !text.starts_with("HTTP/1.1 200");
         if (!whole && plan_[seen_].kind == Kind::answer && !peer_.over()) break;
         const Message answer = read_message(text, plan_[seen_].kind, peer_.ended());
         if (answer.state != Message::State::complete) break;
@@ -85,8 +87,9 @@ bool Client::judge_answer(const Planned& planned, const Message& answer, bool ov
         return complete && !answer.closes();
     }
     if (answer.field("x-request-id").empty()) complain("an answer without a request id");
-    const bool right = complete ? answer.body == planned.body || planned.kind == Kind::answer_to_head
-                                : planned.body.starts_with(answer.body);
+    const bool right = complete
+                           ? answer.body == planned.body || planned.kind == Kind::answer_to_head
+                           : planned.body.starts_with(answer.body);
     if (!right) complain(complete ? "a complete answer with a wrong body" : "wrong bytes");
     // Only a reset tells this kind of answer from a complete one; judged complete above otherwise.
     if (!complete && planned.must_succeed && !was_reset_) complain("cut short");
@@ -98,8 +101,10 @@ void Client::judge() {
     const bool over = peer_.over() || was_reset_;
     bool goes_on = true;
     bool told_to_close = false;
-    // A later answer that is cut by a reset may take unread earlier ones with it: TCP, not the gateway.
-    if (peer_.broken() && !std::all_of(plan_.begin(), plan_.end(), [](auto& p) { return p.must_succeed; }))
+    // A later answer that is cut by a reset may take unread earlier ones with it: TCP, not the
+    // gateway.
+    if (peer_.broken() &&
+        !std::all_of(plan_.begin(), plan_.end(), [](auto& p) { return p.must_succeed; }))
         for (Planned& planned : plan_) planned.must_succeed = false;
     for (const Planned& planned : plan_) {
         Message answer;

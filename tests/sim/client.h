@@ -1,7 +1,7 @@
 #pragma once
-// A client of the gateway in a simulated world: sends planned requests, pipelined or one after the other,
-// at its own pace and with its own bad manners, and judges what it got: for each request, in order, exactly
-// the right bytes or a failure that it can see.
+// A client of the gateway in a simulated world: sends planned requests, pipelined or one after the
+// other, at its own pace and with its own bad manners, and judges what it got: for each request, in
+// order, exactly the right bytes or a failure that it can see.
 
 #include <cstdint>
 #include <string>

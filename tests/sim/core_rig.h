@@ -1,6 +1,6 @@
 #pragma once
-// One core of the gateway in a simulated world: ring, reactor, connections, exchanges, upstreams. The
-// same objects as in production, made as runtime makes them.
+// One core of the gateway in a simulated world: ring, reactor, connections, exchanges, upstreams.
+// The same objects as in production, made as runtime makes them.
 
 #include <memory>
 #include <string>
@@ -48,7 +48,8 @@ class CoreRig {
         return true;
     }
 
-    /// Drains as on SIGTERM and takes everything down. What did not come back is a breach of the world.
+    /// Drains as on SIGTERM and takes everything down. What did not come back is a breach of the
+    /// world.
     void finish();
 
  private:

@@ -1,6 +1,6 @@
-// Whole cores from seeds: HTTP/1 clients of every kind, the gateway as it is, upstream servers of every
-// kind, and a network that does what networks do. Each client must get exactly the right bytes or a
-// failure it can see; nothing may leak, nothing may hang.
+// Whole cores from seeds: HTTP/1 clients of every kind, the gateway as it is, upstream servers of
+// every kind, and a network that does what networks do. Each client must get exactly the right
+// bytes or a failure it can see; nothing may leak, nothing may hang.
 
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
 /// What the seed decided about the whole scenario.
 struct Setting {
     bool kind_world;       ///< No errors are injected: everything must succeed.
-    size_t body_max;       ///< What gets through in reasonable time (and work, cut into single bytes).
+    size_t body_max;  ///< What gets through in reasonable time (and work, cut into single bytes).
     CoreSpec core;
 };
 
@@ -110,7 +110,8 @@ class Planner {
 
     static Planned malformed() {
         Planned planned;
-        planned.bytes = "GET /up/x HTTP/1.1\r\nHost : gateway.test\r\n\r\nGET /health HTTP/1.1\r\n\r\n";
+        planned.bytes =
+            "GET /up/x HTTP/1.1\r\nHost : gateway.test\r\n\r\nGET /health HTTP/1.1\r\n\r\n";
         planned.failures = {400};
         planned.must_succeed = true;
         planned.ends_connection = true;
@@ -126,10 +127,12 @@ class Planner {
         auto how = static_cast<Framed>(random_.below(3));
         auto fault = OriginFault::none;
         if (random_.chance(200))
-            fault = static_cast<OriginFault>(random_.below(static_cast<uint64_t>(OriginFault::count_)));
+            fault =
+                static_cast<OriginFault>(random_.below(static_cast<uint64_t>(OriginFault::count_)));
         const bool cut = fault == OriginFault::cut_by_fin || fault == OriginFault::cut_by_reset;
         if (cut) {
-            // A short body of unknown length ended by FIN cannot be told from a whole one by anybody.
+            // A short body of unknown length ended by FIN cannot be told from a whole one by
+            // anybody.
             if (how == Framed::until_close) how = Framed::chunked;
             size += 2;
         }
@@ -148,7 +151,8 @@ class Planner {
                 "&fault=" + std::to_string(static_cast<int>(fault)) +
                 "&upload=" + std::to_string(upload) + (old ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
         text += "Host: gateway.test\r\nUser-Agent: simulated\r\n";
-        if (random_.chance(100)) text += "X-Padding: " + std::string(random_.below(6000), 'p') + "\r\n";
+        if (random_.chance(100))
+            text += "X-Padding: " + std::string(random_.below(6000), 'p') + "\r\n";
         if (uploads) {
             if (random_.chance(150) && !old) text += "Expect: 100-continue\r\n";
             const std::string body = body_of(id, upload);

@@ -78,7 +78,8 @@ Message read_chunks(Message message, std::string_view text, size_t at) {
         const size_t end = text.find("\r\n", at);
         if (end == std::string_view::npos) return message;
         uint64_t size = 0;
-        if (!read_number(text.substr(at, end - at), 16, size)) return malformed(message, "a chunk size");
+        if (!read_number(text.substr(at, end - at), 16, size))
+            return malformed(message, "a chunk size");
         at = end + 2;
         if (size == 0) break;
         message.body.append(text.substr(std::min(at, text.size()), size));

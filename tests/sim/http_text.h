@@ -1,6 +1,6 @@
 #pragma once
-// HTTP/1 as the far ends of the simulation read and write it: written apart from the gateway's parser, so
-// that the two can disagree. Simple instead of fast; strict where a gateway must be.
+// HTTP/1 as the far ends of the simulation read and write it: written apart from the gateway's
+// parser, so that the two can disagree. Simple instead of fast; strict where a gateway must be.
 
 #include <cstdint>
 #include <map>
@@ -24,7 +24,8 @@ struct Message {
     Framing framing = Framing::none;
     int status = 0;                             ///< Of an answer.
     std::string first_line;
-    std::map<std::string, std::string> fields;  ///< Lower-case names; repeated ones joined with ", ".
+    std::map<std::string, std::string>
+        fields;  ///< Lower-case names; repeated ones joined with ", ".
     std::string body;                           ///< As much of it as there is.
     size_t size = 0;                            ///< Bytes taken from the text, when complete.
     const char* problem = "";
@@ -33,7 +34,9 @@ struct Message {
         const auto found = fields.find(name);
         return found == fields.end() ? std::string() : found->second;
     }
-    [[nodiscard]] bool closes() const { return field("connection").find("close") != std::string::npos; }
+    [[nodiscard]] bool closes() const {
+        return field("connection").find("close") != std::string::npos;
+    }
 };
 
 enum class Kind : uint8_t { request, answer, answer_to_head };
@@ -42,6 +45,7 @@ enum class Kind : uint8_t { request, answer, answer_to_head };
 [[nodiscard]] Message read_message(std::string_view text, Kind kind, bool ended);
 
 /// The value of `name` in a query like `a=1&b=2`; `missing` without it.
-[[nodiscard]] uint64_t query_number(std::string_view target, std::string_view name, uint64_t missing);
+[[nodiscard]] uint64_t query_number(std::string_view target, std::string_view name,
+                                    uint64_t missing);
 
 }  // namespace ringtime::sim

@@ -1,7 +1,7 @@
 #pragma once
-// Upstream servers of a simulated world. What they answer, and how badly, is written in the query of the
-// request: id (of the bodies), size (of the answer), how (its framing) and fault. They check that what the
-// gateway sends them is a well-formed message with the body that the client sent.
+// Upstream servers of a simulated world. What they answer, and how badly, is written in the query
+// of the request: id (of the bodies), size (of the answer), how (its framing) and fault. They check
+// that what the gateway sends them is a well-formed message with the body that the client sent.
 
 #include <cstdint>
 

@@ -1,5 +1,5 @@
-// The simulation itself: the same seed gives the same run, and a broken component is found. If the canaries
-// below ever survive, the seeds of all other suites prove nothing.
+// The simulation itself: the same seed gives the same run, and a broken component is found. If the
+// canaries below ever survive, the seeds of all other suites prove nothing.
 
 #include <gtest/gtest.h>
 
@@ -61,7 +61,9 @@ class Echo {
         closing_.kind = OpKind::close;
         closing_.fd = fd_;
         closing_.owner = this;
-        closing_.on_complete = [](Op& op) noexcept { static_cast<Echo*>(op.owner)->closed_ = true; };
+        closing_.on_complete = [](Op& op) noexcept {
+            static_cast<Echo*>(op.owner)->closed_ = true;
+        };
         ring_.submit(closing_);
     }
     void on_complete() {
@@ -109,7 +111,8 @@ constexpr Nanoseconds kPatience = 600 * kNanosecondsPerSecond;
 // Returns a digest of everything that happened.
 uint64_t echo_scenario(SimWorld& world, Flaw flaw) {
     std::string problem;
-    auto ring = Ring::open({.small_buffer_bytes = 256, .small_buffers = 4, .bulk_buffers = 2}, problem);
+    auto ring =
+        Ring::open({.small_buffer_bytes = 256, .small_buffers = 4, .bulk_buffers = 2}, problem);
     const SimWorld::Connected made = world.connected();
     Echo echo(*ring, made.fd, flaw);
     std::string text(world.random().between(1, 3000), '\0');
@@ -117,7 +120,8 @@ uint64_t echo_scenario(SimWorld& world, Flaw flaw) {
     const bool resets = world.random().chance(200);
     made.peer.send(text);
     if (resets) {
-        world.after(world.random().below(20) * kNanosecondsPerMillisecond, [&] { made.peer.reset(); });
+        world.after(world.random().below(20) * kNanosecondsPerMillisecond,
+                    [&] { made.peer.reset(); });
     } else {
         made.peer.half_close();
     }

@@ -1,7 +1,8 @@
 #pragma once
-// What stands behind a Ring in a simulated world: the queues of operations on their way to completion.
-// An operation is queued (submit), in flight (handed over by enter), completed (its effect has happened),
-// then handled. Between any two of these the seed may let other things happen.
+// What stands behind a Ring in a simulated world: the queues of operations on their way to
+// completion. An operation is queued (submit), in flight (handed over by enter), completed (its
+// effect has happened), then handled. Between any two of these the seed may let other things
+// happen.
 
 #include <cstdint>
 #include <vector>

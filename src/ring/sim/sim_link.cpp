@@ -51,7 +51,8 @@ void SimLink::send_segment(Side from, size_t size) {
 void SimLink::deliver(Side to, size_t size) {
     Direction& way = toward(to);
     if (end(to).closed) {
-        // Bytes for somebody who left: TCP answers with a reset, which may overtake the last answer.
+        // Bytes for somebody who left: TCP answers with a reset, which may overtake the last
+        // answer.
         abort(to);
         return;
     }

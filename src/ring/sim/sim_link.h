@@ -1,8 +1,9 @@
 #pragma once
-// One simulated TCP connection: two directions of bytes, each with a window, segments on their way and
-// bytes that arrived. What TCP keeps, it keeps: order, no loss without a reset, FIN behind the data. What
-// TCP leaves open, the seed decides: how bytes are cut, when they arrive, whether a reset overtakes data.
-// Both ends may be a gateway's socket or a scripted peer. Single-threaded, part of one SimWorld.
+// One simulated TCP connection: two directions of bytes, each with a window, segments on their way
+// and bytes that arrived. What TCP keeps, it keeps: order, no loss without a reset, FIN behind the
+// data. What TCP leaves open, the seed decides: how bytes are cut, when they arrive, whether a
+// reset overtakes data. Both ends may be a gateway's socket or a scripted peer. Single-threaded,
+// part of one SimWorld.
 
 #include <cstddef>
 #include <memory>
@@ -47,7 +48,8 @@ class SimLink : public std::enable_shared_from_this<SimLink> {
     /// Nothing more will arrive at `side`: the other's FIN, its own shut_read(), or a reset.
     [[nodiscard]] bool ended(Side side) const noexcept;
     [[nodiscard]] bool dead(Side side) const noexcept { return end(side).dead; }
-    /// The errno that a reset left for the next call of `side`, which takes it; 0 when there is none.
+    /// The errno that a reset left for the next call of `side`, which takes it; 0 when there is
+    /// none.
     [[nodiscard]] int take_error(Side side) noexcept;
     [[nodiscard]] bool has_error(Side side) const noexcept { return end(side).error != 0; }
     [[nodiscard]] bool closed() const noexcept { return ends_[0].closed && ends_[1].closed; }

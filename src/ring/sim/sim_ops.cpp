@@ -28,13 +28,15 @@ void RingBackend::take_slot(const Op& op) {
         case OpKind::connect:
         case OpKind::send:
         case OpKind::send_message:
-            if (!socket || socket->closing) return world.violate("a send or connect on a closed descriptor");
+            if (!socket || socket->closing)
+                return world.violate("a send or connect on a closed descriptor");
             if (socket->writer) world.violate("two writers on one socket");
             socket->writer = &op;
             return;
         case OpKind::receive:
         case OpKind::receive_multishot:
-            if (!socket || socket->closing) return world.violate("a receive on a closed descriptor");
+            if (!socket || socket->closing)
+                return world.violate("a receive on a closed descriptor");
             if (socket->reader) world.violate("two readers on one socket");
             socket->reader = &op;
             return;
@@ -221,8 +223,8 @@ Outcome RingBackend::receive_into_pool(Flight& flight, SimLink& link, SimLink::S
     return more ? Outcome::waits : Outcome::completed;
 }
 
-// The bytes of a send from `skip` on, at most `max`, read from the owner's memory as late as the kernel
-// might.
+// The bytes of a send from `skip` on, at most `max`, read from the owner's memory as late as the
+// kernel might.
 static std::string gather(const Op& op, size_t skip, size_t max) {
     if (op.kind == OpKind::send) {
         const size_t left = op.length - skip;

@@ -1,6 +1,7 @@
 #pragma once
-// The one source of chance in a simulated world (splitmix64): the same seed gives the same run on every
-// machine and compiler, which the generators of <random> promise but its distributions do not.
+// The one source of chance in a simulated world (splitmix64): the same seed gives the same run on
+// every machine and compiler, which the generators of <random> promise but its distributions do
+// not.
 
 #include <cstdint>
 

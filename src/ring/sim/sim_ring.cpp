@@ -24,7 +24,8 @@ constexpr uint64_t kEntersPerCheck = 16;
 
 // --- Buffers ---
 
-// Free buffers are unreadable (or at least spoiled), so that a view kept too long is seen at its first use.
+// Free buffers are unreadable (or at least spoiled), so that a view kept too long is seen at its
+// first use.
 void RingBackend::give_buffer(BufferPool& pool, uint16_t id) noexcept {
     char* memory = memory_of(pool) + size_t{id} * pool.buffer_size();
     std::memset(memory, 0xDB, pool.buffer_size());
@@ -84,7 +85,8 @@ std::unique_ptr<Ring> RingBackend::open(const RingOptions& options) {
     ring->backend_ = new RingBackend(
         *ring, world, std::min(options.submission_entries, world.faults().submission_entries));
     ring->features_.receive_multishot = world.random().chance(500);
-    ring->pools_[0] = std::make_unique<BufferPool>(options.small_buffer_bytes, options.small_buffers);
+    ring->pools_[0] =
+        std::make_unique<BufferPool>(options.small_buffer_bytes, options.small_buffers);
     ring->pools_[1] = std::make_unique<BufferPool>(options.bulk_buffer_bytes, options.bulk_buffers);
     return ring;
 }
@@ -136,8 +138,8 @@ void RingBackend::submit(const Queued& entry) {
     queued.push_back(entry);
 }
 
-// Hands the queue over in its order. Like the kernel, each operation is tried at once; unlike it, the
-// seed may make any of them wait.
+// Hands the queue over in its order. Like the kernel, each operation is tried at once; unlike it,
+// the seed may make any of them wait.
 void RingBackend::issue() {
     std::vector<Queued> batch;
     batch.swap(queued);
@@ -181,7 +183,8 @@ unsigned RingBackend::enter(Nanoseconds timeout) {
     ++world.counters().enters;
     const bool stalls = random.chance(world.faults().stall);
     world.advance_to(world.now() + random.between(200, stalls ? 60'000'000 : 20'000));
-    const Nanoseconds deadline = timeout > UINT64_MAX - world.now() ? UINT64_MAX : world.now() + timeout;
+    const Nanoseconds deadline =
+        timeout > UINT64_MAX - world.now() ? UINT64_MAX : world.now() + timeout;
     issue();
     while (true) {
         progress();
@@ -221,7 +224,8 @@ unsigned RingBackend::handle() {
         }
         if (op.has_buffer)
             ring.buffers(op.group).hand_over(op.buffer, static_cast<uint32_t>(op.result));
-        if (op.result == -ENOBUFS && op.group != BufferGroup::none) ++ring.counters_.buffers_refused;
+        if (op.result == -ENOBUFS && op.group != BufferGroup::none)
+            ++ring.counters_.buffers_refused;
         world.remember("complete", static_cast<int64_t>(op.kind), op.fd, op.result);
         op.on_complete(op);
     }

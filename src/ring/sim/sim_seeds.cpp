@@ -20,7 +20,8 @@ void print_seed() {
     char line[96];
     const int size = std::snprintf(line, sizeof line, "seed=%lu (replay: RINGTIME_SIM_SEED=%lu)\n",
                                    seed_running, seed_running);
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line, static_cast<size_t>(size));
+    [[maybe_unused]] const ssize_t written =
+        ::write(STDERR_FILENO, line, static_cast<size_t>(size));
 }
 
 void on_crash(int signal) {
@@ -60,7 +61,8 @@ bool run_seeds(unsigned count, const SimScenario& scenario, const std::function<
     if (const char* one = std::getenv("RINGTIME_SIM_SEED"))
         return run_seed(std::strtoull(one, nullptr, 10), scenario, failed);
     uint64_t last = count;
-    if (const char* many = std::getenv("RINGTIME_SIM_SEEDS")) last = std::strtoull(many, nullptr, 10);
+    if (const char* many = std::getenv("RINGTIME_SIM_SEEDS"))
+        last = std::strtoull(many, nullptr, 10);
     for (uint64_t seed = 1; seed <= last; ++seed)
         if (!run_seed(seed, scenario, failed)) return false;
     return true;

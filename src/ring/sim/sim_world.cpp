@@ -18,8 +18,8 @@
 namespace ringtime::ring {
 namespace {
 
-// The back end's entry points take no world: Ring::open and the direct calls are made by code that knows
-// of none. One per thread, so that worlds can run side by side.
+// The back end's entry points take no world: Ring::open and the direct calls are made by code that
+// knows of none. One per thread, so that worlds can run side by side.
 thread_local SimWorld* current_world = nullptr;
 
 constexpr int kFirstDescriptor = 200;
@@ -77,7 +77,8 @@ SimWorld::~SimWorld() {
     for (const auto& [fd, socket] : sockets_) ::close(fd);
     current_world = outer_;
     if (violations_seen_ == violations_.size()) return;
-    for (const std::string& violation : violations_) std::fprintf(stderr, "%s\n", violation.c_str());
+    for (const std::string& violation : violations_)
+        std::fprintf(stderr, "%s\n", violation.c_str());
     ASSERT(!"a simulated world ended with breaches nobody looked at");
 }
 
@@ -109,8 +110,8 @@ void SimWorld::advance_to(Nanoseconds when) {
 
 // --- Sockets ---
 
-// A number that the code under test cannot mistake for another: it refers to a socket that was never
-// connected, and it is not given out again soon.
+// A number that the code under test cannot mistake for another: it refers to a socket that was
+// never connected, and it is not given out again soon.
 int SimWorld::real_descriptor() {
     const int made = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ASSERT(made >= 0);
@@ -201,21 +202,22 @@ void SimWorld::start_connect(SimSocket& socket, const void* address, uint32_t le
     const std::string key = address_key(address, length);
     const bool refused = random_.chance(faults_.connect_refused);
     const bool lost = random_.chance(faults_.connect_lost);
-    after(lost ? kConnectGivesUp : latency(), [this, fd = socket.fd, id = socket.id, key, refused, lost] {
-        SimSocket* found = find(fd);
-        if (!found || found->id != id || found->connect_result != 0) return;
-        const auto server = servers_.find(key);
-        if (lost || refused || server == servers_.end()) {
-            ++counters_.connects_failed;
-            found->connect_result = lost ? -ETIMEDOUT : -ECONNREFUSED;
-            return;
-        }
-        found->link = std::make_shared<SimLink>(*this);
-        found->side = SimLink::Side::client;
-        found->connect_result = 1;
-        SimPeer& peer = add_peer(found->link, SimLink::Side::server);
-        server->second(peer);
-    });
+    after(lost ? kConnectGivesUp : latency(),
+          [this, fd = socket.fd, id = socket.id, key, refused, lost] {
+              SimSocket* found = find(fd);
+              if (!found || found->id != id || found->connect_result != 0) return;
+              const auto server = servers_.find(key);
+              if (lost || refused || server == servers_.end()) {
+                  ++counters_.connects_failed;
+                  found->connect_result = lost ? -ETIMEDOUT : -ECONNREFUSED;
+                  return;
+              }
+              found->link = std::make_shared<SimLink>(*this);
+              found->side = SimLink::Side::client;
+              found->connect_result = 1;
+              SimPeer& peer = add_peer(found->link, SimLink::Side::server);
+              server->second(peer);
+          });
 }
 
 void SimWorld::close_socket(SimSocket& socket) {
@@ -269,7 +271,8 @@ void SimWorld::remember(std::string_view event, int64_t a, int64_t b, int64_t c)
     for (const int64_t value : {a, b, c}) mix(static_cast<uint64_t>(value));
     mix(now_);
     if (!tracing_) return;
-    std::fprintf(stderr, "%12.6f ms %.*s %ld %ld %ld\n", static_cast<double>(now_ % 1'000'000'000'000) / 1e6,
+    std::fprintf(stderr, "%12.6f ms %.*s %ld %ld %ld\n",
+                 static_cast<double>(now_ % 1'000'000'000'000) / 1e6,
                  static_cast<int>(event.size()), event.data(), a, b, c);
 }
 

@@ -1,15 +1,17 @@
 #pragma once
-// A world for whole cores to run in: a virtual clock, a seeded source of chance, TCP connections and the
-// scripted peers at their other ends. Linked instead of the kernel's back end (see ring/ring.h); every
-// Ring opened while a world exists runs in it. One seed fixes everything that happens.
+// A world for whole cores to run in: a virtual clock, a seeded source of chance, TCP connections
+// and the scripted peers at their other ends. Linked instead of the kernel's back end (see
+// ring/ring.h); every Ring opened while a world exists runs in it. One seed fixes everything that
+// happens.
 //
-// Only sockets are simulated. Any other descriptor (files, eventfds, pipes) is the kernel's own and used
-// directly, with delays, short transfers and errors added. Even a simulated socket occupies a real
-// descriptor, of a socket that does nothing: set-up calls such as setsockopt(2) need no double.
+// Only sockets are simulated. Any other descriptor (files, eventfds, pipes) is the kernel's own and
+// used directly, with delays, short transfers and errors added. Even a simulated socket occupies a
+// real descriptor, of a socket that does nothing: set-up calls such as setsockopt(2) need no
+// double.
 //
-// Rules of the house are checked as the world runs: one reader and one writer per socket, no use of a
-// closed descriptor, no close with operations in flight, every buffer either free or held. A breach is
-// recorded, and the world's end aborts when nobody asked for violations().
+// Rules of the house are checked as the world runs: one reader and one writer per socket, no use of
+// a closed descriptor, no close with operations in flight, every buffer either free or held. A
+// breach is recorded, and the world's end aborts when nobody asked for violations().
 
 #include <cstdint>
 #include <deque>
@@ -37,7 +39,7 @@ struct SimFaults {
     unsigned short_transfer = 0;   ///< A transfer that does less than it could.
     unsigned deferred = 0;         ///< Work that could complete now and waits for a later enter().
     unsigned multishot_end = 0;    ///< A multishot that ends together with data.
-    unsigned interrupted = 0;      ///< -EINTR from operations; enter() that returns without a cause.
+    unsigned interrupted = 0;  ///< -EINTR from operations; enter() that returns without a cause.
     unsigned would_block = 0;      ///< -EAGAIN of direct calls although they could go on.
     unsigned network_reset = 0;    ///< Per segment: both ends see a reset.
     unsigned accept_error = 0;     ///< -EMFILE, -ENFILE, -ECONNABORTED.
@@ -52,8 +54,8 @@ struct SimFaults {
     unsigned submission_entries = 1024;
     unsigned completions_per_enter = 256;
 
-    /// A few faults frequent, most rare or absent: other ones with each seed, so that every fault also
-    /// runs undisturbed by the rest.
+    /// A few faults frequent, most rare or absent: other ones with each seed, so that every fault
+    /// also runs undisturbed by the rest.
     [[nodiscard]] static SimFaults swarm(SimRandom& random) noexcept;
 };
 
@@ -77,7 +79,8 @@ class SimPeer {
     /// FIN once everything queued has left.
     void half_close();
     void reset();
-    /// Like close(2): what was queued is still sent, what arrives from now on is answered by a reset.
+    /// Like close(2): what was queued is still sent, what arrives from now on is answered by a
+    /// reset.
     void close();
 
     void stop_reading() noexcept { reading_ = false; }
@@ -162,7 +165,9 @@ class SimWorld {
     // --- Time ---
     [[nodiscard]] Nanoseconds now() const noexcept { return now_; }
     void at(Nanoseconds when, std::function<void()> action);
-    void after(Nanoseconds delay, std::function<void()> action) { at(now_ + delay, std::move(action)); }
+    void after(Nanoseconds delay, std::function<void()> action) {
+        at(now_ + delay, std::move(action));
+    }
     /// Moves the clock, running what falls due. enter() does this by itself while it waits.
     void advance_to(Nanoseconds when);
     /// When something is due next; UINT64_MAX when nothing is.
@@ -201,10 +206,13 @@ class SimWorld {
     [[nodiscard]] size_t in_flight() const noexcept;
     /// Depends on everything that happened: equal for equal seeds.
     [[nodiscard]] uint64_t history() const noexcept { return history_; }
-    [[nodiscard]] const std::vector<std::unique_ptr<SimPeer>>& peers() const noexcept { return peers_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<SimPeer>>& peers() const noexcept {
+        return peers_;
+    }
 
     // --- For the back end ---
-    /// Counts whatever may let a waiting operation go on: without a change none needs to be tried again.
+    /// Counts whatever may let a waiting operation go on: without a change none needs to be tried
+    /// again.
     [[nodiscard]] uint64_t changes() const noexcept { return changes_; }
     void changed() noexcept { ++changes_; }
     void remember(std::string_view event, int64_t a = 0, int64_t b = 0, int64_t c = 0);
