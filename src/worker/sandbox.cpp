@@ -103,6 +103,10 @@ bool restrict_files(const SandboxOptions& options) {
                      ~uint64_t{LANDLOCK_ACCESS_FS_MAKE_BLOCK};
     bool fine = allow(ruleset, options.directory, kRead);
     for (const char* path : kSystemPaths) fine = fine && allow(ruleset, path, kRead);
+    // Its own entry only: the link is resolved here, and a process keeps its number when it
+    // executes.
+    fine = fine &&
+           allow(ruleset, "/proc/self", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
     fine = fine && allow(ruleset, "/dev/null",
                          LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
     fine = fine && allow_all(ruleset, options.readable, kRead);
