@@ -21,12 +21,19 @@ CorePool::CorePool(loop::Reactor& reactor, Supervisor& supervisor)
 CorePool::~CorePool() {
     ASSERT(closed());
     unlink();
+    reactor_.disarm(leave_timer_);
     for (auto& queue : queues_) {
         if (queue) reactor_.disarm(queue->growth_timer);
     }
 }
 
 void CorePool::close() noexcept { supervisor_.leave(*this); }
+
+// The message that says so is seen before its sender has finished ringing: the reactor must outlive
+// that.
+bool CorePool::closed() const noexcept {
+    return left_ && links_.empty() && supervisor_.released(reactor_.core());
+}
 
 http::BodySource& CorePool::Overload::body() noexcept {
     struct Nothing final : http::BodySource {
@@ -273,7 +280,10 @@ void CorePool::on_message_hopeless(void* context, uint64_t value) noexcept {
 }
 
 void CorePool::on_message_left(void* context, uint64_t) noexcept {
-    static_cast<CorePool*>(context)->left_ = true;
+    auto& pool = *static_cast<CorePool*>(context);
+    pool.left_ = true;
+    pool.leave_timer_.on_expire = [](loop::Timer&) noexcept {};
+    pool.reactor_.arm(pool.leave_timer_, pool.reactor_.now() + loop::TimerWheel::tick);
 }
 
 // Something that kept a lost link alive is gone.

@@ -45,7 +45,7 @@ class CorePool final : public loop::Poller {
     /// Lets go of all workers; no exchange may be open. Needs turns of the reactor and of the
     /// supervisor.
     void close() noexcept;
-    [[nodiscard]] bool closed() const noexcept { return left_ && links_.empty(); }
+    [[nodiscard]] bool closed() const noexcept;
 
     [[nodiscard]] const CorePoolCounters& counters() const noexcept { return counters_; }
 
@@ -115,6 +115,8 @@ class CorePool final : public loop::Poller {
     Slab<Chunk> chunks_;
     SlabMemory head_blocks_;
     Overload overload_;
+    loop::Timer
+        leave_timer_;  ///< Turns the loop once more when the supervisor has left the mailbox.
     CorePoolCounters counters_;
     bool left_ = false;
 };

@@ -356,6 +356,7 @@ void Supervisor::attach(Worker& worker, unsigned core) {
 
 void Supervisor::join(CorePool& pool) noexcept {
     CoreSeat& seat = *seats_[pool.reactor().core()];
+    seat.released.store(false, std::memory_order_relaxed);
     seat.pool.store(&pool, std::memory_order_release);
     board_.post(seat.notice, kCoreJoined);
 }
@@ -398,6 +399,7 @@ void Supervisor::flush_outboxes() {
             if (!last) continue;
             seat->member = nullptr;
             seat->leaving = false;
+            seat->released.store(true, std::memory_order_release);
         }
     }
 }

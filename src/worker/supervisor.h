@@ -114,6 +114,9 @@ class Supervisor {
     [[nodiscard]] NoticeBoard& board() noexcept { return board_; }
     void join(CorePool& pool) noexcept;
     void leave(CorePool& pool) noexcept;
+    [[nodiscard]] bool released(unsigned core) const noexcept {
+        return seats_[core]->released.load(std::memory_order_acquire);
+    }
 
   private:
     struct App {
@@ -152,6 +155,7 @@ class Supervisor {
         std::atomic<CorePool*> pool{nullptr};
         CorePool* member = nullptr;  ///< As the supervisor knows it.
         bool leaving = false;
+        std::atomic<bool> released{false};  ///< Nobody here touches the core's reactor any more.
         std::deque<std::pair<CorePool*, loop::Message>> outbox;
     };
     enum class Watch : uint32_t { zygote, board, control, out, err };
