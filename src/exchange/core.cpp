@@ -22,14 +22,15 @@ void write_hex(char* out, uint64_t value) noexcept {
 
 }  // namespace
 
-Core::Core(net::Io& core_io, upstream::CorePool& upstream_pool, worker::CorePool* worker_pool,
-           site::SiteCache* site_cache, AccessLog& log, const Readiness& gateway_readiness,
-           const CoreSettings& core_settings)
+Core::Core(net::Io& core_io, upstream::CorePool& upstream_pool, worker::CorePool& worker_pool,
+           site::SiteCache& site_cache, hook::HookCore& hook_core, AccessLog& log,
+           const Readiness& gateway_readiness, const CoreSettings& core_settings)
     : io(core_io),
       reactor(core_io.reactor),
       upstreams(upstream_pool),
       workers(worker_pool),
       sites(site_cache),
+      hooks(hook_core),
       access_log(log),
       readiness(gateway_readiness),
       settings(core_settings),

@@ -12,16 +12,12 @@
 #include "exchange/exchange.h"
 #include "exchange/http1_connection.h"
 #include "exchange/snapshot.h"
+#include "hook/core.h"
 #include "net/io.h"
 #include "net/listener.h"
+#include "site/cache.h"
 #include "upstream/pool.h"
-
-namespace ringtime::worker {
-class CorePool;
-}
-namespace ringtime::site {
-class SiteCache;
-}
+#include "worker/core_pool.h"
 
 namespace ringtime::exchange {
 
@@ -56,16 +52,18 @@ struct SnapshotHold {
 
 class Core final : public net::Acceptor {
  public:
-    Core(net::Io& io, upstream::CorePool& upstreams, worker::CorePool* workers, site::SiteCache* sites,
-         AccessLog& access_log, const Readiness& readiness, const CoreSettings& settings);
+    Core(net::Io& io, upstream::CorePool& upstreams, worker::CorePool& workers, site::SiteCache& sites,
+         hook::HookCore& hooks, AccessLog& access_log, const Readiness& readiness,
+         const CoreSettings& settings);
     ~Core();
 
     // --- The parts ---
     net::Io& io;
     loop::Reactor& reactor;
     upstream::CorePool& upstreams;
-    worker::CorePool* workers;
-    site::SiteCache* sites;
+    worker::CorePool& workers;
+    site::SiteCache& sites;
+    hook::HookCore& hooks;
     AccessLog& access_log;
     const Readiness& readiness;
     const CoreSettings settings;

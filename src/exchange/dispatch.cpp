@@ -27,23 +27,40 @@ Piece text_piece(std::string_view text) noexcept {
 
 }  // namespace
 
-void Exchange::dispatch() noexcept {
-    if (!refusal_.ok()) return answer_error(refusal_);
-    if (answer_core_api()) return;
+// Ends with answer_ set; false while a plugin's route handler has paused.
+bool Exchange::dispatch() noexcept {
+    if (answer_) return true;
+    if (!refusal_.ok()) {
+        answer_error(refusal_);
+        return true;
+    }
+    if (answer_core_api()) return true;
     while (match_.found()) {
         mount_ = &hold_->snapshot->mounts[match_.mount];
-        if (framing.length > mount_->body_bytes_max)
-            return answer_error({Reason::body_too_large, Source::client, Retry::no, 0, 0});
-        switch (mount_->kind) {
-            case TargetKind::none: break;
-            case TargetKind::upstream: return dispatch_upstream();
-            case TargetKind::worker: return dispatch_worker();
-            case TargetKind::site: return dispatch_site();
-        }
+        bool passed = true;
+        if (mount_->plugin && !ask_plugin_routes(passed)) return false;
+        if (!passed) return true;
         // A package without a target of its own passes to the next shorter base.
+        if (mount_->kind != TargetKind::none) {
+            dispatch_to(*mount_);
+            return true;
+        }
         match_ = hold_->snapshot->routes->pass(match_);
     }
     mount_ = nullptr;
+    answer_error({Reason::no_route, Source::client, Retry::no, 0, 0});
+    return true;
+}
+
+void Exchange::dispatch_to(const Mount& mount) noexcept {
+    if (framing.kind == http::BodyKind::length && framing.length > mount.body_bytes_max)
+        return answer_error({Reason::body_too_large, Source::client, Retry::no, 0, 0});
+    switch (mount.kind) {
+        case TargetKind::upstream: return dispatch_upstream();
+        case TargetKind::worker: return dispatch_worker();
+        case TargetKind::site: return dispatch_site();
+        case TargetKind::none: break;
+    }
     answer_error({Reason::no_route, Source::client, Retry::no, 0, 0});
 }
 
@@ -126,8 +143,37 @@ void Exchange::dispatch_upstream() noexcept {
     if (!answer_) answer_error({Reason::overload, Source::gateway, Retry::no, 0, 0});
 }
 
-void Exchange::dispatch_worker() noexcept { answer_error({Reason::worker_start, Source::gateway, Retry::no, 0, 0}); }
-void Exchange::dispatch_site() noexcept { answer_error({Reason::not_found, Source::gateway, Retry::no, 0, 0}); }
+void Exchange::dispatch_worker() noexcept {
+    add_forwarding_fields();
+    char text[net::PeerAddress::text_bytes_max];
+    // The pool keeps the views until a worker has taken the request: not of a scarce buffer.
+    if (head_pin.owner && buffers_run_low()) move_head();
+    head_is_lent_ = true;
+    worker::WorkerRequest request;
+    request.app = mount_->target;
+    request.method = head.method;
+    request.version = head.version;
+    request.method_text = head.method_text;
+    request.path = stripped_path(path_);
+    request.query = head.query;
+    request.host = head.authority;
+    request.base = mount_->base;
+    request.peer = arena_.copy(connection_->peer().text(text));
+    request.request_id = request_id_;
+    request.fields = &request_;
+    request.body_length = source_->length();
+    answer_ = core_.workers.dispatch(request, fiber_);
+}
+
+void Exchange::dispatch_site() noexcept {
+    site::SiteRequest& request = site_request_;
+    request.method = head.method;
+    request.path = stripped_path(path_);
+    request.query = head.query;
+    request.fields = &request_;
+    answer_ = core_.sites.serve(*hold_->snapshot->sites[mount_->target], request, fiber_);
+    if (!answer_) answer_error({Reason::overload, Source::gateway, Retry::no, 0, 0});
+}
 
 // --- Answers of the gateway's own ---
 

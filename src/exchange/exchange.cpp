@@ -43,6 +43,7 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     refusal_ = outcome_ = {};
     status_ = 0;
     request_done_ = response_started_ = response_complete_ = ended_ = false;
+    hooks_begun_ = hooks_active_ = response_prepared_ = head_is_lent_ = lends_memory_ = false;
     received_ = sent_ = 0;
     ++core_.counters.requests;
     if (!fiber_.start(serve(*this))) {
@@ -54,7 +55,8 @@ void Exchange::begin(Http1Connection& connection) noexcept {
 
 loop::Fiber Exchange::serve(Exchange& self) {
     self.admit();
-    self.dispatch();
+    while (!self.run_request_hooks()) co_await loop::next_event();
+    while (!self.dispatch()) co_await loop::next_event();
     while (!self.step()) {
         self.before_waiting();
         co_await loop::next_event();
@@ -65,6 +67,8 @@ loop::Fiber Exchange::serve(Exchange& self) {
 bool Exchange::step() noexcept {
     for (;;) {
         if (ended_) return true;
+        // Bytes of a plugin lie in this exchange or in its generation: both stay until they have left.
+        if (response_complete_) return sink_->drained() || sink_->client_gone();
         if (sink_->client_gone()) {
             if (outcome_.ok()) outcome_ = {Reason::client_reset, Source::client, Retry::no, 0, 0};
             return true;
@@ -79,7 +83,9 @@ bool Exchange::step() noexcept {
                 answer_->take_interim();
                 break;
             case Answer::Phase::failed: fail(answer_->error()); break;
-            case Answer::Phase::headed: start_response(); break;
+            case Answer::Phase::headed:
+                if (!start_response()) return false;
+                break;
         }
     }
 }
@@ -113,28 +119,45 @@ void Exchange::relay_request_body() noexcept {
     }
 }
 
-void Exchange::start_response() noexcept {
-    const http::ResponseHead& answer_head = answer_->head();
-    response_started_ = true;
-    status_ = answer_head.status;
-    response_.begin(answer_head.fields);
-    // Framing and persistence are decided anew for this side.
-    response_.remove_all(http::field_bit(http::FieldId::content_length) |
-                         http::field_bit(http::FieldId::transfer_encoding));
-    http::HopByHop hop = http::hop_by_hop_fields(answer_head.fields);
-    if (!hop.drop.empty()) {
-        for (unsigned i = 0; i < answer_head.fields.size(); ++i) {
-            if (hop.drop.test(i)) response_.drop(i);
+// False while a hook has paused.
+bool Exchange::start_response() noexcept {
+    if (!response_prepared_) {
+        const http::ResponseHead& answer_head = answer_->head();
+        response_.begin(answer_head.fields);
+        // Framing and persistence are decided anew for this side.
+        response_.remove_all(http::field_bit(http::FieldId::content_length) |
+                             http::field_bit(http::FieldId::transfer_encoding));
+        http::HopByHop hop = http::hop_by_hop_fields(answer_head.fields);
+        if (!hop.drop.empty()) {
+            for (unsigned i = 0; i < answer_head.fields.size(); ++i) {
+                if (hop.drop.test(i)) response_.drop(i);
+            }
         }
+        response_facts_ = {};
+        response_facts_.draft = &response_;
+        response_facts_.status = answer_head.status;
+        response_facts_.content_length = answer_->body().length();
+        response_facts_.flags = answer_ == &fixed_ ? RINGTIME_RESPONSE_FROM_GATEWAY : 0;
+        if (answer_ == &chain_run_.answer()) response_facts_.flags = RINGTIME_RESPONSE_FROM_PLUGIN;
+        if (!outcome_.ok()) response_facts_.reason = describe(outcome_.reason).name;
+        response_prepared_ = true;
     }
+    if (!run_response_hooks()) return false;
+    response_started_ = true;
+    status_ = response_facts_.status;
     (void)response_.set(http::FieldId::x_request_id, request_id_);
-    if (hold_->snapshot->debug && outcome_.reason != Reason::none)
+    if (hold_->snapshot->debug && !outcome_.ok())
         (void)response_.set("x-ringtime-reason", describe(outcome_.reason).name);
-    sink_->start_response({status_, &response_, answer_->body().length()});
+    // Behind a request that could not be understood nothing is read as another one.
+    bool last = !refusal_.ok() && refusal_.source == Source::client;
+    sink_->start_response({status_, &response_, answer_->body().length(),
+                           last ? AfterResponse::close : AfterResponse::keep_alive});
+    return true;
 }
 
 bool Exchange::relay_response_body() noexcept {
     http::BodySource& body = answer_->body();
+    bool from_plugin = answer_ == &chain_run_.answer();
     uint64_t moved = 0;
     while (uint32_t room = sink_->room()) {
         Piece piece;
@@ -143,6 +166,7 @@ bool Exchange::relay_response_body() noexcept {
             case Pull::data:
                 sent_ += piece.size;
                 moved += piece.size;
+                lends_memory_ = lends_memory_ || (from_plugin && !piece.owner);
                 sink_->push(piece);
                 if (moved >= kRelayBytesPerStep) {
                     wake();
@@ -152,7 +176,7 @@ bool Exchange::relay_response_body() noexcept {
             case Pull::end:
                 sink_->finish();
                 response_complete_ = true;
-                return true;
+                return !lends_memory_ || sink_->drained();
             case Pull::failed:
                 outcome_ = body.error();
                 ++core_.counters.aborted;
@@ -176,6 +200,7 @@ void Exchange::fail(Error error) noexcept {
         return answer_error({Reason::internal, Source::gateway, Retry::no, 0, 0});
     }
     request_done_ = true;
+    response_prepared_ = false;
     answer_error(error);
 }
 
@@ -193,9 +218,12 @@ void Exchange::time_out(Reason reason) noexcept {
 // A waiting exchange may hold a receive buffer for as long as a target takes. While they are plenty that
 // is cheaper than a copy; when they run low the head moves to memory of its own.
 void Exchange::before_waiting() noexcept {
-    if (!head_pin.owner) return;
+    if (head_pin.owner && !head_is_lent_ && buffers_run_low()) move_head();
+}
+
+bool Exchange::buffers_run_low() noexcept {
     ring::BufferPool& pool = core_.reactor.ring().buffers(ring::BufferGroup::small);
-    if (pool.available() < pool.count() / 4) move_head();
+    return pool.available() < pool.count() / 4;
 }
 
 void Exchange::move_head() noexcept {
@@ -211,14 +239,17 @@ void Exchange::move_head() noexcept {
     for (std::string_view* view :
          {&head.method_text, &head.target, &head.path, &head.query, &head.host, &head.authority, &path_,
           &forwarded_, &host_, &request_id_, &upstream_request_.method, &upstream_request_.path,
-          &upstream_request_.query, &upstream_request_.authority})
+          &upstream_request_.query, &upstream_request_.authority, &site_request_.path, &site_request_.query, &facts_.path,
+          &facts_.full_path, &facts_.host, &facts_.request_id})
         move(*view);
+    chain_run_.refresh();
     request_.relocate(from, size, to);
     head_pin.release();
     head_pin = {};
 }
 
 void Exchange::finish() noexcept {
+    end_hooks();
     if (answer_) answer_->release();
     answer_ = nullptr;
     if (unsigned kind = status_ / 100; kind < 6) ++core_.counters.status_class[kind];

@@ -9,6 +9,7 @@
 #include "exchange/fixed_answer.h"
 #include "exchange/sink.h"
 #include "exchange/snapshot.h"
+#include "hook/chain_run.h"
 #include "http/body.h"
 #include "http/draft.h"
 #include "http/framing.h"
@@ -62,8 +63,17 @@ class Exchange {
     [[nodiscard]] Error normalise() noexcept;
     void find_route() noexcept;
 
+    // hooks.cpp
+    void begin_hooks() noexcept;
+    [[nodiscard]] bool run_request_hooks() noexcept;
+    [[nodiscard]] bool run_response_hooks() noexcept;
+    [[nodiscard]] bool ask_plugin_routes(bool& passed) noexcept;
+    void take_edited_path() noexcept;
+    void end_hooks() noexcept;
+
     // dispatch.cpp
-    void dispatch() noexcept;
+    [[nodiscard]] bool dispatch() noexcept;
+    void dispatch_to(const Mount& mount) noexcept;
     [[nodiscard]] bool answer_core_api() noexcept;
     void dispatch_upstream() noexcept;
     void dispatch_worker() noexcept;
@@ -77,11 +87,12 @@ class Exchange {
     [[nodiscard]] bool step() noexcept;
     void relay_request_body() noexcept;
     [[nodiscard]] bool relay_response_body() noexcept;
-    void start_response() noexcept;
+    [[nodiscard]] bool start_response() noexcept;
     void fail(Error error) noexcept;
     void finish() noexcept;
     void write_access_log() noexcept;
     void before_waiting() noexcept;
+    [[nodiscard]] bool buffers_run_low() noexcept;
     void move_head() noexcept;
 
     Core& core_;
@@ -100,12 +111,22 @@ class Exchange {
     std::string_view forwarded_;   ///< As sent to upstreams: received bytes, dot segments resolved.
     std::string_view host_;        ///< Canonical, for routing.
     std::string_view request_id_;
+    // What the target was asked: borrowed by the answer, moved along with the head.
     upstream::UpstreamRequest upstream_request_;
+    site::SiteRequest site_request_;
     FixedAnswer fixed_;
+    hook::ChainRun chain_run_;
+    hook::RequestFacts facts_;
+    hook::ResponseFacts response_facts_;
+    bool hooks_begun_ = false;
+    bool hooks_active_ = false;       ///< Some plugin may see this request.
+    bool response_prepared_ = false;  ///< response_facts_ stands; its hooks may be paused.
     Error refusal_;                ///< Decided before dispatch.
     Error outcome_;                ///< For the access log.
     uint16_t status_ = 0;
     bool trusted_ = false;
+    bool lends_memory_ = false;    ///< Pieces on their way lie in this exchange's arena.
+    bool head_is_lent_ = false;    ///< A target keeps views of the head's text where it is.
     bool request_done_ = false;
     bool response_started_ = false;
     bool response_complete_ = false;

@@ -214,7 +214,7 @@ void Http1Connection::start_response(const ResponseStart& start) noexcept {
     ASSERT(!response_started_);
     response_started_ = true;
     if (start.status == 204 || start.status == 304) body_wanted_ = false;
-    if (!may_keep_alive()) keep_alive_ = false;
+    if (!may_keep_alive() || start.after == AfterResponse::close) keep_alive_ = false;
     if (!body_wanted_) {
         coding_ = Coding::none;
     } else if (start.length != unknown_length) {

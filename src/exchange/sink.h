@@ -9,12 +9,15 @@
 
 namespace ringtime::exchange {
 
+enum class AfterResponse : uint8_t { keep_alive, close };
+
 /// A final head as it should be sent: end-to-end fields only, framing excluded.
 struct ResponseStart {
     uint16_t status = 0;
     const http::FieldDraft* fields = nullptr;
     /// Bytes of the body, or unknown_length. For HEAD and 304 what the body would have, or unknown.
     uint64_t length = 0;
+    AfterResponse after = AfterResponse::keep_alive;
 };
 
 class ResponseSink : public http::BodySink {

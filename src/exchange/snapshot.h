@@ -10,17 +10,12 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "hook/plugin_set.h"
 #include "net/address.h"
 #include "route/route_table.h"
+#include "site/site.h"
 #include "upstream/upstream.h"
 
-namespace ringtime::site {
-class Site;
-}
-namespace ringtime::hook {
-class PluginSet;
-struct Chain;
-}
 
 namespace ringtime::exchange {
 
@@ -36,7 +31,9 @@ struct Mount {
     TargetKind kind = TargetKind::none;
     uint32_t target = 0;     ///< Index into the snapshot's sites or upstreams, or a worker app.
     uint64_t body_bytes_max = limits::body_bytes_default;
-    const hook::Chain* chain = nullptr;  ///< Null: no plugin subscribes to anything here.
+    const hook::Chain* chain = nullptr;  ///< Null: no plugin sees requests here.
+    hook::Plugin* plugin = nullptr;      ///< Its routes are asked before the target.
+    ringtime_app app{};                  ///< The same for plugins: views of the strings above.
 };
 
 /// A network of trusted peers.
@@ -60,7 +57,7 @@ struct Snapshot {
     std::vector<std::shared_ptr<upstream::Upstream>> upstreams;
     std::vector<std::shared_ptr<site::Site>> sites;
     std::shared_ptr<hook::PluginSet> plugins;
-    const hook::Chain* unrouted_chain = nullptr;
+    const hook::Chain* unrouted_chain = nullptr;  ///< For requests nothing is mounted for.
     std::vector<Network> trusted_proxies;
     Timeouts timeouts;
     uint32_t head_bytes_max = limits::head_bytes_max;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "hook/reactor_port.h"
 
 namespace ringtime::runtime {
 namespace {
@@ -23,21 +24,29 @@ struct CoreThread::Parts {
         : reactor(kernel_ring, thread.options_.index),
           io(reactor),
           upstreams(io),
-          core(io, upstreams, nullptr, nullptr, thread.access_log_, thread.readiness_,
-               thread.options_.settings) {}
+          workers(reactor, thread.shared_.supervisor),
+          sites(reactor),
+          hook_port(reactor),
+          core(io, upstreams, workers, sites, thread.shared_.hooks, thread.shared_.access_log,
+               thread.shared_.readiness, thread.options_.settings) {
+        thread.shared_.hooks.attach(hook_port);
+    }
 
     loop::Reactor reactor;
     net::Io io;
     upstream::CorePool upstreams;
+    worker::CorePool workers;
+    site::SiteCache sites;
+    hook::ReactorPort hook_port;
     exchange::Core core;
+    hook::PluginSet* plugins = nullptr;
     Nanoseconds abort_at = UINT64_MAX;
     Nanoseconds give_up_at = UINT64_MAX;
     bool draining = false;
 };
 
-CoreThread::CoreThread(const CoreOptions& options, exchange::AccessLog& access_log,
-                       const exchange::Readiness& readiness)
-    : options_(options), access_log_(access_log), readiness_(readiness) {}
+CoreThread::CoreThread(const CoreOptions& options, const CoreShared& shared)
+    : options_(options), shared_(shared) {}
 
 CoreThread::~CoreThread() { join(); }
 
@@ -45,12 +54,10 @@ void CoreThread::join() {
     if (thread_.joinable()) thread_.join();
 }
 
-bool CoreThread::start(std::shared_ptr<const exchange::Snapshot> snapshot, std::string& problem) {
+bool CoreThread::start(std::string& problem) {
     std::promise<std::string> started;
     std::future<std::string> outcome = started.get_future();
-    thread_ = std::thread([this, snapshot = std::move(snapshot), promise = std::move(started)]() mutable {
-        run(std::move(snapshot), std::move(promise));
-    });
+    thread_ = std::thread([this, promise = std::move(started)]() mutable { run(std::move(promise)); });
     problem = outcome.get();
     return problem.empty();
 }
@@ -66,8 +73,7 @@ void CoreThread::pin_thread() const {
         log_format(LogLevel::warn, "core", "cannot pin core {} to CPU {}", options_.index, options_.cpu);
 }
 
-void CoreThread::run(std::shared_ptr<const exchange::Snapshot> snapshot,
-                     std::promise<std::string> started) {
+void CoreThread::run(std::promise<std::string> started) {
     pin_thread();
     std::string problem;
     std::unique_ptr<ring::Ring> kernel_ring = ring::Ring::open({}, problem);
@@ -77,10 +83,10 @@ void CoreThread::run(std::shared_ptr<const exchange::Snapshot> snapshot,
     }
     {
         Parts parts(*kernel_ring, *this);
-        parts.core.use(std::move(snapshot));
         parts_ = &parts;
         started.set_value({});
         loop(parts);
+        leave(parts);
         std::lock_guard lock(mutex_);
         parts_ = nullptr;
     }
@@ -101,6 +107,23 @@ void CoreThread::loop(Parts& parts) {
         if (parts.draining) parts.upstreams.drain();
         ASSERT(now < parts.give_up_at);
     }
+}
+
+// After the last request: plugins hear of it, workers are let go of.
+void CoreThread::leave(Parts& parts) {
+    if (parts.plugins) parts.plugins->stop_core(options_.index);
+    parts.workers.close();
+    while (!parts.workers.closed()) parts.reactor.turn(kLookAgain);
+}
+
+hook::CoreStart CoreThread::start_plugins(hook::PluginSet& plugins) {
+    std::promise<hook::CoreStart> done;
+    std::future<hook::CoreStart> outcome = done.get_future();
+    post([&](Parts& parts) {
+        parts.plugins = &plugins;
+        done.set_value(plugins.start_core(options_.index));
+    });
+    return outcome.get();
 }
 
 void CoreThread::post(std::function<void(Parts&)> work) {

@@ -16,6 +16,7 @@
 #include "net/io.h"
 #include "ring/ring.h"
 #include "upstream/pool.h"
+#include "worker/supervisor.h"
 
 namespace ringtime::runtime {
 
@@ -25,14 +26,23 @@ struct CoreOptions {
     exchange::CoreSettings settings;
 };
 
+/// What all cores share, and one core's part of it.
+struct CoreShared {
+    exchange::AccessLog& access_log;
+    const exchange::Readiness& readiness;
+    worker::Supervisor& supervisor;
+    hook::HookCore& hooks;
+};
+
 class CoreThread {
  public:
-    CoreThread(const CoreOptions& options, exchange::AccessLog& access_log,
-               const exchange::Readiness& readiness);
+    CoreThread(const CoreOptions& options, const CoreShared& shared);
     ~CoreThread();
 
     /// Starts the thread and waits until its ring stands. False with the cause and the remedy otherwise.
-    [[nodiscard]] bool start(std::shared_ptr<const exchange::Snapshot> snapshot, std::string& problem);
+    [[nodiscard]] bool start(std::string& problem);
+    /// Calls the plugins' on_core_start on the core; what went wrong, for the operator.
+    [[nodiscard]] hook::CoreStart start_plugins(hook::PluginSet& plugins);
     /// Takes connections from these sockets from now on.
     void listen(std::vector<int> sockets);
     void use(std::shared_ptr<const exchange::Snapshot> snapshot);
@@ -46,15 +56,15 @@ class CoreThread {
  private:
     struct Parts;
 
-    void run(std::shared_ptr<const exchange::Snapshot> snapshot, std::promise<std::string> started);
+    void run(std::promise<std::string> started);
     void loop(Parts& parts);
+    void leave(Parts& parts);
     void pin_thread() const;
     /// Runs `work` on the core's thread.
     void post(std::function<void(Parts&)> work);
 
     CoreOptions options_;
-    exchange::AccessLog& access_log_;
-    const exchange::Readiness& readiness_;
+    CoreShared shared_;
     std::thread thread_;
     std::atomic<bool> finished_{false};
     std::mutex mutex_;        ///< Guards parts_, which ends with the thread.

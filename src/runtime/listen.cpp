@@ -39,7 +39,7 @@ net::Endpoint endpoint_of(const config::ListenAddress& address) {
     return endpoint;
 }
 
-// Result: a listening descriptor or -errno.
+// Result: a bound descriptor or -errno.
 int open_one(const net::Endpoint& endpoint) {
     Fd fd(::socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return -errno;
@@ -59,7 +59,6 @@ int open_one(const net::Endpoint& endpoint) {
         }
     }
     if (::bind(fd.get(), endpoint.address(), endpoint.size) != 0) return -errno;
-    if (::listen(fd.get(), kBacklog) != 0) return -errno;
     return fd.release();
 }
 
@@ -72,7 +71,7 @@ std::string shown(int fd, const net::Endpoint& asked) {
 
 }  // namespace
 
-bool open_listeners(const std::vector<config::ListenAddress>& addresses,
+bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                     std::vector<ListenSocket>& out, std::string& problem) {
     for (const config::ListenAddress& address : addresses) {
         net::Endpoint endpoint = endpoint_of(address);
@@ -89,6 +88,15 @@ bool open_listeners(const std::vector<config::ListenAddress>& addresses,
             return false;
         }
         out.push_back({Fd(fd), shown(fd, endpoint)});
+    }
+    return true;
+}
+
+bool start_listening(const std::vector<ListenSocket>& sockets, std::string& problem) {
+    for (const ListenSocket& socket : sockets) {
+        if (::listen(socket.fd.get(), kBacklog) == 0) continue;
+        problem = explain(socket.text, errno);
+        return false;
     }
     return true;
 }

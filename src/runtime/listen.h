@@ -15,8 +15,11 @@ struct ListenSocket {
     std::string text;  ///< For messages: `http://127.0.0.1:8000`, `unix:/run/x.sock`.
 };
 
-/// All of them or none: false when one fails, with `problem` for the operator.
-[[nodiscard]] bool open_listeners(const std::vector<config::ListenAddress>& addresses,
+/// Takes the addresses, all of them or none; nobody can connect yet. False when one cannot be had, with
+/// `problem` for the operator.
+[[nodiscard]] bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                                   std::vector<ListenSocket>& out, std::string& problem);
+/// From here on clients can connect.
+[[nodiscard]] bool start_listening(const std::vector<ListenSocket>& sockets, std::string& problem);
 
 }  // namespace ringtime::runtime

@@ -9,26 +9,34 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/log.h"
-#include "runtime/snapshot_builder.h"
+#include "runtime/compile.h"
+#include "runtime/packages.h"
 
 namespace ringtime::runtime {
 namespace {
 
-constexpr int kPollMs = 50;
+constexpr int kSuperviseMs = 100;
+constexpr int kDrainPollMs = 20;
+constexpr Milliseconds kWorkerGraceMs = 2000;
 // Beyond the drain time, for cores to take back what the kernel holds.
 constexpr uint64_t kTeardownMs = 3000;
 
-// The CPUs this process may run on.
-std::vector<int> allowed_cpus() {
+// One per core; more cores than CPUs are not pinned.
+std::vector<int> choose_cpus(const config::Settings& settings) {
+    std::vector<int> cpus(settings.cores.cpus.begin(), settings.cores.cpus.end());
+    if (!cpus.empty()) return cpus;
     cpu_set_t set;
     CPU_ZERO(&set);
-    std::vector<int> cpus;
     if (::sched_getaffinity(0, sizeof set, &set) == 0) {
         for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
             if (CPU_ISSET(static_cast<unsigned>(cpu), &set)) cpus.push_back(cpu);
         }
     }
+    size_t count = settings.cores.count != 0 ? settings.cores.count : cpus.size();
+    cpus.resize(std::clamp<size_t>(count, 1, limits::cores_max), -1);
     return cpus;
 }
 
@@ -47,7 +55,11 @@ Server::Server(config::Configuration configuration)
 Server::~Server() = default;
 
 std::string_view Server::not_ready_because() const noexcept {
-    return ready_.load() ? std::string_view{} : std::string_view("starting\n");
+    if (!ready_.load()) return "starting\n";
+    for (uint32_t app = 0; app < apps_.size(); ++app) {
+        if (!supervisor_->ready(app)) return "an application has no worker that is ready\n";
+    }
+    return {};
 }
 
 // Growing the descriptor table later would stall a core for tens of milliseconds each time it doubles.
@@ -62,42 +74,82 @@ void Server::raise_descriptor_limit() {
     if (highest >= 0) ::close(highest);
 }
 
+// Everything that can be found wrong without starting anything.
+bool Server::compile(std::string& problem) {
+    config::Diagnostics diagnostics;
+    Compiled compiled = compile_configuration(configuration_, 1, diagnostics);
+    fmt::print(stderr, "{}", diagnostics.render());
+    snapshot_ = std::move(compiled.snapshot);
+    apps_ = std::move(compiled.apps);
+    if (!snapshot_) problem = "the configuration has errors";
+    return snapshot_ != nullptr;
+}
+
+bool Server::start_workers(std::string& problem) {
+    worker::SupervisorOptions options;
+    options.host_path = find_worker_host();
+    options.cores = static_cast<unsigned>(cpus_.size());
+    options.pool_size = static_cast<uint32_t>(configuration_.settings.pool_size);
+    options.ready_ms = configuration_.settings.timeouts.worker_ready_ms;
+    options.environment = worker_environment(configuration_.settings);
+    supervisor_ = std::make_unique<worker::Supervisor>(std::move(options));
+    return apps_.empty() || supervisor_->start(apps_, problem);
+}
+
+bool Server::load_plugins(std::string& problem) {
+    hook_cores_ = std::make_unique<hook::Cores>(static_cast<unsigned>(cpus_.size()));
+    hook::LoadOptions options;
+    options.init_limit = configuration_.settings.timeouts.plugin_init_ms;
+    options.shutdown_limit = configuration_.settings.timeouts.plugin_shutdown_ms;
+    hook::LoadResult loaded = hook::load_plugins(plugin_specs(configuration_), *hook_cores_, options);
+    for (const hook::PluginProblem& trouble : loaded.problems)
+        log_line(LogLevel::error, "plugin", trouble.text());
+    if (!loaded.set) problem = "a plugin cannot be used; see above";
+    snapshot_->plugins = std::move(loaded.set);
+    return snapshot_->plugins != nullptr;
+}
+
 bool Server::start_cores(std::string& problem) {
     const config::Settings& settings = configuration_.settings;
-    std::vector<int> cpus = allowed_cpus();
-    if (!settings.cores.cpus.empty()) cpus.assign(settings.cores.cpus.begin(), settings.cores.cpus.end());
-    size_t count = settings.cores.count != 0 ? settings.cores.count : cpus.size();
-    if (!settings.cores.cpus.empty()) count = cpus.size();
-    if (count > limits::cores_max) count = limits::cores_max;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < cpus_.size(); ++i) {
         CoreOptions options;
         options.index = static_cast<unsigned>(i);
-        options.cpu = i < cpus.size() ? cpus[i] : -1;
+        options.cpu = cpus_[i];
         options.settings.connections_max = settings.limits.connections;
         options.settings.access_log = settings.access_log.kind != config::AccessLog::Kind::off;
-        cores_.push_back(std::make_unique<CoreThread>(options, access_log_.add_core(), *this));
+        CoreShared shared{access_log_.add_core(), *this, *supervisor_,
+                          (*hook_cores_)[options.index]};
+        cores_.push_back(std::make_unique<CoreThread>(options, shared));
     }
     for (auto& core : cores_) {
-        if (!core->start(snapshot_, problem)) return false;
+        if (!core->start(problem)) return false;
     }
     return true;
 }
 
-bool Server::start(std::string& problem) {
-    raise_descriptor_limit();
-    config::Diagnostics diagnostics;
-    snapshot_ = build_snapshot(configuration_, 1, diagnostics);
-    for (const config::Diagnostic& diagnostic : diagnostics.list())
-        fmt::print(stderr, "{}\n", config::render(diagnostic));
-    if (!snapshot_) {
-        problem = "the configuration has errors";
-        return false;
+bool Server::start_plugins(std::string& problem) {
+    for (auto& core : cores_) {
+        hook::CoreStart started = core->start_plugins(*snapshot_->plugins);
+        for (const hook::PluginProblem& trouble : started.problems)
+            log_line(LogLevel::error, "plugin", trouble.text());
+        if (started.must_abort) {
+            problem = "a plugin failed to start on a core; see above";
+            return false;
+        }
     }
-    if (!open_listeners(configuration_.settings.listen, listeners_, problem)) return false;
-    if (!access_log_.open(problem)) return false;
-    resolver_.watch(snapshot_->upstreams);
-    if (!start_cores(problem)) return false;
+    connect_plugins(configuration_, *snapshot_);
+    watchdog_ = std::make_unique<hook::Watchdog>(*hook_cores_);
+    watchdog_->start();
+    return true;
+}
+
+bool Server::serve(std::string& problem) {
     access_log_.start();
+    Nanoseconds latest = monotonic_now() + from_milliseconds(configuration_.settings.timeouts.worker_ready_ms);
+    if (!apps_.empty() && !supervisor_->wait_ready(latest))
+        log_line(LogLevel::warn, "server", "some applications are not ready; they answer 503 until they are");
+    for (auto& core : cores_) core->use(snapshot_);
+    if (!start_listening(listeners_, problem)) return false;
     std::vector<int> sockets;
     for (const ListenSocket& listener : listeners_) sockets.push_back(listener.fd.get());
     for (auto& core : cores_) core->listen(sockets);
@@ -105,7 +157,21 @@ bool Server::start(std::string& problem) {
     for (const ListenSocket& listener : listeners_)
         log_format(LogLevel::info, "server", "listening on {} with {} core{}", listener.text,
                    cores_.size(), cores_.size() == 1 ? "" : "s");
+    snapshot_->plugins->server_started();
     return true;
+}
+
+bool Server::start(std::string& problem) {
+    raise_descriptor_limit();
+    cpus_ = choose_cpus(configuration_.settings);
+    if (!compile(problem)) return false;
+    if (!bind_listeners(configuration_.settings.listen, listeners_, problem)) return false;
+    if (!access_log_.open(problem)) return false;
+    // Worker processes begin before there are threads; requests come when everything stands.
+    if (!start_workers(problem)) return false;
+    if (!load_plugins(problem)) return false;
+    resolver_.watch(snapshot_->upstreams);
+    return start_cores(problem) && start_plugins(problem) && serve(problem);
 }
 
 int Server::run() {
@@ -128,14 +194,15 @@ int Server::wait_for_signals() {
     sigset_t set = handled_signals();
     Fd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     for (;;) {
-        pollfd ready{signals.get(), POLLIN, 0};
-        if (::poll(&ready, 1, -1) <= 0) continue;
+        pollfd ready[2] = {{signals.get(), POLLIN, 0}, {supervisor_->fd(), POLLIN, 0}};
+        (void)::poll(ready, apps_.empty() ? 1 : 2, apps_.empty() ? -1 : kSuperviseMs);
+        if (!apps_.empty()) supervisor_->poll_once(0);
         signalfd_siginfo info{};
         if (::read(signals.get(), &info, sizeof info) != sizeof info) continue;
         switch (static_cast<int>(info.ssi_signo)) {
             case SIGUSR1: access_log_.reopen(); break;
             case SIGHUP:
-                log_line(LogLevel::warn, "server", "reloading is not available; restart to apply changes");
+                log_line(LogLevel::warn, "server", "no reload by HUP in this version; restart to apply changes");
                 break;
             default: return drain(signals.get());
         }
@@ -149,32 +216,48 @@ int Server::drain(int signals) {
     ready_.store(false);
     for (auto& core : cores_) core->drain(time);
     Nanoseconds give_up = monotonic_now() + from_milliseconds(time + kTeardownMs);
-    for (;;) {
-        bool finished = true;
-        for (auto& core : cores_) finished = finished && core->finished();
-        if (finished) return 0;
+    int result = 0;
+    while (!all_finished()) {
+        supervisor_->poll_once(0);
         pollfd ready{signals, POLLIN, 0};
         signalfd_siginfo info{};
-        if (::poll(&ready, 1, kPollMs) > 0 && ::read(signals, &info, sizeof info) == sizeof info &&
+        if (::poll(&ready, 1, kDrainPollMs) > 0 && ::read(signals, &info, sizeof info) == sizeof info &&
             (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)) {
             log_line(LogLevel::warn, "server", "forced: requests in progress are cut");
             for (auto& core : cores_) core->abort();
-            for (auto& core : cores_) core->join();
-            return 2;
+            give_up = monotonic_now() + from_milliseconds(kTeardownMs);
+            result = 2;
         }
         if (monotonic_now() > give_up) {
             log_line(LogLevel::error, "server", "cores did not finish; ending the process");
             ::_exit(2);
         }
     }
+    return result;
+}
+
+bool Server::all_finished() const {
+    for (const auto& core : cores_) {
+        if (!core->finished()) return false;
+    }
+    return true;
 }
 
 void Server::stop_everything() {
     for (auto& core : cores_) {
         if (!core->finished()) core->abort();
     }
+    while (!all_finished()) {
+        supervisor_->poll_once(kDrainPollMs);
+    }
     for (auto& core : cores_) core->join();
+    if (watchdog_) watchdog_->stop();
+    if (snapshot_ && snapshot_->plugins) {
+        for (const hook::PluginProblem& trouble : snapshot_->plugins->shut_down())
+            log_line(LogLevel::warn, "plugin", trouble.text());
+    }
     cores_.clear();
+    if (supervisor_ && !apps_.empty()) supervisor_->stop(kWorkerGraceMs);
     access_log_.stop();
 }
 

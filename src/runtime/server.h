@@ -11,10 +11,13 @@
 
 #include "config/packages.h"
 #include "exchange/core.h"
+#include "hook/plugin_set.h"
+#include "hook/watchdog.h"
 #include "runtime/access_log_writer.h"
 #include "runtime/core_thread.h"
 #include "runtime/listen.h"
 #include "upstream/resolver.h"
+#include "worker/supervisor.h"
 
 namespace ringtime::runtime {
 
@@ -30,17 +33,28 @@ class Server final : public exchange::Readiness {
 
  private:
     [[nodiscard]] bool start(std::string& problem);
+    [[nodiscard]] bool compile(std::string& problem);
+    [[nodiscard]] bool start_workers(std::string& problem);
+    [[nodiscard]] bool load_plugins(std::string& problem);
     [[nodiscard]] bool start_cores(std::string& problem);
+    [[nodiscard]] bool start_plugins(std::string& problem);
+    [[nodiscard]] bool serve(std::string& problem);
     void raise_descriptor_limit();
     [[nodiscard]] int wait_for_signals();
     [[nodiscard]] int drain(int signals);
+    [[nodiscard]] bool all_finished() const;
     void stop_everything();
 
     config::Configuration configuration_;
+    std::vector<int> cpus_;  ///< One per core; -1: not pinned.
     std::shared_ptr<exchange::Snapshot> snapshot_;
+    std::vector<worker::AppSpec> apps_;
     std::vector<ListenSocket> listeners_;
     AccessLogWriter access_log_;
     upstream::Resolver resolver_;
+    std::unique_ptr<worker::Supervisor> supervisor_;
+    std::unique_ptr<hook::Cores> hook_cores_;
+    std::unique_ptr<hook::Watchdog> watchdog_;
     std::vector<std::unique_ptr<CoreThread>> cores_;
     std::atomic<bool> ready_{false};
 };

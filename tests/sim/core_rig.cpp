@@ -49,8 +49,13 @@ CoreRig::CoreRig(ring::SimWorld& world, const CoreSpec& spec)
     upstreams_ = std::make_unique<upstream::CorePool>(*io_);
     exchange::CoreSettings settings;
     settings.connections_max = spec.connections_max;
-    core_ = std::make_unique<exchange::Core>(*io_, *upstreams_, nullptr, nullptr, access_log_,
-                                             readiness_, settings);
+    supervisor_ = std::make_unique<worker::Supervisor>(worker::SupervisorOptions{});
+    workers_ = std::make_unique<worker::CorePool>(*reactor_, *supervisor_);
+    sites_ = std::make_unique<site::SiteCache>(*reactor_);
+    hook_port_ = std::make_unique<hook::ReactorPort>(*reactor_);
+    hook_cores_[0].attach(*hook_port_);
+    core_ = std::make_unique<exchange::Core>(*io_, *upstreams_, *workers_, *sites_, hook_cores_[0],
+                                             access_log_, readiness_, settings);
     core_->use(snapshot_of(spec));
     core_->add_listener(listener_);
 }
@@ -74,6 +79,8 @@ void CoreRig::finish() {
             // Destroying it now would only trip over the first object that is still in use.
             world_.violate("the core did not even end after everything was cut");
             (void)core_.release();
+            (void)workers_.release();
+            (void)sites_.release();
             (void)upstreams_.release();
             (void)io_.release();
             (void)reactor_.release();
@@ -92,6 +99,14 @@ void CoreRig::finish() {
     expect(world_.open_sockets() == 1, "sockets were left open");
     expect(world_.in_flight() <= 1, "operations were left in flight");
     core_.reset();
+    workers_->close();
+    const auto left = [&] {
+        supervisor_->poll_once(0);
+        return workers_->closed();
+    };
+    expect(run_until(left, kDrainTime), "the worker pool did not close");
+    workers_.reset();
+    sites_.reset();
     upstreams_.reset();
     io_.reset();
     reactor_.reset();

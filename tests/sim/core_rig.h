@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "exchange/core.h"
+#include "hook/reactor_port.h"
 #include "loop/reactor.h"
 #include "net/io.h"
 #include "ring/ring.h"
 #include "ring/sim/sim_world.h"
 #include "upstream/pool.h"
+#include "worker/supervisor.h"
 
 namespace ringtime::sim {
 
@@ -64,6 +66,11 @@ class CoreRig {
     std::unique_ptr<loop::Reactor> reactor_;
     std::unique_ptr<net::Io> io_;
     std::unique_ptr<upstream::CorePool> upstreams_;
+    std::unique_ptr<worker::Supervisor> supervisor_;  ///< Without apps: nothing is started.
+    std::unique_ptr<worker::CorePool> workers_;
+    std::unique_ptr<site::SiteCache> sites_;
+    hook::Cores hook_cores_{1};
+    std::unique_ptr<hook::ReactorPort> hook_port_;
     exchange::AccessLog access_log_;
     AlwaysReady readiness_;
     std::unique_ptr<exchange::Core> core_;

@@ -21,13 +21,6 @@
 
 static const rtw_api* api;
 
-static rtw_text view(const char* data, size_t size) {
-    rtw_text text;
-    text.data = data;
-    text.size = size;
-    return text;
-}
-
 /* The number behind `prefix`, or -1 when the path does not begin with it. */
 static long number_after(rtw_text path, const char* prefix) {
     size_t size = strlen(prefix);

@@ -1,4 +1,4 @@
-#include "runtime/snapshot_builder.h"
+#include "runtime/compile.h"
 
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 
 #include "http/head.h"
 #include "route/table_builder.h"
+#include "runtime/packages.h"
 
 namespace ringtime::runtime {
 namespace {
@@ -15,42 +16,6 @@ using config::PackageKind;
 using exchange::TargetKind;
 
 constexpr http::MethodSet kEveryMethod = 0x3ff;
-
-upstream::UpstreamSpec upstream_spec(const Package& package) {
-    const config::Upstream& from = *package.manifest.upstream;
-    upstream::UpstreamSpec spec;
-    spec.name = package.manifest.name.value;
-    for (const config::UpstreamServer& server : from.servers) {
-        upstream::ServerSpec made;
-        made.host = server.host;
-        made.port = server.port;
-        made.unix_path = server.path;
-        made.authority = server.host.empty() ? "localhost"
-                         : server.port == 80 ? server.host
-                                             : fmt::format("{}:{}", server.host, server.port);
-        made.weight = server.weight;
-        made.backup = server.backup;
-        spec.servers.push_back(std::move(made));
-    }
-    switch (from.balance) {
-        case config::Balance::round_robin: spec.balance = upstream::Balance::round_robin; break;
-        case config::Balance::random_two: spec.balance = upstream::Balance::random_two; break;
-        case config::Balance::least_inflight:
-        case config::Balance::hash: spec.balance = upstream::Balance::least_inflight; break;
-    }
-    spec.host = from.host == config::HostHeader::keep ? upstream::HostField::keep
-                                                      : upstream::HostField::rewrite;
-    spec.base_path = from.strip ? upstream::BasePath::strip : upstream::BasePath::keep;
-    spec.connect_timeout = from.timeouts.connect_ms;
-    spec.head_timeout = from.timeouts.head_ms;
-    spec.idle_timeout = from.timeouts.idle_ms;
-    spec.idle_max = from.connections.idle;
-    spec.retries = from.retries.max;
-    spec.set_fields = from.request_headers.set;
-    spec.add_fields = from.request_headers.add;
-    spec.remove_fields = from.request_headers.remove;
-    return spec;
-}
 
 exchange::Network network_of(const config::Cidr& cidr) {
     exchange::Network network;
@@ -67,7 +32,7 @@ class Builder {
     Builder(const config::Configuration& configuration, config::Diagnostics& diagnostics)
         : configuration_(configuration), diagnostics_(diagnostics) {}
 
-    std::shared_ptr<exchange::Snapshot> build(uint64_t epoch) {
+    Compiled build(uint64_t epoch) {
         snapshot_->epoch = epoch;
         take_settings();
         reserve_paths();
@@ -75,8 +40,8 @@ class Builder {
         route::BuildResult routes = table_.build();
         for (const route::Problem& problem : routes.problems) report(problem);
         snapshot_->routes = std::move(routes.table);
-        if (!snapshot_->routes || !diagnostics_.ok()) return nullptr;
-        return std::move(snapshot_);
+        if (!snapshot_->routes || !diagnostics_.ok()) return {};
+        return {std::move(snapshot_), std::move(apps_)};
     }
 
  private:
@@ -124,6 +89,14 @@ class Builder {
             if (!manifest.max_body_bytes.given()) mount.body_bytes_max = UINT64_MAX;
             snapshot_->upstreams.push_back(
                 std::make_shared<upstream::Upstream>(upstream_spec(package)));
+        } else if (manifest.is_site()) {
+            mount.kind = TargetKind::site;
+            mount.target = static_cast<uint32_t>(snapshot_->sites.size());
+            snapshot_->sites.push_back(std::make_shared<site::Site>(site_options(package)));
+        } else if (manifest.is_worker()) {
+            mount.kind = TargetKind::worker;
+            mount.target = static_cast<uint32_t>(apps_.size());
+            apps_.push_back(app_spec(package, configuration_.settings));
         }
         return mount;
     }
@@ -196,15 +169,39 @@ class Builder {
     config::Diagnostics& diagnostics_;
     std::shared_ptr<exchange::Snapshot> snapshot_ = std::make_shared<exchange::Snapshot>();
     route::TableBuilder table_;
+    std::vector<worker::AppSpec> apps_;
     std::vector<const Package*> packages_;
     std::vector<Place> sources_;
 };
 
 }  // namespace
 
-std::shared_ptr<exchange::Snapshot> build_snapshot(const config::Configuration& configuration,
-                                                   uint64_t epoch, config::Diagnostics& diagnostics) {
+Compiled compile_configuration(const config::Configuration& configuration, uint64_t epoch,
+                               config::Diagnostics& diagnostics) {
     return Builder(configuration, diagnostics).build(epoch);
+}
+
+namespace {
+
+ringtime_slice slice_of(std::string_view text) noexcept { return {text.data(), text.size()}; }
+
+}  // namespace
+
+void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot) {
+    hook::PluginSet& plugins = *snapshot.plugins;
+    for (size_t i = 0; i < snapshot.mounts.size(); ++i) {
+        exchange::Mount& mount = snapshot.mounts[i];
+        const config::Package& package = configuration.packages[i];
+        // A mount of several hosts has one chain: of the first host's plugins when it names any.
+        const auto& hosts = package.manifest.hosts;
+        mount.chain = plugins.chain_for(hosts.empty() ? std::string_view{} : hosts.front().value);
+        if (!package.plugin_entry_file.empty() && !mount.base.empty())
+            mount.plugin = plugins.find(mount.name);
+        mount.app = {sizeof(ringtime_app), 0,
+                     slice_of(mount.name), slice_of(mount.version), slice_of(mount.base),
+                     slice_of(mount.folder)};
+    }
+    snapshot.unrouted_chain = plugins.chain_for({});
 }
 
 }  // namespace ringtime::runtime

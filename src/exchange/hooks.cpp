@@ -1,0 +1,133 @@
+// Where plugins meet a request: before anybody is asked to answer it, as routes below their base, and on
+// every response. The chain itself is hook/chain_run.h; this is when it runs and what becomes of it.
+
+#include "exchange/core.h"
+#include "exchange/exchange.h"
+#include "exchange/http1_connection.h"
+#include "http/target.h"
+
+namespace ringtime::exchange {
+
+using hook::Outcome;
+
+void Exchange::begin_hooks() noexcept {
+    const Snapshot& snapshot = *hold_->snapshot;
+    hooks_begun_ = true;
+    const hook::Chain* chain = mount_ ? mount_->chain : snapshot.unrouted_chain;
+    bool routes = mount_ && mount_->plugin;
+    hooks_active_ = chain || routes;
+    if (!hooks_active_) return;
+    char text[net::PeerAddress::text_bytes_max];
+    facts_ = {};
+    facts_.head = &head;
+    facts_.draft = &request_;
+    facts_.arena = &arena_;
+    facts_.path = mount_ ? stripped_path(path_) : path_;
+    facts_.full_path = path_;
+    facts_.host = host_;
+    facts_.request_id = request_id_;
+    facts_.peer = facts_.client = arena_.copy(connection_->peer().text(text));
+    facts_.peer_port = connection_->peer().port;
+    facts_.is_public = match_.found() && match_.is_public;
+    facts_.has_body = framing.kind != http::BodyKind::none;
+    facts_.content_length = source_->length();
+    facts_.app = mount_ ? &mount_->app : nullptr;
+    chain_run_.begin(chain, core_.hooks, facts_,
+                     {[](void* self) noexcept { static_cast<Exchange*>(self)->wake(); }, this});
+}
+
+// False while a hook has paused.
+bool Exchange::run_request_hooks() noexcept {
+    if (!refusal_.ok() || sink_->client_gone()) return true;
+    if (!hooks_begun_) begin_hooks();
+    if (!hooks_active_) return true;
+    switch (chain_run_.run_request()) {
+        case Outcome::paused: return false;
+        case Outcome::answered: answer_ = &chain_run_.answer(); return true;
+        case Outcome::failed:
+            refusal_ = {chain_run_.reason(), Source::plugin, Retry::no, 0, 0};
+            return true;
+        case Outcome::go_on:
+        case Outcome::passed: break;
+    }
+    if (chain_run_.path_edited()) take_edited_path();
+    return true;
+}
+
+// Matched once more; hooks do not run again, and an edit never makes a request public.
+void Exchange::take_edited_path() noexcept {
+    path_ = chain_run_.edited_path();
+    forwarded_ = chain_run_.edited_forwarded();
+    mount_ = nullptr;
+    bool was_public = match_.is_public;
+    find_route();
+    match_.is_public = match_.is_public && was_public;
+    facts_.path = mount_ ? stripped_path(path_) : path_;
+    facts_.full_path = path_;
+    facts_.app = mount_ ? &mount_->app : nullptr;
+    chain_run_.refresh();
+}
+
+// False while a handler has paused. `passed`: no route of the plugin takes the request.
+bool Exchange::ask_plugin_routes(bool& passed) noexcept {
+    facts_.path = stripped_path(path_);
+    facts_.app = &mount_->app;
+    chain_run_.refresh();
+    switch (chain_run_.run_route(*mount_->plugin)) {
+        case Outcome::paused: return false;
+        case Outcome::answered:
+            passed = false;
+            answer_ = &chain_run_.answer();
+            return true;
+        case Outcome::failed:
+            passed = false;
+            answer_error({chain_run_.reason(), Source::plugin, Retry::no, 0, 0});
+            return true;
+        case Outcome::go_on:
+        case Outcome::passed: break;
+    }
+    passed = true;
+    return true;
+}
+
+// False while a hook has paused. A hook that fails turns the answer into a 500, which the rest sees.
+bool Exchange::run_response_hooks() noexcept {
+    if (!hooks_active_) return true;
+    switch (chain_run_.run_response(response_facts_)) {
+        case Outcome::paused: return false;
+        case Outcome::failed:
+            answer_->release();
+            answer_ = nullptr;
+            outcome_ = {};
+            answer_error({chain_run_.reason(), Source::plugin, Retry::no, 0, 0});
+            response_.begin(answer_->head().fields);
+            response_facts_.status = answer_->head().status;
+            response_facts_.flags = RINGTIME_RESPONSE_FROM_GATEWAY;
+            response_facts_.content_length = answer_->body().length();
+            response_facts_.reason = describe(outcome_.reason).name;
+            return run_response_hooks();
+        case Outcome::go_on:
+        case Outcome::answered:
+        case Outcome::passed: return true;
+    }
+    return true;
+}
+
+void Exchange::end_hooks() noexcept {
+    if (!hooks_active_) return;
+    ringtime_summary summary{};
+    summary.struct_size = sizeof summary;
+    summary.status = response_started_ ? status_ : uint16_t{0};
+    summary.complete = response_complete_ ? 1 : 0;
+    summary.bytes_received = received_;
+    summary.bytes_sent = sent_;
+    summary.duration_ns = core_.reactor.now() - started;
+    if (!outcome_.ok()) {
+        std::string_view name = describe(outcome_.reason).name;
+        summary.reason = {name.data(), name.size()};
+    }
+    chain_run_.run_done(summary);
+    chain_run_.end();
+}
+
+}  // namespace ringtime::exchange

@@ -1,0 +1,172 @@
+#include "runtime/packages.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+
+namespace ringtime::runtime {
+namespace {
+
+using config::Package;
+
+std::string folder_of(const std::string& path) {
+    size_t slash = path.rfind('/');
+    return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+    std::string text;
+    for (const std::string& part : parts) {
+        if (!text.empty()) text += ':';
+        text += part;
+    }
+    return text;
+}
+
+// What a page may know: only names that say so themselves.
+std::string public_env_json(const config::Variables& env) {
+    std::string json;
+    for (const auto& [name, value] : env) {
+        if (!name.starts_with("PUBLIC_") && !name.starts_with("VITE_")) continue;
+        json += json.empty() ? "{" : ",";
+        append_json_string(json, name);
+        json += ':';
+        append_json_string(json, value);
+    }
+    if (!json.empty()) json += '}';
+    return json;
+}
+
+}  // namespace
+
+upstream::UpstreamSpec upstream_spec(const Package& package) {
+    const config::Upstream& from = *package.manifest.upstream;
+    upstream::UpstreamSpec spec;
+    spec.name = package.manifest.name.value;
+    for (const config::UpstreamServer& server : from.servers) {
+        upstream::ServerSpec made;
+        made.host = server.host;
+        made.port = server.port;
+        made.unix_path = server.path;
+        made.authority = server.host.empty() ? "localhost"
+                         : server.port == 80 ? server.host
+                                             : fmt::format("{}:{}", server.host, server.port);
+        made.weight = server.weight;
+        made.backup = server.backup;
+        spec.servers.push_back(std::move(made));
+    }
+    switch (from.balance) {
+        case config::Balance::round_robin: spec.balance = upstream::Balance::round_robin; break;
+        case config::Balance::random_two: spec.balance = upstream::Balance::random_two; break;
+        case config::Balance::least_inflight:
+        case config::Balance::hash: spec.balance = upstream::Balance::least_inflight; break;
+    }
+    spec.host = from.host == config::HostHeader::keep ? upstream::HostField::keep
+                                                      : upstream::HostField::rewrite;
+    spec.base_path = from.strip ? upstream::BasePath::strip : upstream::BasePath::keep;
+    spec.connect_timeout = from.timeouts.connect_ms;
+    spec.head_timeout = from.timeouts.head_ms;
+    spec.idle_timeout = from.timeouts.idle_ms;
+    spec.idle_max = from.connections.idle;
+    spec.retries = from.retries.max;
+    spec.set_fields = from.request_headers.set;
+    spec.add_fields = from.request_headers.add;
+    spec.remove_fields = from.request_headers.remove;
+    return spec;
+}
+
+site::SiteOptions site_options(const Package& package) {
+    const config::Manifest& manifest = package.manifest;
+    site::SiteOptions options;
+    options.folder = folder_of(package.entrypoint_file);
+    options.entrypoint = package.entrypoint_file.substr(options.folder.size() + 1);
+    options.base = manifest.base.value;
+    options.inject_base = manifest.site.inject_base;
+    options.env_json = public_env_json(manifest.env);
+    if (!manifest.site.cache_control.value.empty())
+        options.cache_rules.push_back({"**", manifest.site.cache_control.value});
+    return options;
+}
+
+worker::AppSpec app_spec(const Package& package, const config::Settings& settings) {
+    const config::Manifest& manifest = package.manifest;
+    const config::WorkerOptions& from = manifest.worker;
+    worker::AppSpec spec;
+    spec.name = manifest.name.value;
+    spec.version = config::version_text(manifest.version.value);
+    spec.directory = package.folder;
+    spec.entrypoint = package.entrypoint_file;
+    spec.kind = manifest.entrypoint_kind == config::EntrypointKind::module ? worker::EntryKind::module
+                                                                           : worker::EntryKind::program;
+    spec.environment = manifest.env;
+    if (auto grant = settings.apps.find(manifest.name.value); grant != settings.apps.end())
+        spec.operator_environment = grant->second.env;
+    auto cores = static_cast<uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+    spec.workers = static_cast<uint32_t>(from.workers.value ? from.workers.value : cores);
+    spec.workers_max = static_cast<uint32_t>(from.workers_max.value);
+    spec.concurrency = static_cast<uint32_t>(from.concurrency.value);
+    spec.requests_max = static_cast<uint32_t>(from.max_requests.value);
+    spec.ephemeral = from.ephemeral();
+    spec.timeout_ms = from.timeout_ms.value;
+    spec.ttl_ms = from.ttl_ms.value;
+    spec.idle_timeout_ms = from.idle_timeout_ms.value;
+    if (const config::Sandbox* sandbox = manifest.sandbox.get()) {
+        for (const auto& path : sandbox->read) spec.readable_paths.push_back(path.value);
+        for (const auto& path : sandbox->write) spec.writable_paths.push_back(path.value);
+        if (sandbox->uid) spec.uid = spec.gid = *sandbox->uid;
+        spec.data_bytes_max = sandbox->memory_bytes.value;
+    }
+    return spec;
+}
+
+std::vector<hook::PluginSpec> plugin_specs(const config::Configuration& configuration) {
+    std::vector<hook::PluginSpec> specs;
+    for (const Package& package : configuration.packages) {
+        if (package.plugin_entry_file.empty()) continue;
+        const config::Manifest& manifest = package.manifest;
+        hook::PluginSpec spec;
+        spec.name = manifest.name.value;
+        spec.short_name = manifest.short_name;
+        spec.version = config::version_text(manifest.version.value);
+        spec.folder = package.folder;
+        spec.file = package.plugin_entry_file;
+        spec.base = manifest.base.value;
+        for (const auto& host : manifest.hosts) spec.hosts.push_back(host.value);
+        spec.config_json = manifest.config_json;
+        for (const auto& name : manifest.dependencies) spec.dependencies.push_back(name.value);
+        for (const auto& name : manifest.optional_dependencies) {
+            bool exists = std::any_of(specs.begin(), specs.end(), [&](const hook::PluginSpec& other) {
+                return other.name == name.value;
+            });
+            if (exists) spec.dependencies.push_back(name.value);
+        }
+        for (const auto& path : manifest.hooks.paths) spec.paths.push_back(path.value);
+        for (const auto& path : manifest.hooks.except) spec.except.push_back(path.value);
+        spec.on_failure = manifest.on_failure == config::OnFailure::isolate ? hook::OnFailure::isolate
+                                                                            : hook::OnFailure::abort;
+        specs.push_back(std::move(spec));
+    }
+    return specs;
+}
+
+std::vector<std::pair<std::string, std::string>> worker_environment(const config::Settings& settings) {
+    static constexpr std::string_view levels[] = {"debug", "info", "warn", "error", "off"};
+    return {{"NODE_ENV", std::string(config::env_name(settings.env))},
+            {"RUNTIME_API_URL", fmt::format("http://127.0.0.1:{}", settings.port)},
+            {"RUNTIME_LOG_LEVEL", std::string(levels[static_cast<size_t>(settings.log_level)])},
+            {"RUNTIME_PLUGIN_DIRS", joined(settings.plugin_dirs)},
+            {"RUNTIME_WORKER_DIRS", joined(settings.worker_dirs)}};
+}
+
+std::string find_worker_host() {
+    char path[4096];
+    ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
+    std::string folder = folder_of(std::string(path, size > 0 ? static_cast<size_t>(size) : 0));
+    std::string built = folder + "/worker/ringtime-worker-host";
+    return ::access(built.c_str(), X_OK) == 0 ? built : folder + "/ringtime-worker-host";
+}
+
+}  // namespace ringtime::runtime
