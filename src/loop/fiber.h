@@ -37,8 +37,12 @@ class FiberSlot final : public Runnable {
     [[nodiscard]] Reactor& reactor() noexcept { return reactor_; }
 
     void run() noexcept override {
+        if (!handle_) return;
         handle_.resume();
-        if (!handle_ && on_end_) on_end_(owner_);
+        if (handle_) return;
+        // It may have been woken while it ran for the last time.
+        Reactor::forget(*this);
+        if (on_end_) on_end_(owner_);
     }
 
  private:

@@ -271,6 +271,8 @@ void Stream::on_connected(int32_t result) noexcept {
 
 void Stream::on_send_op(const ring::Op& op) noexcept {
     if (op.kind == OpKind::close) {
+        // Linux closes the descriptor whatever close reports; -EBADF or -EINVAL would be our mistake.
+        ASSERT(op.result != -EBADF && op.result != -EINVAL);
         state_ = State::closed;
         fd_ = -1;
         wake();

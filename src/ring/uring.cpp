@@ -51,6 +51,13 @@ namespace {
 // Opcodes this kernel interface has had since, which the packaged header lacks.
 constexpr unsigned kOpFixedFdInstall = 54;  // 6.8: by then multishot receives are fair.
 
+// The kernel refuses these operations when an address or a length is set, and an Op may still carry
+// those of its last use.
+void clear_unused(io_uring_sqe& entry) noexcept {
+    entry.addr = 0;
+    entry.len = 0;
+}
+
 void fill(io_uring_sqe& entry, const Op& op) noexcept {
     std::memset(&entry, 0, sizeof entry);
     entry.fd = op.fd;
@@ -90,13 +97,18 @@ void fill(io_uring_sqe& entry, const Op& op) noexcept {
             entry.off = op.length;
             entry.len = 0;
             break;
-        case OpKind::close: entry.opcode = IORING_OP_CLOSE; break;
+        case OpKind::close:
+            entry.opcode = IORING_OP_CLOSE;
+            clear_unused(entry);
+            break;
         case OpKind::cancel:
             entry.opcode = IORING_OP_ASYNC_CANCEL;
+            clear_unused(entry);
             entry.cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
             break;
         case OpKind::poll:
             entry.opcode = IORING_OP_POLL_ADD;
+            clear_unused(entry);
             entry.poll32_events = op.flags;
             break;
         case OpKind::read:
@@ -115,6 +127,7 @@ void fill(io_uring_sqe& entry, const Op& op) noexcept {
         case OpKind::message:
             // The target's completion carries user data 0: it only wakes.
             entry.opcode = IORING_OP_MSG_RING;
+            clear_unused(entry);
             break;
     }
 }
