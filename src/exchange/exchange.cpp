@@ -150,8 +150,10 @@ bool Exchange::start_response() noexcept {
         (void)response_.set("x-ringtime-reason", describe(outcome_.reason).name);
     // Behind a request that could not be understood nothing is read as another one.
     bool last = !refusal_.ok() && refusal_.source == Source::client;
-    sink_->start_response({status_, &response_, answer_->body().length(),
-                           last ? AfterResponse::close : AfterResponse::keep_alive});
+    AfterResponse after = last                      ? AfterResponse::close
+                          : answer_->request_body() ? AfterResponse::keep_alive
+                                                    : AfterResponse::discard_body;
+    sink_->start_response({status_, &response_, answer_->body().length(), after});
     return true;
 }
 

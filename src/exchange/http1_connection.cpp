@@ -175,8 +175,19 @@ uint64_t Http1Connection::length() const noexcept {
 // --- Answers ---
 
 bool Http1Connection::may_keep_alive() const noexcept {
-    // A body that is still on its way when the answer is ready is not waited for.
-    return keep_alive_ && decoder_.done() && !core_.draining() && !stream_.ended();
+    return keep_alive_ && !core_.draining() && !(stream_.ended() && stream_.readable().empty());
+}
+
+// Drops what has arrived of a body nobody wants. False when that is not all of it: waiting for the rest
+// would let a client feed us for ever.
+bool Http1Connection::skip_body() noexcept {
+    while (!decoder_.done() && !stream_.readable().empty()) {
+        std::string_view text = stream_.readable();
+        http::BodyDecoder::Step step = decoder_.decode(text.data(), text.size());
+        stream_.consume(static_cast<uint32_t>(step.consumed));
+        if (!step.error.ok()) return false;
+    }
+    return decoder_.done();
 }
 
 bool Http1Connection::write_head(const ResponseStart& start, size_t capacity) noexcept {
@@ -214,7 +225,9 @@ void Http1Connection::start_response(const ResponseStart& start) noexcept {
     ASSERT(!response_started_);
     response_started_ = true;
     if (start.status == 204 || start.status == 304) body_wanted_ = false;
-    if (!may_keep_alive() || start.after == AfterResponse::close) keep_alive_ = false;
+    if (!may_keep_alive() || start.after == AfterResponse::close ||
+        (start.after == AfterResponse::discard_body && !skip_body()))
+        keep_alive_ = false;
     if (!body_wanted_) {
         coding_ = Coding::none;
     } else if (start.length != unknown_length) {

@@ -68,6 +68,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void on_deadline() noexcept;
     void check_progress() noexcept;
     [[nodiscard]] bool may_keep_alive() const noexcept;
+    [[nodiscard]] bool skip_body() noexcept;
     [[nodiscard]] bool write_head(const ResponseStart& start, size_t capacity) noexcept;
 
     Core& core_;

@@ -9,7 +9,12 @@
 
 namespace ringtime::exchange {
 
-enum class AfterResponse : uint8_t { keep_alive, close };
+/// What becomes of the connection behind this answer.
+enum class AfterResponse : uint8_t {
+    keep_alive,
+    discard_body,  ///< Nobody reads the request's body: the connection goes on only if it is all here.
+    close,
+};
 
 /// A final head as it should be sent: end-to-end fields only, framing excluded.
 struct ResponseStart {

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -215,6 +216,8 @@ int Server::drain(int signals) {
     log_format(LogLevel::info, "server", "draining for up to {} ms; a second signal forces the end", time);
     ready_.store(false);
     for (auto& core : cores_) core->drain(time);
+    // From here on clients are refused, and try another server, instead of waiting in a backlog.
+    for (const ListenSocket& listener : listeners_) ::shutdown(listener.fd.get(), SHUT_RDWR);
     Nanoseconds give_up = monotonic_now() + from_milliseconds(time + kTeardownMs);
     int result = 0;
     while (!all_finished()) {

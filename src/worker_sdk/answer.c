@@ -125,6 +125,7 @@ int rtw_answer_start(rtw_request* request, unsigned status, const rtw_header* fi
     lend(request, RTW_HEAD, 0, slab, 0, size);
     rtw_slab_return(link, slab, 1);
     request->head_sent = status >= 200 || status == 101;
+    request->bodyless = request->head_sent && status != 101 && is_bodyless(request, status);
     return 0;
 }
 
@@ -169,6 +170,7 @@ static void starve(rtw_request* request) {
 size_t rtw_answer_write_some(rtw_request* request, const void* data, size_t size) {
     rtw_link* link = request->link;
     size_t done = 0;
+    if (request->bodyless) return size;
     while (done < size && !request->aborted) {
         size_t bytes = size - done;
         uint32_t left = window_left(request);

@@ -306,7 +306,11 @@ static int api_write(rtw_request* request, const void* data, size_t size) {
     return -1;
 }
 
-static void api_flush(rtw_request* request) { rtw_link_publish(request->link); }
+/* Who streams for long hears here that nobody reads any more. */
+static void api_flush(rtw_request* request) {
+    rtw_link_publish(request->link);
+    drain_all();
+}
 static int api_aborted(const rtw_request* request) { return request->aborted; }
 static void api_set_context(rtw_request* request, void* context) { request->context = context; }
 static void* api_context(const rtw_request* request) { return request->context; }
