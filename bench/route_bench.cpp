@@ -1,9 +1,9 @@
 // Route lookups: what a request pays, against a hash map and against the naive ways. Every table is
 // checked against known answers before it is timed.
 //
-// Expected: a lookup is one walk of 4 to 8 nodes (a cache line each, 2 to 5 ns while hot) and two runs
-// over the rest at one load per byte. At 100,000 uniform routes the last two nodes and the mount come
-// from the outer caches.
+// Expected: a lookup is one walk of 4 to 8 nodes (a cache line each, 2 to 5 ns while hot) and two
+// runs over the rest at one load per byte. At 100,000 uniform routes the last two nodes and the
+// mount come from the outer caches.
 
 #include <benchmark/benchmark.h>
 
@@ -35,7 +35,8 @@ void require(bool fact, const char* what) {
 /// Bases as people write them: shared beginnings, one to four segments.
 [[nodiscard]] std::vector<std::string> make_bases(size_t count) {
     static const char* const areas[] = {"/api/v1", "/api/v2", "/internal", "/apps", "", "/@team"};
-    static const char* const nouns[] = {"orders", "users", "billing", "search", "reports", "media", "auth", "carts"};
+    static const char* const nouns[] = {"orders",  "users", "billing", "search",
+                                        "reports", "media", "auth",    "carts"};
     std::vector<std::string> bases;
     std::mt19937 random(7);
     for (size_t i = 0; i < count; ++i) {
@@ -75,9 +76,11 @@ struct Fixture {
     fixture->table = std::move(result.table);
     for (uint32_t i = 0; i < count; ++i) {
         Match match = fixture->table->match("www.example.com", fixture->paths[i], get);
-        require(match.mount == i && match.base_size == fixture->bases[i].size() && !match.is_public, "a base");
+        require(match.mount == i && match.base_size == fixture->bases[i].size() && !match.is_public,
+                "a base");
         if (i % 10 == 0) {
-            require(fixture->table->match("", fixture->bases[i] + "/public/x", get).is_public, "a public route");
+            require(fixture->table->match("", fixture->bases[i] + "/public/x", get).is_public,
+                    "a public route");
         }
     }
     return fixture;
@@ -124,7 +127,8 @@ void lookup(benchmark::State& state) {
         benchmark::DoNotOptimize(match);
     }
     TableStats stats = fixture.table->stats();
-    state.counters["bytes_per_route"] = static_cast<double>(stats.bytes) / static_cast<double>(count);
+    state.counters["bytes_per_route"] =
+        static_cast<double>(stats.bytes) / static_cast<double>(count);
 }
 
 /// The best a hash map could do: it is told where the base ends.
@@ -144,7 +148,8 @@ void linear_prefix_list(benchmark::State& state) {
     for (auto _ : state) {
         std::string_view path = questions.next();
         size_t found = 0;
-        while (found < bases.size() && !(path.starts_with(bases[found]) && at_boundary(path, bases[found].size()))) {
+        while (found < bases.size() &&
+               !(path.starts_with(bases[found]) && at_boundary(path, bases[found].size()))) {
             ++found;
         }
         benchmark::DoNotOptimize(found);
@@ -154,18 +159,20 @@ void linear_prefix_list(benchmark::State& state) {
 void regex_list(benchmark::State& state) {
     Fixture& fixture = fixture_of(1000);
     std::vector<std::regex> list;
-    for (const std::string& base : fixture.bases) list.emplace_back(base + "(/.*)?", std::regex::optimize);
+    for (const std::string& base : fixture.bases)
+        list.emplace_back(base + "(/.*)?", std::regex::optimize);
     Questions questions(fixture.paths, 1000);
     for (auto _ : state) {
         std::string_view path = questions.next();
         size_t found = 0;
-        while (found < list.size() && !std::regex_match(path.begin(), path.end(), list[found])) ++found;
+        while (found < list.size() && !std::regex_match(path.begin(), path.end(), list[found]))
+            ++found;
         benchmark::DoNotOptimize(found);
     }
 }
 
-/// The longest path there is, under globs that have to look at every byte of it; one for the plugins
-/// and one for the winner. Range 0: how many `**` in the middle each side has.
+/// The longest path there is, under globs that have to look at every byte of it; one for the
+/// plugins and one for the winner. Range 0: how many `**` in the middle each side has.
 void worst_path(benchmark::State& state) {
     TableBuilder builder;
     builder.add_mount({"", "/", 1, 0});
@@ -182,21 +189,25 @@ void worst_path(benchmark::State& state) {
     require(path.size() <= 8192 && !result.table->match("", path, get).is_public, "the worst path");
     require(result.table->match("", "/x/ab/x/xb1z", get).is_public, "the globs match at all");
     for (auto _ : state) benchmark::DoNotOptimize(result.table->match("", path, get));
-    state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(path.size()));
+    state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) *
+                            static_cast<int64_t>(path.size()));
     state.counters["automata_bytes"] = static_cast<double>(result.table->stats().automata_bytes);
 }
 
 void host_lookup(benchmark::State& state) {
     TableBuilder builder;
-    for (uint32_t i = 0; i < 1000; ++i) builder.add_mount({"shop-" + std::to_string(i) + ".example.com", "/", i, 0});
+    for (uint32_t i = 0; i < 1000; ++i)
+        builder.add_mount({"shop-" + std::to_string(i) + ".example.com", "/", i, 0});
     builder.add_mount({"*.example.com", "/", 5000, 0});
     builder.add_mount({"", "/api/v1", 5001, 0});
     BuildResult result = builder.build();
     require(result.table != nullptr, "hosts compile");
     require(result.table->match("shop-77.example.com", "/cart/1", get).mount == 77, "a host");
-    require(result.table->match("other.example.com", "/cart/1", get).tenant == "other", "a wildcard");
+    require(result.table->match("other.example.com", "/cart/1", get).tenant == "other",
+            "a wildcard");
     std::vector<std::string> hosts;
-    for (int i = 0; i < 1024; ++i) hosts.push_back("shop-" + std::to_string(i * 7 % 1000) + ".example.com");
+    for (int i = 0; i < 1024; ++i)
+        hosts.push_back("shop-" + std::to_string(i * 7 % 1000) + ".example.com");
     size_t at = 0;
     for (auto _ : state) {
         benchmark::DoNotOptimize(result.table->match(hosts[at++ & 1023], "/cart/1", get));
@@ -208,17 +219,20 @@ void version_lookup(benchmark::State& state) {
     uint32_t id = 0;
     for (int app = 0; app < 100; ++app) {
         for (int minor = 0; minor < 20; ++minor) {
-            builder.add_app_version({"", "/app-" + std::to_string(app), "1." + std::to_string(minor) + ".0", id++, 0});
+            builder.add_app_version(
+                {"", "/app-" + std::to_string(app), "1." + std::to_string(minor) + ".0", id++, 0});
         }
     }
     BuildResult result = builder.build();
-    require(result.table && result.table->match("", "/app-3@%5E1.4/x", get).mount == 79, "a version");
+    require(result.table && result.table->match("", "/app-3@%5E1.4/x", get).mount == 79,
+            "a version");
     for (auto _ : state) benchmark::DoNotOptimize(result.table->match("", "/app-3@%5E1.4/x", get));
 }
 
 void pattern_lookup(benchmark::State& state) {
     PatternRoutesBuilder builder;
-    static const char* const parts[] = {"issues", "pulls", "commits", "tags", "forks", "stats", "keys", "hooks"};
+    static const char* const parts[] = {"issues", "pulls", "commits", "tags",
+                                        "forks",  "stats", "keys",    "hooks"};
     uint32_t handler = 0;
     for (const char* part : parts) {
         std::string base = std::string("/repos/:owner/:repo/") + part;
@@ -231,7 +245,8 @@ void pattern_lookup(benchmark::State& state) {
     require(routes != nullptr, "patterns compile");
     PatternMatch match = routes->match("/repos/someone/something/commits/1234", get);
     require(match.handler == 7 && match.param("number") == "1234", "a pattern");
-    for (auto _ : state) benchmark::DoNotOptimize(routes->match("/repos/someone/something/commits/1234", get));
+    for (auto _ : state)
+        benchmark::DoNotOptimize(routes->match("/repos/someone/something/commits/1234", get));
 }
 
 void compile_bases(benchmark::State& state) {
@@ -251,7 +266,8 @@ void compile_globs(benchmark::State& state) {
     double bytes = 0;
     for (auto _ : state) {
         TableBuilder builder;
-        for (uint32_t i = 0; i < 500; ++i) builder.add_mount({"", "/app-" + std::to_string(i), i, 0});
+        for (uint32_t i = 0; i < 500; ++i)
+            builder.add_mount({"", "/app-" + std::to_string(i), i, 0});
         for (uint32_t i = 0; i < count; ++i) {
             std::string name = std::to_string(i);
             bool plugin = i % 2 == 0;

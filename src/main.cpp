@@ -53,7 +53,8 @@ int with_snapshot(const Arguments& arguments, Use&& use) {
     config::LoadResult loaded = load(arguments);
     if (!loaded.diagnostics.ok()) return kFailed;
     config::Diagnostics diagnostics;
-    runtime::Compiled compiled = runtime::compile_configuration(loaded.configuration, 1, diagnostics);
+    runtime::Compiled compiled =
+        runtime::compile_configuration(loaded.configuration, 1, diagnostics);
     fmt::print(stderr, "{}", diagnostics.render());
     if (!compiled.snapshot) return kFailed;
     return use(loaded.configuration, *compiled.snapshot);
@@ -79,7 +80,8 @@ int explain(const Arguments& arguments) {
                                         const exchange::Snapshot& snapshot) {
         std::string text;
         runtime::ExplainQuestion question{arguments.method, arguments.url, arguments.host};
-        bool good = runtime::explain_report(configuration, snapshot, question, arguments.format(), text);
+        bool good =
+            runtime::explain_report(configuration, snapshot, question, arguments.format(), text);
         fmt::print(good ? stdout : stderr, "{}{}", text, good ? "" : "\n");
         return good ? kGood : kFailed;
     });
@@ -108,10 +110,12 @@ int main(int argc, char** argv) {
     app.footer(kFooter);
     app.fallthrough();
     Arguments arguments;
-    app.add_option("-c,--config", arguments.config_file, "YAML file with settings and mounts (RUNTIME_CONFIG)");
+    app.add_option("-c,--config", arguments.config_file,
+                   "YAML file with settings and mounts (RUNTIME_CONFIG)");
 
     auto* run_command = app.add_subcommand("run", "Start the gateway; TERM or Ctrl-C drains it");
-    auto* check_command = app.add_subcommand("check", "Read the whole configuration and say what is wrong");
+    auto* check_command =
+        app.add_subcommand("check", "Read the whole configuration and say what is wrong");
     auto* routes_command = app.add_subcommand("routes", "List what is mounted where");
     routes_command->add_flag("--json", arguments.json, "As JSON");
     auto* explain_command = app.add_subcommand("explain", "Say where a request would go, and why");

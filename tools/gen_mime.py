@@ -39,7 +39,8 @@ def read_types(path):
 def main():
     types = read_types(sys.argv[1])
     if len(types) < 500:
-        sys.exit(f"{sys.argv[1]} holds only {len(types)} extensions: is media-types installed whole?")
+        sys.exit(f"{sys.argv[1]} holds only {len(types)} extensions: "
+                 "is media-types installed whole?")
     with open(sys.argv[2], "w", encoding="ascii") as output:
         for extension in sorted(types):
             output.write(f'{{"{extension}", "{types[extension]}"}},\n')

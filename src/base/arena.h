@@ -1,7 +1,7 @@
 #pragma once
-// Bump allocator for the bytes of one exchange. The first block is embedded in its owner or taken from
-// a slab; further blocks come from malloc and are freed at reset, so the steady state allocates nothing.
-// Memory is valid until reset(); destructors are not run. Single-threaded.
+// Bump allocator for the bytes of one exchange. The first block is embedded in its owner or taken
+// from a slab; further blocks come from malloc and are freed at reset, so the steady state
+// allocates nothing. Memory is valid until reset(); destructors are not run. Single-threaded.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,22 +17,24 @@ namespace ringtime {
 
 class Arena {
  public:
-    /// `block` is borrowed for the arena's life. `limit` bounds all bytes ever handed out between two
-    /// resets, the first block included.
-    Arena(char* block, size_t size, size_t limit) noexcept
-        : first_(block), first_size_(size), limit_(limit), cursor_(block), end_(block + size) {}
-    Arena(const Arena&) = delete;
-    Arena& operator=(const Arena&) = delete;
-    ~Arena() { reset(); }
+   /// `block` is borrowed for the arena's life. `limit` bounds all bytes ever handed out between
+   /// two resets, the first block included.
+   Arena(char* block, size_t size, size_t limit) noexcept
+       : first_(block), first_size_(size), limit_(limit), cursor_(block), end_(block + size) {}
+   Arena(const Arena&) = delete;
+   Arena& operator=(const Arena&) = delete;
+   ~Arena() { reset(); }
 
-    /// Returns null when the limit is reached: an ordinary result that callers answer with 431 or 500.
-    [[nodiscard]] void* allocate(size_t size, size_t alignment = alignof(std::max_align_t)) noexcept {
-        auto address = (reinterpret_cast<uintptr_t>(cursor_) + alignment - 1) & ~(alignment - 1);
-        if (address + size <= reinterpret_cast<uintptr_t>(end_)) [[likely]] {
-            cursor_ = reinterpret_cast<char*>(address + size);
-            return reinterpret_cast<void*>(address);
-        }
-        return allocate_block(size, alignment);
+   /// Returns null when the limit is reached: an ordinary result that callers answer with 431 or
+   /// 500.
+   [[nodiscard]] void* allocate(size_t size,
+                                size_t alignment = alignof(std::max_align_t)) noexcept {
+       auto address = (reinterpret_cast<uintptr_t>(cursor_) + alignment - 1) & ~(alignment - 1);
+       if (address + size <= reinterpret_cast<uintptr_t>(end_)) [[likely]] {
+           cursor_ = reinterpret_cast<char*>(address + size);
+           return reinterpret_cast<void*>(address);
+       }
+       return allocate_block(size, alignment);
     }
 
     /// Storage for `count` objects of a trivial type, uninitialised; null at the limit.

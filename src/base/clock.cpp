@@ -14,7 +14,8 @@ Nanoseconds monotonic_now() noexcept {
 uint64_t wall_clock_milliseconds() noexcept {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+    return static_cast<uint64_t>(now.tv_sec) * 1000 +
+           static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
 }  // namespace ringtime

@@ -1,6 +1,6 @@
 #pragma once
-// An owned file descriptor for start-up code. On the data path descriptors are plain ints inside the
-// object whose Ops use them, because closing is itself an Op.
+// An owned file descriptor for start-up code. On the data path descriptors are plain ints inside
+// the object whose Ops use them, because closing is itself an Op.
 
 #include <unistd.h>
 

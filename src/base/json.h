@@ -105,6 +105,7 @@ class JsonWriter {
         fmt::format_to(std::back_inserter(out_), "{}", value);
         return *this;
     }
+    // tidy: allow(bool-parameter) the value of a JSON boolean
     JsonWriter& boolean(bool value) { return raw(value ? "true" : "false"); }
     JsonWriter& null() { return raw("null"); }
     /// A value that is JSON already.

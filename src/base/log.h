@@ -2,7 +2,8 @@
 // The event log: cold, rare, human lines on stderr. One line per event, `key=value` details, any
 // thread. Never called per request (that is the access log's work).
 //
-//     log_line(LogLevel::warn, "worker", "app=shop pid=812 ended: signal 11; restarting in 100 ms");
+//     log_line(LogLevel::warn, "worker", "app=shop pid=812 ended: signal 11; restarting in 100
+//     ms");
 
 #include <fmt/format.h>
 
@@ -19,8 +20,8 @@ void set_log_level(LogLevel level) noexcept;
 /// `debug info warn error off`; anything else is false and leaves `out` alone.
 [[nodiscard]] bool parse_log_level(std::string_view text, LogLevel& out) noexcept;
 
-/// Writes one line, control characters escaped, when `level` is at or above the threshold. A line that
-/// cannot be written at once (full disk or pipe) is dropped and counted.
+/// Writes one line, control characters escaped, when `level` is at or above the threshold. A line
+/// that cannot be written at once (full disk or pipe) is dropped and counted.
 void log_line(LogLevel level, std::string_view area, std::string_view text) noexcept;
 [[nodiscard]] uint64_t log_lines_dropped() noexcept;
 

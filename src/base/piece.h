@@ -1,7 +1,7 @@
 #pragma once
-// A piece: bytes on their way out, and who must hear when they have left. The bytes are never copied:
-// they lie in a receive buffer, a worker's region, a cached file or a head block, and stay valid until
-// release(). Exactly one release per piece.
+// A piece: bytes on their way out, and who must hear when they have left. The bytes are never
+// copied: they lie in a receive buffer, a worker's region, a cached file or a head block, and stay
+// valid until release(). Exactly one release per piece.
 
 #include <cstdint>
 #include <string_view>

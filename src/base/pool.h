@@ -1,7 +1,7 @@
 #pragma once
-// Constructed objects that are used again: taking one runs no constructor, so objects with large tables
-// cost nothing to reuse. The object resets itself. Grows up to a limit and keeps what it made.
-// Single-threaded.
+// Constructed objects that are used again: taking one runs no constructor, so objects with large
+// tables cost nothing to reuse. The object resets itself. Grows up to a limit and keeps what it
+// made. Single-threaded.
 
 #include <cstddef>
 #include <memory>

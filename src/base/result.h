@@ -1,7 +1,7 @@
 #pragma once
-// Result<T>: a value or an 8-byte Error, returned in registers where T allows it. For the data path;
-// start-up code that must explain itself to an operator uses exceptions or diagnostics instead.
-// (std::expected of g++ 12 is not trivially copyable.)
+// Result<T>: a value or an 8-byte Error, returned in registers where T allows it. For the data
+// path; start-up code that must explain itself to an operator uses exceptions or diagnostics
+// instead. (std::expected of g++ 12 is not trivially copyable.)
 
 #include <cstdint>
 #include <type_traits>

@@ -1,6 +1,6 @@
 #pragma once
-// Fixed-size slots for the objects of one core. Memory grows in pages of slots up to a named limit and
-// is kept; a released slot is the next one handed out (it is warm). Single-threaded.
+// Fixed-size slots for the objects of one core. Memory grows in pages of slots up to a named limit
+// and is kept; a released slot is the next one handed out (it is warm). Single-threaded.
 
 #include <cstddef>
 #include <cstdlib>
@@ -16,10 +16,12 @@ namespace ringtime {
 /// Untyped slots of one size. Slots are 64-byte aligned.
 class SlabMemory {
  public:
-    SlabMemory(size_t slot_size, size_t limit, size_t slots_per_page)
-        : slot_size_((slot_size + 63) & ~size_t{63}), limit_(limit), slots_per_page_(slots_per_page) {
-        ASSERT(slots_per_page > 0);
-    }
+   SlabMemory(size_t slot_size, size_t limit, size_t slots_per_page)
+       : slot_size_((slot_size + 63) & ~size_t{63}),
+         limit_(limit),
+         slots_per_page_(slots_per_page) {
+       ASSERT(slots_per_page > 0);
+   }
     SlabMemory(const SlabMemory&) = delete;
     SlabMemory& operator=(const SlabMemory&) = delete;
     ~SlabMemory() {

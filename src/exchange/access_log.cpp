@@ -27,7 +27,8 @@ class Line {
     }
     void padded(uint64_t value, unsigned width) noexcept {
         char digits[8];
-        for (unsigned i = width; i-- > 0; value /= 10) digits[i] = static_cast<char>('0' + value % 10);
+        for (unsigned i = width; i-- > 0; value /= 10)
+            digits[i] = static_cast<char>('0' + value % 10);
         raw({digits, width});
     }
     /// A JSON string; bytes that are not printable ASCII become \u00XX.

@@ -1,7 +1,7 @@
 #pragma once
-// The access log of one core: one JSON line per request, encoded into a bounded ring of bytes and written
-// by another thread in batches. A full ring drops the line and counts it; a core never waits for a disk.
-// One producer (the core), one consumer (the writer's thread).
+// The access log of one core: one JSON line per request, encoded into a bounded ring of bytes and
+// written by another thread in batches. A full ring drops the line and counts it; a core never
+// waits for a disk. One producer (the core), one consumer (the writer's thread).
 
 #include <atomic>
 #include <cstdint>
@@ -35,10 +35,12 @@ class AccessLog {
 
     /// The core's thread.
     void add(const AccessEntry& entry) noexcept;
-    [[nodiscard]] uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
+    [[nodiscard]] uint64_t dropped() const noexcept {
+        return dropped_.load(std::memory_order_relaxed);
+    }
 
-    /// The writer's thread: the oldest contiguous bytes, whole lines only at the end of the ring's use;
-    /// call again after consumed() until it is empty.
+    /// The writer's thread: the oldest contiguous bytes, whole lines only at the end of the ring's
+    /// use; call again after consumed() until it is empty.
     [[nodiscard]] std::string_view readable() const noexcept;
     void consumed(size_t size) noexcept;
 

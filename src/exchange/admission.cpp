@@ -1,5 +1,5 @@
-// What happens to a request before anybody is asked to answer it: its id, the fields only the gateway
-// may set, the canonical path, the route. A refusal found here is answered by dispatch().
+// What happens to a request before anybody is asked to answer it: its id, the fields only the
+// gateway may set, the canonical path, the route. A refusal found here is answered by dispatch().
 
 #include "exchange/core.h"
 #include "exchange/exchange.h"
@@ -14,9 +14,9 @@ using http::field_bit;
 namespace {
 
 // Clients cannot send these: the gateway and its plugins set them for those behind.
-constexpr http::FieldSet kGatewayOnly = field_bit(FieldId::x_base) | field_bit(FieldId::x_identity) |
-                                        field_bit(FieldId::x_vhost_tenant) |
-                                        field_bit(FieldId::x_not_found);
+constexpr http::FieldSet kGatewayOnly =
+    field_bit(FieldId::x_base) | field_bit(FieldId::x_identity) |
+    field_bit(FieldId::x_vhost_tenant) | field_bit(FieldId::x_not_found);
 // These tell about earlier hops and are believed from trusted peers only.
 constexpr http::FieldSet kForwarding =
     field_bit(FieldId::x_forwarded_for) | field_bit(FieldId::x_forwarded_host) |
@@ -30,15 +30,15 @@ constexpr std::string_view kOwnPrefix = "x-ringtime-";
 void Exchange::admit() noexcept {
     request_.begin(head.fields);
     trusted_ = hold_->snapshot->trusts(connection_->peer());
-    choose_request_id(trusted_);
-    strip_untrusted(trusted_);
+    choose_request_id();
+    strip_untrusted();
     refusal_ = normalise();
     if (refusal_.ok()) find_route();
 }
 
-void Exchange::choose_request_id(bool trusted) noexcept {
+void Exchange::choose_request_id() noexcept {
     std::string_view given = head.fields.get(FieldId::x_request_id);
-    if (trusted && given.data() && http::valid_request_id(given)) {
+    if (trusted_ && given.data() && http::valid_request_id(given)) {
         request_id_ = given;
         return;
     }
@@ -47,8 +47,8 @@ void Exchange::choose_request_id(bool trusted) noexcept {
     (void)request_.set(FieldId::x_request_id, request_id_);
 }
 
-void Exchange::strip_untrusted(bool trusted) noexcept {
-    request_.remove_all(trusted ? kGatewayOnly : kGatewayOnly | kForwarding);
+void Exchange::strip_untrusted() noexcept {
+    request_.remove_all(trusted_ ? kGatewayOnly : kGatewayOnly | kForwarding);
     for (unsigned i = 0; i < head.fields.size(); ++i) {
         const http::Field& field = head.fields[i];
         if (field.id != FieldId::other || field.name_size < kOwnPrefix.size()) continue;

@@ -45,6 +45,7 @@ Core::Core(net::Io& core_io, upstream::CorePool& upstream_pool, worker::CorePool
 
 Core::~Core() { ASSERT(connections_.used() == 0); }
 
+// tidy: allow(data-path) taken once per snapshot, never per request
 void Core::use(std::shared_ptr<const Snapshot> snapshot) {
     holds_.push_back(std::make_unique<SnapshotHold>(SnapshotHold{std::move(snapshot), 0}));
     std::erase_if(holds_, [&](const std::unique_ptr<SnapshotHold>& hold) {
@@ -60,7 +61,8 @@ SnapshotHold& Core::pin() noexcept {
 void Core::unpin(SnapshotHold& hold) noexcept {
     ASSERT(hold.pins > 0);
     if (--hold.pins > 0 || &hold == holds_.back().get()) return;
-    std::erase_if(holds_, [&](const std::unique_ptr<SnapshotHold>& held) { return held.get() == &hold; });
+    std::erase_if(holds_,
+                  [&](const std::unique_ptr<SnapshotHold>& held) { return held.get() == &hold; });
 }
 
 void Core::add_listener(int fd) {
@@ -68,7 +70,9 @@ void Core::add_listener(int fd) {
     listeners_.back()->resume();
 }
 
-bool Core::can_accept() const noexcept { return !draining_ && connections_.used() < connections_.limit(); }
+bool Core::can_accept() const noexcept {
+    return !draining_ && connections_.used() < connections_.limit();
+}
 
 void Core::accepted(int fd, const net::PeerAddress& peer) noexcept {
     Http1Connection* connection = connections_.create(*this, fd, peer);

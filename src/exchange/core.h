@@ -46,57 +46,59 @@ struct CoreSettings {
 
 /// A snapshot as one core uses it.
 struct SnapshotHold {
+    // tidy: allow(data-path) taken once per snapshot, never per request
     std::shared_ptr<const Snapshot> snapshot;
     uint64_t pins = 0;
 };
 
 class Core final : public net::Acceptor {
  public:
-    Core(net::Io& io, upstream::CorePool& upstreams, worker::CorePool& workers, site::SiteCache& sites,
-         hook::HookCore& hooks, AccessLog& access_log, const Readiness& readiness,
-         const CoreSettings& settings);
-    ~Core();
+   Core(net::Io& io, upstream::CorePool& upstreams, worker::CorePool& workers,
+        site::SiteCache& sites, hook::HookCore& hooks, AccessLog& access_log,
+        const Readiness& readiness, const CoreSettings& settings);
+   ~Core();
 
-    // --- The parts ---
-    net::Io& io;
-    loop::Reactor& reactor;
-    upstream::CorePool& upstreams;
-    worker::CorePool& workers;
-    site::SiteCache& sites;
-    hook::HookCore& hooks;
-    AccessLog& access_log;
-    const Readiness& readiness;
-    const CoreSettings settings;
-    CoreCounters counters;
+   // --- The parts ---
+   net::Io& io;
+   loop::Reactor& reactor;
+   upstream::CorePool& upstreams;
+   worker::CorePool& workers;
+   site::SiteCache& sites;
+   hook::HookCore& hooks;
+   AccessLog& access_log;
+   const Readiness& readiness;
+   const CoreSettings settings;
+   CoreCounters counters;
 
-    // --- Snapshots ---
-    /// Replaces the snapshot for requests that begin from now on.
-    void use(std::shared_ptr<const Snapshot> snapshot);
-    [[nodiscard]] SnapshotHold& pin() noexcept;
-    void unpin(SnapshotHold& hold) noexcept;
-    [[nodiscard]] const Snapshot& snapshot() const noexcept { return *holds_.back()->snapshot; }
+   // --- Snapshots ---
+   /// Replaces the snapshot for requests that begin from now on.
+   // tidy: allow(data-path) taken once per snapshot, never per request
+   void use(std::shared_ptr<const Snapshot> snapshot);
+   [[nodiscard]] SnapshotHold& pin() noexcept;
+   void unpin(SnapshotHold& hold) noexcept;
+   [[nodiscard]] const Snapshot& snapshot() const noexcept { return *holds_.back()->snapshot; }
 
-    // --- Connections ---
-    void add_listener(int fd);
-    void accepted(int fd, const net::PeerAddress& peer) noexcept override;
-    [[nodiscard]] bool can_accept() const noexcept override;
-    void gone(Http1Connection& connection) noexcept;
-    [[nodiscard]] Exchange* take_exchange() noexcept;
-    void give_exchange(Exchange& exchange) noexcept;
+   // --- Connections ---
+   void add_listener(int fd);
+   void accepted(int fd, const net::PeerAddress& peer) noexcept override;
+   [[nodiscard]] bool can_accept() const noexcept override;
+   void gone(Http1Connection& connection) noexcept;
+   [[nodiscard]] Exchange* take_exchange() noexcept;
+   void give_exchange(Exchange& exchange) noexcept;
 
-    /// No new connections; idle ones are closed, others after their current answer.
-    void drain() noexcept;
-    [[nodiscard]] bool draining() const noexcept { return draining_; }
-    [[nodiscard]] bool drained() const noexcept;
-    /// Cuts what is left.
-    void abort_all() noexcept;
+   /// No new connections; idle ones are closed, others after their current answer.
+   void drain() noexcept;
+   [[nodiscard]] bool draining() const noexcept { return draining_; }
+   [[nodiscard]] bool drained() const noexcept;
+   /// Cuts what is left.
+   void abort_all() noexcept;
 
-    /// `Date` of this second (RFC 9110 §5.6.7).
-    [[nodiscard]] std::string_view date() noexcept;
-    [[nodiscard]] uint64_t wall_ms() const noexcept;
-    /// 32 hexadecimal digits, unique to this process's life and not guessable in order.
-    [[nodiscard]] std::string_view new_request_id(char* out) noexcept;
-    static constexpr size_t request_id_bytes = 32;
+   /// `Date` of this second (RFC 9110 §5.6.7).
+   [[nodiscard]] std::string_view date() noexcept;
+   [[nodiscard]] uint64_t wall_ms() const noexcept;
+   /// 32 hexadecimal digits, unique to this process's life and not guessable in order.
+   [[nodiscard]] std::string_view new_request_id(char* out) noexcept;
+   static constexpr size_t request_id_bytes = 32;
 
  private:
     std::vector<std::unique_ptr<SnapshotHold>> holds_;

@@ -77,7 +77,8 @@ bool Exchange::answer_core_api() noexcept {
     } else if (health) {
         answer_fixed(200, "text/plain; charset=utf-8", text_piece("ok\n"));
     } else {
-        std::string_view problem = core_.draining() ? "draining\n" : core_.readiness.not_ready_because();
+        std::string_view problem =
+            core_.draining() ? "draining\n" : core_.readiness.not_ready_because();
         answer_fixed(problem.empty() ? 200 : 503, "text/plain; charset=utf-8",
                      text_piece(problem.empty() ? "ready\n" : problem));
     }
@@ -196,9 +197,10 @@ void Exchange::answer_error(Error error) noexcept {
     net::TextBlock* block = nullptr;
     Piece body = text_piece("The gateway is at its limit.\n");
     if (char* text = core_.io.texts.reserve(block, capacity)) {
-        auto end = json ? fmt::format_to_n(text, capacity,
-                                           "{{\"error\":\"{}\",\"message\":\"{}\",\"requestId\":\"{}\"}}\n",
-                                           info.name, info.message, request_id_)
+        auto end = json ? fmt::format_to_n(
+                              text, capacity,
+                              "{{\"error\":\"{}\",\"message\":\"{}\",\"requestId\":\"{}\"}}\n",
+                              info.name, info.message, request_id_)
                         : fmt::format_to_n(text, capacity, "{}\n", info.message);
         body = core_.io.texts.commit(*block, static_cast<size_t>(end.out - text));
         core_.io.texts.let_go(block);

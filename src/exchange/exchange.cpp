@@ -19,7 +19,8 @@ constexpr uint64_t kRelayBytesPerStep = 1024 * 1024;
 Exchange::Exchange(Core& core)
     : gather(core.io.texts),
       core_(core),
-      fiber_(core.reactor, [](void* self) noexcept { static_cast<Exchange*>(self)->finish(); }, this),
+      fiber_(
+          core.reactor, [](void* self) noexcept { static_cast<Exchange*>(self)->finish(); }, this),
       arena_(arena_block_, sizeof arena_block_, limits::exchange_arena_bytes_max) {}
 
 SlabMemory& Exchange::fiber_frames() noexcept { return core_.reactor.fiber_frames(); }
@@ -47,7 +48,8 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     received_ = sent_ = 0;
     ++core_.counters.requests;
     if (!fiber_.start(serve(*this))) {
-        // No slot for a frame: the connection is cut, which its limits make a matter of configuration.
+        // No slot for a frame: the connection is cut, which its limits make a matter of
+        // configuration.
         sink_->abort_response();
         finish();
     }
@@ -67,7 +69,8 @@ loop::Fiber Exchange::serve(Exchange& self) {
 bool Exchange::step() noexcept {
     for (;;) {
         if (ended_) return true;
-        // Bytes of a plugin lie in this exchange or in its generation: both stay until they have left.
+        // Bytes of a plugin lie in this exchange or in its generation: both stay until they have
+        // left.
         if (response_complete_) return sink_->drained() || sink_->client_gone();
         if (sink_->client_gone()) {
             if (outcome_.ok()) outcome_ = {Reason::client_reset, Source::client, Retry::no, 0, 0};
@@ -189,8 +192,8 @@ bool Exchange::relay_response_body() noexcept {
     return sink_->client_gone();
 }
 
-// The current answer, if any, is given up for one of the gateway's own; when its head has gone out the
-// only honest thing left is to cut the stream.
+// The current answer, if any, is given up for one of the gateway's own; when its head has gone out
+// the only honest thing left is to cut the stream.
 void Exchange::fail(Error error) noexcept {
     if (answer_) answer_->release();
     answer_ = nullptr;
@@ -217,8 +220,8 @@ void Exchange::time_out(Reason reason) noexcept {
     wake();
 }
 
-// A waiting exchange may hold a receive buffer for as long as a target takes. While they are plenty that
-// is cheaper than a copy; when they run low the head moves to memory of its own.
+// A waiting exchange may hold a receive buffer for as long as a target takes. While they are plenty
+// that is cheaper than a copy; when they run low the head moves to memory of its own.
 void Exchange::before_waiting() noexcept {
     if (head_pin.owner && !head_is_lent_ && buffers_run_low()) move_head();
 }
@@ -238,11 +241,26 @@ void Exchange::move_head() noexcept {
             view = {to + (view.data() - from), view.size()};
     };
     head.fields.base = to + (head.fields.base - from);
-    for (std::string_view* view :
-         {&head.method_text, &head.target, &head.path, &head.query, &head.host, &head.authority, &path_,
-          &forwarded_, &host_, &request_id_, &upstream_request_.method, &upstream_request_.path,
-          &upstream_request_.query, &upstream_request_.authority, &site_request_.path, &site_request_.query, &facts_.path,
-          &facts_.full_path, &facts_.host, &facts_.request_id})
+    for (std::string_view* view : {&head.method_text,
+                                   &head.target,
+                                   &head.path,
+                                   &head.query,
+                                   &head.host,
+                                   &head.authority,
+                                   &path_,
+                                   &forwarded_,
+                                   &host_,
+                                   &request_id_,
+                                   &upstream_request_.method,
+                                   &upstream_request_.path,
+                                   &upstream_request_.query,
+                                   &upstream_request_.authority,
+                                   &site_request_.path,
+                                   &site_request_.query,
+                                   &facts_.path,
+                                   &facts_.full_path,
+                                   &facts_.host,
+                                   &facts_.request_id})
         move(*view);
     chain_run_.refresh();
     request_.relocate(from, size, to);

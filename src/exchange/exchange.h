@@ -1,7 +1,8 @@
 #pragma once
 // One request and its answer. A fiber that reads from top to bottom: admit, hooks, dispatch, relay,
-// finish; it sees a body source, a response sink and an answer, whoever stands behind them. Taken from
-// the core's pool when the first bytes of a head arrive, given back when the answer has been handed over.
+// finish; it sees a body source, a response sink and an answer, whoever stands behind them. Taken
+// from the core's pool when the first bytes of a head arrive, given back when the answer has been
+// handed over.
 
 #include <string_view>
 
@@ -58,8 +59,8 @@ class Exchange {
 
     // admission.cpp
     void admit() noexcept;
-    void choose_request_id(bool trusted) noexcept;
-    void strip_untrusted(bool trusted) noexcept;
+    void choose_request_id() noexcept;
+    void strip_untrusted() noexcept;
     [[nodiscard]] Error normalise() noexcept;
     void find_route() noexcept;
 

@@ -1,6 +1,6 @@
 #pragma once
-// Answers of the gateway itself: refusals, failures, /health and the like. Status, a few fields and a
-// body in memory that outlives the exchange's use of it.
+// Answers of the gateway itself: refusals, failures, /health and the like. Status, a few fields and
+// a body in memory that outlives the exchange's use of it.
 
 #include "http/body.h"
 #include "http/head_builder.h"

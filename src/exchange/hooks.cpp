@@ -1,5 +1,6 @@
-// Where plugins meet a request: before anybody is asked to answer it, as routes below their base, and on
-// every response. The chain itself is hook/chain_run.h; this is when it runs and what becomes of it.
+// Where plugins meet a request: before anybody is asked to answer it, as routes below their base,
+// and on every response. The chain itself is hook/chain_run.h; this is when it runs and what
+// becomes of it.
 
 #include "exchange/core.h"
 #include "exchange/exchange.h"
@@ -90,7 +91,8 @@ bool Exchange::ask_plugin_routes(bool& passed) noexcept {
     return true;
 }
 
-// False while a hook has paused. A hook that fails turns the answer into a 500, which the rest sees.
+// False while a hook has paused. A hook that fails turns the answer into a 500, which the rest
+// sees.
 bool Exchange::run_response_hooks() noexcept {
     if (!hooks_active_) return true;
     switch (chain_run_.run_response(response_facts_)) {

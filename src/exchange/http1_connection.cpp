@@ -178,8 +178,8 @@ bool Http1Connection::may_keep_alive() const noexcept {
     return keep_alive_ && !core_.draining() && !(stream_.ended() && stream_.readable().empty());
 }
 
-// Drops what has arrived of a body nobody wants. False when that is not all of it: waiting for the rest
-// would let a client feed us for ever.
+// Drops what has arrived of a body nobody wants. False when that is not all of it: waiting for the
+// rest would let a client feed us for ever.
 bool Http1Connection::skip_body() noexcept {
     while (!decoder_.done() && !stream_.readable().empty()) {
         std::string_view text = stream_.readable();
@@ -322,8 +322,8 @@ void Http1Connection::leave() noexcept {
     start_linger();
 }
 
-// After the last answer: everything queued leaves, then FIN; input is read and dropped for a while, so
-// that a reset caused by unread bytes does not destroy the answer on its way (RFC 9112 §9.6).
+// After the last answer: everything queued leaves, then FIN; input is read and dropped for a while,
+// so that a reset caused by unread bytes does not destroy the answer on its way (RFC 9112 §9.6).
 void Http1Connection::start_linger() noexcept {
     phase_ = Phase::linger;
     remaining_ = timeouts::linger_bytes;

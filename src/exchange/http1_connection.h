@@ -1,7 +1,8 @@
 #pragma once
-// One client connection speaking HTTP/1: bytes in, requests one after the other, answers in order. It
-// pumps and frames; what to answer is the exchange's affair, which sees it as the source of the request's
-// body and the sink of the answer. Between requests it holds no buffer, no fiber and no exchange.
+// One client connection speaking HTTP/1: bytes in, requests one after the other, answers in order.
+// It pumps and frames; what to answer is the exchange's affair, which sees it as the source of the
+// request's body and the sink of the answer. Between requests it holds no buffer, no fiber and no
+// exchange.
 //
 // head -> exchange -> head ... -> linger -> closing. RFC 9112 §9.
 

@@ -1,6 +1,6 @@
 #pragma once
-// What an exchange sees of the client: where its answer goes. HTTP/1 connections implement it; streams of
-// HTTP/2 will. Framing, persistence and the bytes on the wire are the implementation's.
+// What an exchange sees of the client: where its answer goes. HTTP/1 connections implement it;
+// streams of HTTP/2 will. Framing, persistence and the bytes on the wire are the implementation's.
 
 #include <cstdint>
 
@@ -12,7 +12,8 @@ namespace ringtime::exchange {
 /// What becomes of the connection behind this answer.
 enum class AfterResponse : uint8_t {
     keep_alive,
-    discard_body,  ///< Nobody reads the request's body: the connection goes on only if it is all here.
+    discard_body,  ///< Nobody reads the request's body: the connection goes on only if it is all
+                   ///< here.
     close,
 };
 
@@ -27,16 +28,16 @@ struct ResponseStart {
 
 class ResponseSink : public http::BodySink {
  public:
-    /// Exactly once, before any piece. The body then is pushed and finished (also when it is empty).
-    virtual void start_response(const ResponseStart& start) noexcept = 0;
-    /// 103 and other interim heads; dropped where the client cannot take them.
-    virtual void send_interim(uint16_t status, const http::FieldDraft& fields) noexcept = 0;
-    /// The body cannot be completed: the client must be able to see that.
-    virtual void abort_response() noexcept = 0;
-    /// Nobody reads the answer any more.
-    [[nodiscard]] virtual bool client_gone() const noexcept = 0;
-    /// Everything pushed has been taken by the kernel.
-    [[nodiscard]] virtual bool drained() const noexcept = 0;
+   /// Exactly once, before any piece. The body then is pushed and finished (also when it is empty).
+   virtual void start_response(const ResponseStart& start) noexcept = 0;
+   /// 103 and other interim heads; dropped where the client cannot take them.
+   virtual void send_interim(uint16_t status, const http::FieldDraft& fields) noexcept = 0;
+   /// The body cannot be completed: the client must be able to see that.
+   virtual void abort_response() noexcept = 0;
+   /// Nobody reads the answer any more.
+   [[nodiscard]] virtual bool client_gone() const noexcept = 0;
+   /// Everything pushed has been taken by the kernel.
+   [[nodiscard]] virtual bool drained() const noexcept = 0;
 
  protected:
     ~ResponseSink() = default;

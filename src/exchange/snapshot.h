@@ -1,7 +1,7 @@
 #pragma once
-// A snapshot: everything configuration decides about a request, compiled, immutable and shared by all
-// cores. Built by runtime beside the one in force and published whole; a core counts the exchanges that
-// hold it and it is freed when all counts are zero.
+// A snapshot: everything configuration decides about a request, compiled, immutable and shared by
+// all cores. Built by runtime beside the one in force and published whole; a core counts the
+// exchanges that hold it and it is freed when all counts are zero.
 
 #include <cstdint>
 #include <memory>
@@ -54,8 +54,11 @@ struct Snapshot {
     uint64_t epoch = 0;
     std::unique_ptr<const route::RouteTable> routes;
     std::vector<Mount> mounts;
+    // tidy: allow(data-path) shared by snapshots, looked through by requests
     std::vector<std::shared_ptr<upstream::Upstream>> upstreams;
+    // tidy: allow(data-path) shared by snapshots, looked through by requests
     std::vector<std::shared_ptr<site::Site>> sites;
+    // tidy: allow(data-path) shared by snapshots, looked through by requests
     std::shared_ptr<hook::PluginSet> plugins;
     const hook::Chain* unrouted_chain = nullptr;  ///< For requests nothing is mounted for.
     std::vector<Network> trusted_proxies;

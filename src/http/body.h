@@ -1,8 +1,9 @@
 #pragma once
-// How bodies pass between the client's side and whatever answers, whoever they are: a source is pulled,
-// a sink is pushed, neither copies. The exchange relays between them and owns the pace; both ends wake
-// the exchange when they could go on. HTTP/1 connections, upstreams, workers, files and plugins
-// implement these; an exchange sees nothing else, so HTTP/2 and TLS need no change above them.
+// How bodies pass between the client's side and whatever answers, whoever they are: a source is
+// pulled, a sink is pushed, neither copies. The exchange relays between them and owns the pace;
+// both ends wake the exchange when they could go on. HTTP/1 connections, upstreams, workers, files
+// and plugins implement these; an exchange sees nothing else, so HTTP/2 and TLS need no change
+// above them.
 
 #include <cstdint>
 
@@ -36,18 +37,20 @@ class BodySource {
 /// A message body being consumed. Framing is the sink's own.
 class BodySink {
  public:
-    /// Bytes it would take now without exceeding its window; 0: the exchange is woken when there is room.
-    [[nodiscard]] virtual uint32_t room() const noexcept = 0;
-    /// Takes over the piece. Precondition: room() > 0 (one piece may exceed it).
-    virtual void push(const Piece& piece) noexcept = 0;
-    /// The body is complete.
-    virtual void finish() noexcept = 0;
-    /// Memory that the next bytes may be received into, instead of being pushed: at most `size`, which
-    /// becomes what is offered; null when the sink takes pieces only. Every offer ends with one commit()
-    /// (of 0 when nothing came), before any other call but room() and before the answer's release.
-    [[nodiscard]] virtual char* reserve(uint32_t& size) noexcept {
-        size = 0;
-        return nullptr;
+   /// Bytes it would take now without exceeding its window; 0: the exchange is woken when there is
+   /// room.
+   [[nodiscard]] virtual uint32_t room() const noexcept = 0;
+   /// Takes over the piece. Precondition: room() > 0 (one piece may exceed it).
+   virtual void push(const Piece& piece) noexcept = 0;
+   /// The body is complete.
+   virtual void finish() noexcept = 0;
+   /// Memory that the next bytes may be received into, instead of being pushed: at most `size`,
+   /// which becomes what is offered; null when the sink takes pieces only. Every offer ends with
+   /// one commit() (of 0 when nothing came), before any other call but room() and before the
+   /// answer's release.
+   [[nodiscard]] virtual char* reserve(uint32_t& size) noexcept {
+       size = 0;
+       return nullptr;
     }
     virtual void commit(uint32_t /*size*/) noexcept {}
 
@@ -75,8 +78,8 @@ class Answer {
     /// Where the request's body goes; null when the target takes none.
     [[nodiscard]] virtual BodySink* request_body() noexcept = 0;
     [[nodiscard]] virtual Error error() const noexcept = 0;
-    /// Ends the attempt at any phase: resources return to their pools, or are torn down if not in step.
-    /// The object may not be used afterwards.
+    /// Ends the attempt at any phase: resources return to their pools, or are torn down if not in
+    /// step. The object may not be used afterwards.
     virtual void release() noexcept = 0;
 
  protected:

@@ -1,7 +1,8 @@
 #pragma once
-// Chunked coding on the way out (RFC 9112 §7.1): each piece travels between two small pieces of text,
-// the line with its size and the end of the chunk. The piece itself is not touched. Templates, so that this folder needs no sockets: `Stream` has push(Piece),
-// `Texts` reserves and commits text.
+// Chunked coding on the way out (RFC 9112 §7.1): each piece travels between two small pieces of
+// text, the line with its size and the end of the chunk. The piece itself is not touched.
+// Templates, so that this folder needs no sockets: `Stream` has push(Piece), `Texts` reserves and
+// commits text.
 
 #include <cstdint>
 
@@ -12,7 +13,8 @@ namespace ringtime::http {
 
 /// Queues one chunk. False when there is no memory for its size line; the piece is released then.
 template <typename Stream, typename Texts, typename Block>
-[[nodiscard]] bool push_chunk(Stream& stream, Texts& texts, Block*& block, const Piece& piece) noexcept {
+[[nodiscard]] bool push_chunk(Stream& stream, Texts& texts, Block*& block,
+                              const Piece& piece) noexcept {
     char* line = texts.reserve(block, chunk_line_size_max);
     if (!line) {
         piece.release();

@@ -58,7 +58,8 @@ void FieldDraft::remove(std::string_view name) noexcept {
     if (id != FieldId::other) return remove(id);
     for (unsigned i = 0; i < received_->size(); ++i) {
         const Field& field = (*received_)[i];
-        if (field.id == FieldId::other && equal_ignoring_case(received_->name(field), name)) drop(i);
+        if (field.id == FieldId::other && equal_ignoring_case(received_->name(field), name))
+            drop(i);
     }
     for (unsigned i = 0; i < count_; ++i) {
         if (equal_ignoring_case(additions_[i].name, name)) additions_[i].removed = true;

@@ -1,7 +1,8 @@
 #pragma once
-// A head on its way through the gateway: the fields as received, minus what was dropped, plus what was
-// added. Received bytes are never written to. Hooks edit drafts; the writers of HTTP/1 and of worker
-// heads walk them. Names and values of additions are borrowed (arena, static text) until the draft ends.
+// A head on its way through the gateway: the fields as received, minus what was dropped, plus what
+// was added. Received bytes are never written to. Hooks edit drafts; the writers of HTTP/1 and of
+// worker heads walk them. Names and values of additions are borrowed (arena, static text) until the
+// draft ends.
 
 #include <cstdint>
 #include <string_view>
@@ -27,7 +28,8 @@ class FieldDraft {
         count_ = 0;
     }
 
-    /// The value a reader sees now: the first that is left, additions last. data() is null when absent.
+    /// The value a reader sees now: the first that is left, additions last. data() is null when
+    /// absent.
     [[nodiscard]] std::string_view get(std::string_view name) const noexcept;
     [[nodiscard]] std::string_view get(FieldId id) const noexcept;
     [[nodiscard]] bool has(FieldId id) const noexcept { return get(id).data() != nullptr; }
@@ -42,8 +44,8 @@ class FieldDraft {
     void remove(FieldId id) noexcept;
     /// Removes every line whose known id is in the set.
     void remove_all(FieldSet ids) noexcept;
-    /// The text at `from` has moved to `to`: additions that point into it follow. The table's base is
-    /// its owner's to change.
+    /// The text at `from` has moved to `to`: additions that point into it follow. The table's base
+    /// is its owner's to change.
     void relocate(const char* from, size_t size, const char* to) noexcept;
     /// Drops one received line by its index.
     void drop(unsigned index) noexcept { dropped_[index / 64] |= uint64_t{1} << (index % 64); }
@@ -55,8 +57,8 @@ class FieldDraft {
         return count_ != 0 || (dropped_[0] | dropped_[1]) != 0;
     }
 
-    /// Calls `on_received(field)` for each received line that is left, then `on_added(addition)`: for
-    /// writers that copy received lines whole.
+    /// Calls `on_received(field)` for each received line that is left, then `on_added(addition)`:
+    /// for writers that copy received lines whole.
     template <typename OnReceived, typename OnAdded>
     void for_each_line(OnReceived&& on_received, OnAdded&& on_added) const {
         for (unsigned i = 0; i < received_->size(); ++i) {

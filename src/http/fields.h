@@ -1,7 +1,7 @@
 #pragma once
 // The field table of one message head: offsets into one contiguous text, with known names interned.
-// Nothing is copied: the text is a receive buffer, an arena block or a worker's checked head. Moving
-// the text is possible by changing `base`. RFC 9110 §5.
+// Nothing is copied: the text is a receive buffer, an arena block or a worker's checked head.
+// Moving the text is possible by changing `base`. RFC 9110 §5.
 
 #include <cstdint>
 #include <string_view>
@@ -84,7 +84,8 @@ using FieldSet = uint64_t;
     return FieldSet{1} << static_cast<unsigned>(id);
 }
 
-/// The id of a name in any capitalisation; `other` when it is not interned. Perfect hash, one compare.
+/// The id of a name in any capitalisation; `other` when it is not interned. Perfect hash, one
+/// compare.
 [[nodiscard]] FieldId intern(std::string_view name) noexcept;
 /// The lower-case name of a known id; empty for `other`.
 [[nodiscard]] std::string_view field_name(FieldId id) noexcept;

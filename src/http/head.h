@@ -8,7 +8,18 @@
 
 namespace ringtime::http {
 
-enum class Method : uint8_t { other, get, head, post, put, delete_, options, patch, connect, trace };
+enum class Method : uint8_t {
+    other,
+    get,
+    head,
+    post,
+    put,
+    delete_,
+    options,
+    patch,
+    connect,
+    trace
+};
 
 /// A set of methods, for route masks.
 using MethodSet = uint16_t;
@@ -33,7 +44,8 @@ struct RequestHead {
     std::string_view method_text;
     /// The target as received: `/a/b?x=1`, `http://h/a`, `*`.
     std::string_view target;
-    /// Path and query in origin-form; for absolute-form the part behind the authority ("/" when empty).
+    /// Path and query in origin-form; for absolute-form the part behind the authority ("/" when
+    /// empty).
     std::string_view path;
     std::string_view query;  ///< Without `?`; data() is null when there is none.
     /// Host without port, as received; from the absolute-form's authority when there is one.

@@ -1,7 +1,7 @@
 #pragma once
-// Builds a head of the gateway's own (an error page, a plugin's or a file's answer) in caller-provided
-// memory: the text and the field table that points into it, so that writers and hooks treat it like a
-// received one. Never overruns; what does not fit makes ok() false.
+// Builds a head of the gateway's own (an error page, a plugin's or a file's answer) in
+// caller-provided memory: the text and the field table that points into it, so that writers and
+// hooks treat it like a received one. Never overruns; what does not fit makes ok() false.
 
 #include <cstring>
 #include <string_view>
@@ -23,7 +23,9 @@ class HeadBuilder {
     }
 
     /// Copies one line. Precondition: both are valid syntax.
-    void add(std::string_view name, std::string_view value) noexcept { add(intern(name), name, value); }
+    void add(std::string_view name, std::string_view value) noexcept {
+        add(intern(name), name, value);
+    }
     void add(FieldId id, std::string_view value) noexcept { add(id, field_name(id), value); }
 
     [[nodiscard]] bool ok() const noexcept { return ok_; }

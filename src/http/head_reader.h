@@ -1,15 +1,17 @@
 #pragma once
 // Reads a head from a stream's buffers. One that lies within a buffer is parsed where it is and the
-// buffer is kept by a pin; one that spans buffers, or is not complete yet, is gathered, so that a slow
-// sender never holds a shared buffer. Templates, so that this folder needs no sockets: `Stream` offers
-// readable(), more_readable(), consume(), pin(); `Gather` offers empty(), view(), add().
+// buffer is kept by a pin; one that spans buffers, or is not complete yet, is gathered, so that a
+// slow sender never holds a shared buffer. Templates, so that this folder needs no sockets:
+// `Stream` offers readable(), more_readable(), consume(), pin(); `Gather` offers empty(), view(),
+// add().
 
 #include "http/head_parser.h"
 
 namespace ringtime::http {
 
-/// Result: as the parser's; need_more when everything readable has been taken in. When complete, exactly
-/// the head's bytes are consumed, and its views live as long as `pin` (if set) or `gather` do.
+/// Result: as the parser's; need_more when everything readable has been taken in. When complete,
+/// exactly the head's bytes are consumed, and its views live as long as `pin` (if set) or `gather`
+/// do.
 template <typename Parser, typename Head, typename Stream, typename Gather>
 [[nodiscard]] ParseOutcome read_head(Parser& parser, Head& head, Stream& stream, Gather& gather,
                                      Piece& pin) noexcept {

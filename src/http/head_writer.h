@@ -72,6 +72,7 @@ class HeadWriter {
     void append(std::string_view text) noexcept {
         if (char* to = grow(text.size())) std::memcpy(to, text.data(), text.size());
     }
+    // tidy: allow(bool-parameter) the condition itself
     bool require(bool valid) noexcept {
         if (!valid && state_ == State::ok) state_ = State::invalid;
         return valid;

@@ -1,10 +1,11 @@
 #pragma once
-// A flat coroutine: the only one there is. It reads a lifecycle from top to bottom; protocols below it
-// are step machines. Rules (they keep g++ 12 honest and costs flat):
+// A flat coroutine: the only one there is. It reads a lifecycle from top to bottom; protocols below
+// it are step machines. Rules (they keep g++ 12 honest and costs flat):
 //   - it awaits only next_event(), until() and completion(); nothing with a destructor in such an
 //     expression;
 //   - its parameters are references that outlive it or trivially copyable;
-//   - it is resumed by the reactor alone and never destroyed from outside: to end one, set a reason that
+//   - it is resumed by the reactor alone and never destroyed from outside: to end one, set a reason
+//   that
 //     its conditions look at, make its operations complete, wake it, and let it return.
 // The frame is a slot of the core's slab: no slot, no fiber, an ordinary refusal.
 
@@ -23,7 +24,8 @@ class FiberSlot final : public Runnable {
     using EndHandler = void (*)(void* owner) noexcept;
 
     /// `on_end(owner)` is called when the fiber has returned and its frame is gone.
-    explicit FiberSlot(Reactor& reactor, EndHandler on_end = nullptr, void* owner = nullptr) noexcept
+    explicit FiberSlot(Reactor& reactor, EndHandler on_end = nullptr,
+                       void* owner = nullptr) noexcept
         : reactor_(reactor), on_end_(on_end), owner_(owner) {}
     ~FiberSlot() { ASSERT(!handle_); }
 
@@ -132,9 +134,11 @@ class [[nodiscard]] Fiber {
     std::coroutine_handle<promise_type> handle_;
 };
 
-/// `co_await next_event();` suspends until somebody wakes the fiber: always in a loop over a condition.
+/// `co_await next_event();` suspends until somebody wakes the fiber: always in a loop over a
+/// condition.
 [[nodiscard]] inline Fiber::NextEvent next_event() noexcept { return {}; }
-/// Suspends until woken, by the timer at the latest. The timer stays armed when somebody else was first.
+/// Suspends until woken, by the timer at the latest. The timer stays armed when somebody else was
+/// first.
 [[nodiscard]] inline Fiber::Until until(Timer& timer, Nanoseconds deadline) noexcept {
     return {&timer, deadline};
 }

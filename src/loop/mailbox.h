@@ -1,7 +1,7 @@
 #pragma once
 // Messages to a core from other threads: other cores, the supervisor, helper threads. A bounded
-// multi-producer queue (Vyukov's sequence-numbered cells) plus a doorbell that rings only while the core
-// sleeps. Cold paths only: no request waits for a message on its usual way.
+// multi-producer queue (Vyukov's sequence-numbered cells) plus a doorbell that rings only while the
+// core sleeps. Cold paths only: no request waits for a message on its usual way.
 
 #include <atomic>
 #include <cstdint>

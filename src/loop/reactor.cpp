@@ -52,8 +52,8 @@ bool Reactor::post(const Message& message) noexcept {
     return true;
 }
 
-// Whoever publishes work for this core in memory looks at the announcement afterwards; we announce, then
-// look at the memory once more. With a full fence on both sides one of the two sees the other.
+// Whoever publishes work for this core in memory looks at the announcement afterwards; we announce,
+// then look at the memory once more. With a full fence on both sides one of the two sees the other.
 bool Reactor::may_sleep() noexcept {
     if (!ready_.empty()) return false;
     sleeping_.store(true, std::memory_order_relaxed);
@@ -77,8 +77,8 @@ void Reactor::take_in() noexcept {
         message.function(message.context, message.value);
 }
 
-// The one place where fibers and connections are resumed. What they wake runs in the same turn, within a
-// budget that keeps completions and timers from waiting.
+// The one place where fibers and connections are resumed. What they wake runs in the same turn,
+// within a budget that keeps completions and timers from waiting.
 void Reactor::run_ready() noexcept {
     for (unsigned i = 0; i < kRunsPerTurn; ++i) {
         Runnable* runnable = ready_.pop_front();
@@ -94,7 +94,8 @@ void Reactor::flush_dirty() noexcept {
 
 void Reactor::serve_buffer_waiters() noexcept {
     using ring::BufferGroup;
-    if (buffer_waiters_.empty() || ring_.buffers(BufferGroup::small).available() < kBuffersToResume ||
+    if (buffer_waiters_.empty() ||
+        ring_.buffers(BufferGroup::small).available() < kBuffersToResume ||
         ring_.buffers(BufferGroup::bulk).available() < kBuffersToResume)
         return;
     List<BufferWaiter> waiters;

@@ -1,8 +1,8 @@
 #pragma once
-// One core's event loop: the only place that enters the kernel, resumes runnables and advances time.
-// One turn: enter the ring (one system call) -> handlers wake runnables -> mailbox -> run what is
-// ready, within a budget -> expire timers -> flush what the turn produced. Lives on its core's thread;
-// only post() may be called from others.
+// One core's event loop: the only place that enters the kernel, resumes runnables and advances
+// time. One turn: enter the ring (one system call) -> handlers wake runnables -> mailbox -> run
+// what is ready, within a budget -> expire timers -> flush what the turn produced. Lives on its
+// core's thread; only post() may be called from others.
 
 #include <atomic>
 #include <cstdint>
@@ -41,7 +41,8 @@ class Reactor {
     /// Slots for fiber frames.
     [[nodiscard]] SlabMemory& fiber_frames() noexcept { return fiber_frames_; }
 
-    /// Runs `runnable` in this turn, or the next when the budget is spent. Idempotent until it runs.
+    /// Runs `runnable` in this turn, or the next when the budget is spent. Idempotent until it
+    /// runs.
     void wake(Runnable& runnable) noexcept {
         if (!runnable.linked()) ready_.push_back(runnable);
     }
@@ -72,7 +73,8 @@ class Reactor {
     void arm(Timer& timer, Nanoseconds deadline) noexcept { timers_.arm(timer, deadline); }
     void disarm(Timer& timer) noexcept { timers_.disarm(timer); }
 
-    /// Any thread: `message.function(context, value)` runs here soon. False when the mailbox is full.
+    /// Any thread: `message.function(context, value)` runs here soon. False when the mailbox is
+    /// full.
     [[nodiscard]] bool post(const Message& message) noexcept;
 
     /// Turns until stop() is called on this thread.

@@ -1,6 +1,6 @@
 #pragma once
-// Something the reactor resumes: a connection, a fiber, a worker port. Woken any number of times between
-// two runs, it runs once.
+// Something the reactor resumes: a connection, a fiber, a worker port. Woken any number of times
+// between two runs, it runs once.
 
 #include "base/list.h"
 
@@ -25,10 +25,10 @@ class Flushable : public ListNode {
     ~Flushable() = default;
 };
 
-/// Work that arrives in memory without a completion (the rings of workers). The reactor looks each turn,
-/// and once more between announcing that it will sleep and sleeping, so that no wake-up is lost: the
-/// other side reads the announcement after publishing, we look again after announcing, each behind a
-/// full fence.
+/// Work that arrives in memory without a completion (the rings of workers). The reactor looks each
+/// turn, and once more between announcing that it will sleep and sleeping, so that no wake-up is
+/// lost: the other side reads the announcement after publishing, we look again after announcing,
+/// each behind a full fence.
 class Poller : public ListNode {
  public:
     /// Takes in what has arrived, within bounds. True when there was something.

@@ -22,8 +22,8 @@ void TimerWheel::disarm(Timer& timer) noexcept {
     --armed_;
 }
 
-// A node waits in the level whose slots are wide enough for its distance; beyond the widest it waits in
-// the last slot and is placed again from there.
+// A node waits in the level whose slots are wide enough for its distance; beyond the widest it
+// waits in the last slot and is placed again from there.
 void TimerWheel::place(Timer& timer, uint64_t first) noexcept {
     uint64_t due = (timer.deadline + tick - 1) / tick;
     if (due < first) due = first;

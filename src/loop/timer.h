@@ -1,6 +1,6 @@
 #pragma once
-// Deadlines of one core: a hierarchical wheel of 4 levels of 64 slots, 8 ms a tick. Arming, moving and
-// disarming are O(1) and cost no operation: the wheel's next deadline is the timeout of the one
+// Deadlines of one core: a hierarchical wheel of 4 levels of 64 slots, 8 ms a tick. Arming, moving
+// and disarming are O(1) and cost no operation: the wheel's next deadline is the timeout of the one
 // system call per turn. Deadlines are "not before". Single-threaded.
 
 #include <cstdint>
@@ -27,8 +27,8 @@ class TimerWheel {
 
     explicit TimerWheel(Nanoseconds now) noexcept : current_(now / tick) {}
 
-    /// Arms or moves. A deadline that moves later only writes a field: the node follows when it would
-    /// have fired (most deadlines are moved far more often than they are met).
+    /// Arms or moves. A deadline that moves later only writes a field: the node follows when it
+    /// would have fired (most deadlines are moved far more often than they are met).
     void arm(Timer& timer, Nanoseconds deadline) noexcept;
     void disarm(Timer& timer) noexcept;
 

@@ -1,6 +1,6 @@
 #pragma once
-// Socket addresses: IPv4, IPv6 and unix paths, in a form small enough to keep per connection (peers)
-// or complete enough to bind and connect (endpoints).
+// Socket addresses: IPv4, IPv6 and unix paths, in a form small enough to keep per connection
+// (peers) or complete enough to bind and connect (endpoints).
 
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 #pragma once
-// Bytes that arrived in several buffers and are needed in one run: heads, mostly from slow senders. They
-// start in a small block and move to a large one, so that thousands of unfinished heads cost little and
-// none holds a receive buffer. Views into it are invalid after add().
+// Bytes that arrived in several buffers and are needed in one run: heads, mostly from slow senders.
+// They start in a small block and move to a large one, so that thousands of unfinished heads cost
+// little and none holds a receive buffer. Views into it are invalid after add().
 
 #include <cstring>
 #include <string_view>

@@ -14,7 +14,8 @@ constexpr size_t kLargeTextBlocksMax = 1024;
 }  // namespace
 
 TextBlocks::TextBlocks()
-    : small_(kSmallTextBytes, kTextBlocksMax, 16), large_(kLargeTextBytes, kLargeTextBlocksMax, 1) {}
+    : small_(kSmallTextBytes, kTextBlocksMax, 16),
+      large_(kLargeTextBytes, kLargeTextBlocksMax, 1) {}
 
 TextBlock* TextBlocks::take(size_t size) noexcept {
     SlabMemory& memory = size <= kSmallTextBytes - sizeof(TextBlock) ? small_ : large_;

@@ -1,6 +1,6 @@
 #pragma once
-// What all sockets of one core share: the reactor, the memory of sends in flight, and blocks of text for
-// heads and chunk lines. An idle connection holds none of it.
+// What all sockets of one core share: the reactor, the memory of sends in flight, and blocks of
+// text for heads and chunk lines. An idle connection holds none of it.
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -26,8 +26,8 @@ struct SendBlock {
     [[nodiscard]] bool full() const noexcept { return count == limits::send_pieces_max; }
 };
 
-/// Text that a connection writes itself. A block is shared by the pieces cut from it and returns to its
-/// slab when the last of them has been sent and the writer has let go.
+/// Text that a connection writes itself. A block is shared by the pieces cut from it and returns to
+/// its slab when the last of them has been sent and the writer has let go.
 struct TextBlock {
     uint32_t references = 0;
     uint32_t used = 0;
@@ -40,8 +40,8 @@ class TextBlocks final : public PieceOwner {
  public:
     TextBlocks();
 
-    /// Room for `size` bytes at the end of `block`, which is replaced when it has not enough. Null when
-    /// memory is at its limit or `size` is larger than any block.
+    /// Room for `size` bytes at the end of `block`, which is replaced when it has not enough. Null
+    /// when memory is at its limit or `size` is larger than any block.
     [[nodiscard]] char* reserve(TextBlock*& block, size_t size) noexcept;
     /// The `size` bytes just written at the end of `block`.
     [[nodiscard]] Piece commit(TextBlock& block, size_t size) noexcept;

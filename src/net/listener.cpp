@@ -7,7 +7,8 @@
 namespace ringtime::net {
 namespace {
 
-// Out of descriptors or memory: the connection waits in the backlog until somebody closes, or this long.
+// Out of descriptors or memory: the connection waits in the backlog until somebody closes, or this
+// long.
 constexpr Nanoseconds kRetry = 100 * kNanosecondsPerMillisecond;
 
 }  // namespace

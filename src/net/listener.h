@@ -1,7 +1,7 @@
 #pragma once
-// Takes connections from a listening socket on one core. Every core keeps a few single-shot accepts on
-// the same socket: the kernel serves waiters in turn, so connections spread evenly, and a core that is at
-// its limit just does not ask again. The socket itself is the server's.
+// Takes connections from a listening socket on one core. Every core keeps a few single-shot accepts
+// on the same socket: the kernel serves waiters in turn, so connections spread evenly, and a core
+// that is at its limit just does not ask again. The socket itself is the server's.
 
 #include "net/address.h"
 #include "net/io.h"

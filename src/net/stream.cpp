@@ -72,8 +72,8 @@ void Stream::receive(Receive mode) noexcept {
     if (mode == mode_) return;
     mode_ = mode;
     if (receive_op_.in_flight) {
-        // A multishot receive goes on until told otherwise; its last completion starts the new mode. A
-        // single one takes at most one more buffer and is left alone.
+        // A multishot receive goes on until told otherwise; its last completion starts the new
+        // mode. A single one takes at most one more buffer and is left alone.
         if (receive_op_.kind == OpKind::receive_multishot) io_.reactor.ring().cancel(receive_op_);
     } else {
         start_receive();
@@ -167,7 +167,8 @@ Piece Stream::take(uint32_t size) noexcept {
 // --- Sending ---
 
 void Stream::push(const Piece& piece) noexcept {
-    bool usable = (state_ == State::open || state_ == State::connecting) && !failed() && !fin_wanted_;
+    bool usable =
+        (state_ == State::open || state_ == State::connecting) && !failed() && !fin_wanted_;
     if (!usable || piece.size == 0) return piece.release();
     // The block in flight is the kernel's: new pieces go behind it.
     bool in_kernel = send_op_.in_flight && send_op_.kind != OpKind::connect;
@@ -271,7 +272,8 @@ void Stream::on_connected(int32_t result) noexcept {
 
 void Stream::on_send_op(const ring::Op& op) noexcept {
     if (op.kind == OpKind::close) {
-        // Linux closes the descriptor whatever close reports; -EBADF or -EINVAL would be our mistake.
+        // Linux closes the descriptor whatever close reports; -EBADF or -EINVAL would be our
+        // mistake.
         ASSERT(op.result != -EBADF && op.result != -EINVAL);
         state_ = State::closed;
         fd_ = -1;

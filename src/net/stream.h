@@ -1,11 +1,12 @@
 #pragma once
-// One connected socket on its core: what arrived and was not consumed, and what is queued to leave. Owns
-// its reader: the receive mode says into which buffers bytes come, and pausing it is the back-pressure.
-// Sends are collected during a turn and leave as one operation; there is never more than one in flight,
-// nor more than one receive. The owner is woken for every change and asks what it was.
+// One connected socket on its core: what arrived and was not consumed, and what is queued to leave.
+// Owns its reader: the receive mode says into which buffers bytes come, and pausing it is the
+// back-pressure. Sends are collected during a turn and leave as one operation; there is never more
+// than one in flight, nor more than one receive. The owner is woken for every change and asks what
+// it was.
 //
-// Teardown is shutdown -> join -> close: close() cancels, waits for every operation, closes, and then
-// wakes the owner with closed() true; only then may the stream die or be opened again.
+// Teardown is shutdown -> join -> close: close() cancels, waits for every operation, closes, and
+// then wakes the owner with closed() true; only then may the stream die or be opened again.
 
 #include <cstdint>
 #include <string_view>
@@ -34,8 +35,8 @@ class Stream final : public loop::Flushable {
 
     /// Takes over a connected descriptor. Precondition: closed().
     void open(int fd, loop::Runnable& owner) noexcept;
-    /// Starts connecting; connected() or failed() tells the outcome. False when the process is out of
-    /// descriptors (failed() is set). `endpoint` outlives the attempt.
+    /// Starts connecting; connected() or failed() tells the outcome. False when the process is out
+    /// of descriptors (failed() is set). `endpoint` outlives the attempt.
     bool connect(const Endpoint& endpoint, loop::Runnable& owner) noexcept;
     void set_owner(loop::Runnable& owner) noexcept { owner_ = &owner; }
 
@@ -75,8 +76,8 @@ class Stream final : public loop::Flushable {
     void finish_sending() noexcept;
     [[nodiscard]] bool sending_finished() const noexcept { return fin_sent_; }
 
-    /// Drops what is queued and unread, and closes. `abortive`: by reset, so that the peer sees that the
-    /// stream was cut.
+    /// Drops what is queued and unread, and closes. `abortive`: by reset, so that the peer sees
+    /// that the stream was cut.
     enum class Close : uint8_t { graceful, abortive };
     void close(Close how) noexcept;
 

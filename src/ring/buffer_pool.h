@@ -1,9 +1,9 @@
 #pragma once
-// Receive buffers that the kernel picks from when bytes arrive, so that waiting connections hold none.
-// One pool per group and core. A buffer handed over by a completion has one reference; pieces cut from
-// it take more; at zero it goes back to the kernel. Also keeps, for the stream that holds a buffer,
-// which bytes of it are unread and which buffer follows: received bytes need no list nodes.
-// Single-threaded.
+// Receive buffers that the kernel picks from when bytes arrive, so that waiting connections hold
+// none. One pool per group and core. A buffer handed over by a completion has one reference; pieces
+// cut from it take more; at zero it goes back to the kernel. Also keeps, for the stream that holds
+// a buffer, which bytes of it are unread and which buffer follows: received bytes need no list
+// nodes. Single-threaded.
 
 #include <cstddef>
 #include <cstdint>
@@ -70,7 +70,8 @@ class BufferPool final : public PieceOwner {
     char* memory_ = nullptr;
     size_t memory_size_ = 0;
     std::vector<Slice> slices_;
-    void* kernel_ring_ = nullptr;  ///< The back end's: shared ring of buffers, or the simulation's list.
+    void* kernel_ring_ =
+        nullptr;  ///< The back end's: shared ring of buffers, or the simulation's list.
     size_t kernel_ring_size_ = 0;
     uint16_t kernel_tail_ = 0;
 };

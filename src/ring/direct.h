@@ -1,7 +1,7 @@
 #pragma once
-// The closed list of system calls the data path makes directly, because io_uring would hand them to a
-// helper thread (shutdown, splice), because a doorbell must not wait for the next submission, or because
-// they only probe. Sockets are non-blocking for these. Each back end implements them.
+// The closed list of system calls the data path makes directly, because io_uring would hand them to
+// a helper thread (shutdown, splice), because a doorbell must not wait for the next submission, or
+// because they only probe. Sockets are non-blocking for these. Each back end implements them.
 
 #include <sys/types.h>
 

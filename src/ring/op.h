@@ -1,8 +1,8 @@
 #pragma once
-// One kernel operation as plain data, embedded in the object it serves. The owner fills it, hands it to
-// Ring::submit and may not die before it has completed. A multishot operation completes many times and
-// stays in flight until `more` is false. Completion handlers note what happened and wake somebody; they
-// never run protocol work.
+// One kernel operation as plain data, embedded in the object it serves. The owner fills it, hands
+// it to Ring::submit and may not die before it has completed. A multishot operation completes many
+// times and stays in flight until `more` is false. Completion handlers note what happened and wake
+// somebody; they never run protocol work.
 
 #include <cstdint>
 
@@ -10,19 +10,19 @@ namespace ringtime::ring {
 
 enum class OpKind : uint8_t {
     nop,
-    accept,             ///< `address`: sockaddr_storage, `offset`: pointer to its socklen_t. Result: fd.
-    receive,            ///< Into `address`, or into a buffer of `group` when that is set.
+    accept,   ///< `address`: sockaddr_storage, `offset`: pointer to its socklen_t. Result: fd.
+    receive,  ///< Into `address`, or into a buffer of `group` when that is set.
     receive_multishot,  ///< Always into buffers of `group`.
     send,               ///< `address`, `length`; `flags` are MSG_*.
     send_message,       ///< `address`: msghdr that stays valid until completion; `flags` are MSG_*.
     connect,            ///< `address`: sockaddr of `length` bytes.
     close,
-    cancel,             ///< Every operation on `fd`; result: how many, or -ENOENT.
-    poll,               ///< Once, for the events in `flags`.
-    read,               ///< `address`, `length` at `offset`.
-    write,              ///< `address`, `length` at `offset`.
-    open_at,            ///< `fd`: directory, `address`: path, `offset`: pointer to open_how.
-    message,            ///< Wakes the ring whose descriptor is `fd`.
+    cancel,   ///< Every operation on `fd`; result: how many, or -ENOENT.
+    poll,     ///< Once, for the events in `flags`.
+    read,     ///< `address`, `length` at `offset`.
+    write,    ///< `address`, `length` at `offset`.
+    open_at,  ///< `fd`: directory, `address`: path, `offset`: pointer to open_how.
+    message,  ///< Wakes the ring whose descriptor is `fd`.
 };
 
 /// The pools of receive buffers of a core.

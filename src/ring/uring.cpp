@@ -1,5 +1,6 @@
-// The kernel's back end. Set-up and memory mapping are liburing's; submission entries are filled here,
-// because the helpers of the packaged version are wrong for some operations and lack newer ones.
+// The kernel's back end. Set-up and memory mapping are liburing's; submission entries are filled
+// here, because the helpers of the packaged version are wrong for some operations and lack newer
+// ones.
 
 #include <fcntl.h>
 #include <liburing.h>
@@ -58,6 +59,18 @@ void clear_unused(io_uring_sqe& entry) noexcept {
     entry.len = 0;
 }
 
+void fill_receive(io_uring_sqe& entry, const Op& op) noexcept {
+    entry.opcode = IORING_OP_RECV;
+    entry.msg_flags = op.flags;
+    if (op.poll_first) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
+    if (op.kind == OpKind::receive_multishot) entry.ioprio |= IORING_RECV_MULTISHOT;
+    if (op.group != BufferGroup::none) {
+        entry.flags |= IOSQE_BUFFER_SELECT;
+        entry.buf_group = static_cast<uint16_t>(op.group);
+        entry.len = 0;
+    }
+}
+
 void fill(io_uring_sqe& entry, const Op& op) noexcept {
     std::memset(&entry, 0, sizeof entry);
     entry.fd = op.fd;
@@ -73,15 +86,7 @@ void fill(io_uring_sqe& entry, const Op& op) noexcept {
             break;
         case OpKind::receive:
         case OpKind::receive_multishot:
-            entry.opcode = IORING_OP_RECV;
-            entry.msg_flags = op.flags;
-            if (op.poll_first) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
-            if (op.kind == OpKind::receive_multishot) entry.ioprio |= IORING_RECV_MULTISHOT;
-            if (op.group != BufferGroup::none) {
-                entry.flags |= IOSQE_BUFFER_SELECT;
-                entry.buf_group = static_cast<uint16_t>(op.group);
-                entry.len = 0;
-            }
+            fill_receive(entry, op);
             break;
         case OpKind::send:
             entry.opcode = IORING_OP_SEND;
@@ -217,7 +222,8 @@ std::unique_ptr<Ring> Ring::open(const RingOptions& options, std::string& proble
     params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
     params.cq_entries = options.completion_entries;
-    int error = io_uring_queue_init_params(options.submission_entries, &ring->backend_->ring, &params);
+    int error =
+        io_uring_queue_init_params(options.submission_entries, &ring->backend_->ring, &params);
     if (error < 0) {
         problem = explain_refusal(-error);
         return nullptr;
@@ -229,7 +235,8 @@ std::unique_ptr<Ring> Ring::open(const RingOptions& options, std::string& proble
     unsigned helper_threads[2] = {2, 2};
     io_uring_register_iowq_max_workers(&ring->backend_->ring, helper_threads);
     ring->features_ = probe_features(ring->backend_->ring);
-    ring->pools_[0] = std::make_unique<BufferPool>(options.small_buffer_bytes, options.small_buffers);
+    ring->pools_[0] =
+        std::make_unique<BufferPool>(options.small_buffer_bytes, options.small_buffers);
     ring->pools_[1] = std::make_unique<BufferPool>(options.bulk_buffer_bytes, options.bulk_buffers);
     for (unsigned group = 0; group < 2; ++group) {
         if (!RingBackend::attach(*ring, *ring->pools_[group], group, problem)) return nullptr;
@@ -269,7 +276,8 @@ void RingBackend::complete(Ring& ring, Op& op, const io_uring_cqe& entry) noexce
     if (!op.more) op.in_flight = false;
     if (op.has_buffer) {
         op.buffer = static_cast<uint16_t>(entry.flags >> IORING_CQE_BUFFER_SHIFT);
-        ring.buffers(op.group).hand_over(op.buffer, op.result > 0 ? static_cast<uint32_t>(op.result) : 0);
+        ring.buffers(op.group).hand_over(op.buffer,
+                                         op.result > 0 ? static_cast<uint32_t>(op.result) : 0);
         if (op.result <= 0) {
             ring.buffers(op.group).release(op.buffer);
             op.has_buffer = false;
@@ -287,8 +295,8 @@ unsigned RingBackend::reap(Ring& ring) noexcept {
     unsigned mask = *kernel.cq.kring_mask;
     unsigned handled = 0;
     while (head != tail && handled < limits::completions_per_turn) {
-        // Copied out and given back first: handlers may submit, and submitting may reap the kernel's
-        // overflow list into the slot.
+        // Copied out and given back first: handlers may submit, and submitting may reap the
+        // kernel's overflow list into the slot.
         io_uring_cqe entry = kernel.cq.cqes[head & mask];
         __atomic_store_n(kernel.cq.khead, ++head, __ATOMIC_RELEASE);
         ++handled;

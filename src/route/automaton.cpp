@@ -15,8 +15,8 @@ template <typename T>
     return reinterpret_cast<const T*>(reinterpret_cast<const char*>(header) + offset);
 }
 
-/// The table form while it runs. The moves are stored class by class: the address of a column does not
-/// depend on the state, so the chain of dependences is one load per byte.
+/// The table form while it runs. The moves are stored class by class: the address of a column does
+/// not depend on the state, so the chain of dependences is one load per byte.
 class TableRun {
  public:
     explicit TableRun(const Header* header) noexcept
@@ -30,7 +30,9 @@ class TableRun {
           state_(header->start) {}
 
     [[nodiscard]] bool settled() const noexcept { return state_ >= absorbing_; }
-    void step(char c) noexcept { state_ = moves_[classes_[static_cast<uint8_t>(c)] * states_ + state_]; }
+    void step(char c) noexcept {
+        state_ = moves_[classes_[static_cast<uint8_t>(c)] * states_ + state_];
+    }
     /// Two bytes at once, where the table for that is small enough to exist.
     [[nodiscard]] bool has_pairs() const noexcept { return pairs_ != nullptr; }
     void step_pair(const char* text) noexcept {
@@ -72,8 +74,9 @@ class TableRun {
 
 __extension__ typedef unsigned __int128 Wide;
 
-/// The fallback: one bit per position. A byte moves the positions it suits up by one, leaves the stars
-/// that take it where they are, and then lets stars be skipped (never two in a row, so once is enough).
+/// The fallback: one bit per position. A byte moves the positions it suits up by one, leaves the
+/// stars that take it where they are, and then lets stars be skipped (never two in a row, so once
+/// is enough).
 template <unsigned words>
 [[nodiscard]] Verdict run_positions(const Header* header, std::string_view text,
                                     uint16_t method) noexcept {
@@ -107,7 +110,8 @@ template <unsigned words>
         if (alive == 0) return {};
     }
     uint64_t set[words];
-    for (unsigned w = 0; w < words; ++w) set[w] = static_cast<uint64_t>(wide[w / 2] >> (64 * (w % 2)));
+    for (unsigned w = 0; w < words; ++w)
+        set[w] = static_cast<uint64_t>(wide[w / 2] >> (64 * (w % 2)));
     const auto* members = section<uint16_t>(header, header->sets);
     const auto* methods = section<uint16_t>(header, header->accepts);
     Verdict verdict;

@@ -1,7 +1,7 @@
 #pragma once
 // What may still match behind one point of a path: a minimised automaton over bytes, or, where that
-// would be too large, a bit-parallel set of positions. Both do one bounded step per byte and never go
-// back. Compiled at start-up into a position-independent blob; running one allocates nothing.
+// would be too large, a bit-parallel set of positions. Both do one bounded step per byte and never
+// go back. Compiled at start-up into a position-independent blob; running one allocates nothing.
 
 #include <cstdint>
 #include <span>
@@ -41,10 +41,12 @@ struct Verdict {
 
 enum class AutomatonKind : uint16_t { table, positions, refused };
 
-/// Appends the automaton of `seeds` (in order of priority) to `code`, 8-aligned. `reported` gets one
-/// flag per seed: whether any text is accepted on its account, which is false for a pattern that
-/// earlier ones cover. Returns what was built; `refused` (nothing appended) if both forms are too large.
-[[nodiscard]] AutomatonKind compile_automaton(std::span<const Seed> seeds, std::vector<uint64_t>& code,
+/// Appends the automaton of `seeds` (in order of priority) to `code`, 8-aligned. `reported` gets
+/// one flag per seed: whether any text is accepted on its account, which is false for a pattern
+/// that earlier ones cover. Returns what was built; `refused` (nothing appended) if both forms are
+/// too large.
+[[nodiscard]] AutomatonKind compile_automaton(std::span<const Seed> seeds,
+                                              std::vector<uint64_t>& code,
                                               std::vector<bool>& reported);
 
 /// Runs the automaton at `code` over `text`. Cost: one load per byte in the chain of dependences.

@@ -16,12 +16,12 @@ struct Header {
     uint16_t start = 0;       ///< Table: first state.
     uint16_t absorbing = 0;   ///< Table: states from here on never change.
     uint16_t unused = 0;
-    uint32_t moves = 0;       ///< Table: uint16_t[classes][states]. Positions: uint64_t[classes][2][words]:
-                              ///< those that move up, those that stay.
-    uint32_t pairs = 0;       ///< Table: uint16_t[classes][classes][states], two bytes at once; 0: none.
-    uint32_t accepting = 0;   ///< Table: uint16_t[states], index of a set. Positions: uint64_t rows.
+    uint32_t moves = 0;  ///< Table: uint16_t[classes][states]. Positions:
+                         ///< uint64_t[classes][2][words]: those that move up, those that stay.
+    uint32_t pairs = 0;  ///< Table: uint16_t[classes][classes][states], two bytes at once; 0: none.
+    uint32_t accepting = 0;  ///< Table: uint16_t[states], index of a set. Positions: uint64_t rows.
     uint32_t sets = 0;        ///< Table: AcceptSet[]. Positions: uint16_t member of each position.
-    uint32_t accepts = 0;     ///< Table: Accept[] of the sets. Positions: uint16_t methods per member.
+    uint32_t accepts = 0;  ///< Table: Accept[] of the sets. Positions: uint16_t methods per member.
     uint32_t bytes = 0;       ///< The whole blob.
     uint32_t unused_end = 0;
 };
@@ -36,8 +36,8 @@ struct AcceptSet {
 /// Rows of the fallback, each `words` wide, in this order at `accepting`.
 enum Row : unsigned { row_start, row_skip, row_ends, row_count };
 
-/// A table of pairs is made up to this size: the chain of loads is then half as long, and it stays in
-/// the first cache.
+/// A table of pairs is made up to this size: the chain of loads is then half as long, and it stays
+/// in the first cache.
 inline constexpr size_t pairs_bytes_max = 16 * 1024;
 
 inline constexpr uint32_t classes_offset = sizeof(Header);

@@ -1,6 +1,6 @@
 // Seeds -> positions -> subset construction over byte classes -> minimisation -> blob. Stars are
-// greedy: a position in front of a star that is already active can add nothing and is dropped, which
-// keeps sets small; what still multiplies (several `/**/x/**` at once) meets the caps.
+// greedy: a position in front of a star that is already active can add nothing and is dropped,
+// which keeps sets small; what still multiplies (several `/**/x/**` at once) meets the caps.
 
 #include <algorithm>
 #include <array>
@@ -82,8 +82,8 @@ void normalise(const Positions& positions, Set& set) {
     }
     std::sort(set.begin(), set.end());
     set.erase(std::unique(set.begin(), set.end()), set.end());
-    // From the last position of a pattern to its first: behind an active `**` lies all that an earlier
-    // position could reach; behind an active `*`, all within the same segment.
+    // From the last position of a pattern to its first: behind an active `**` lies all that an
+    // earlier position could reach; behind an active `*`, all within the same segment.
     Set kept;
     uint32_t deep_member = UINT32_MAX;
     uint32_t run_segment = UINT32_MAX;
@@ -151,7 +151,8 @@ class Subsets {
     void add_row(Table& table, const Set& set) {
         size_t row = table.moves.size();
         table.moves.resize(row + table.classes);
-        // Most classes are named by no position of this set: they all go where an unnamed byte goes.
+        // Most classes are named by no position of this set: they all go where an unnamed byte
+        // goes.
         uint16_t other = successor(set, 1);
         for (unsigned c = 0; c < table.classes; ++c) table.moves[row + c] = other;
         table.moves[row + classes_.slash] = successor(set, '/');
@@ -254,7 +255,8 @@ class BlobWriter {
     uint32_t append(const void* data, size_t size) {
         size_t offset = (code_.size() - first_) * sizeof(uint64_t);
         code_.resize(code_.size() + (size + 7) / 8);
-        if (size != 0) std::memcpy(reinterpret_cast<char*>(code_.data() + first_) + offset, data, size);
+        if (size != 0)
+            std::memcpy(reinterpret_cast<char*>(code_.data() + first_) + offset, data, size);
         return static_cast<uint32_t>(offset);
     }
     template <typename T>
@@ -332,8 +334,8 @@ void write_table(const Table& table, const Classes& classes, const AcceptSets& a
     blob.finish();
 }
 
-void write_positions(const Positions& positions, const Classes& classes, std::span<const Seed> seeds,
-                     std::vector<uint64_t>& code) {
+void write_positions(const Positions& positions, const Classes& classes,
+                     std::span<const Seed> seeds, std::vector<uint64_t>& code) {
     BlobWriter blob(code);
     size_t count = positions.items.size();
     unsigned words = count <= 128 ? 2 : 4;

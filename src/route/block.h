@@ -1,6 +1,6 @@
 #pragma once
-// One contiguous allocation that holds the sections of a compiled table, each on its own cache line.
-// Immutable once filled; freed whole.
+// One contiguous allocation that holds the sections of a compiled table, each on its own cache
+// line. Immutable once filled; freed whole.
 
 #include <cstddef>
 #include <cstdint>

@@ -10,7 +10,9 @@ constexpr size_t case_visits_max = 10'000;
 /// Versions listed in one sentence.
 constexpr size_t versions_listed_max = 8;
 
-[[nodiscard]] std::string quoted(std::string_view text) { return std::string("`").append(text).append("`"); }
+[[nodiscard]] std::string quoted(std::string_view text) {
+    return std::string("`").append(text).append("`");
+}
 
 [[nodiscard]] std::string host_words(std::string_view pattern) {
     return pattern.empty() ? "any host" : "host " + quoted(pattern);
@@ -31,14 +33,15 @@ constexpr size_t versions_listed_max = 8;
 /// Reads the sections of a table; the only other reader is the table itself.
 class Explainer {
  public:
-    Explainer(const RouteTable& table, std::string_view host, std::string_view path, uint16_t method_bit)
-        : table_(table), path_(path), method_bit_(method_bit) {
-        out_.host = host;
-        out_.path = path;
-        out_.method_bit = method_bit;
-        out_.match = table.match(host, path, method_bit);
-        first_scope_ = out_.match.scope_;
-    }
+   Explainer(const RouteTable& table, std::string_view host, std::string_view path,
+             uint16_t method_bit)
+       : table_(table), path_(path), method_bit_(method_bit) {
+       out_.host = host;
+       out_.path = path;
+       out_.method_bit = method_bit;
+       out_.match = table.match(host, path, method_bit);
+       first_scope_ = out_.match.scope_;
+   }
 
     [[nodiscard]] Explanation run() {
         std::string_view host = out_.match.host_;
@@ -65,7 +68,8 @@ class Explainer {
         for (uint32_t at = 0; at < table.mounts_.size(); ++at) {
             const Mount& mount = table.mounts_[at];
             rows.push_back({mount.id, mount.kind, reader.pattern_of(table.scopes_[mount.scope]),
-                            std::string(reader.base_of(mount)), reader.version_of(mount), answers_bare[at]});
+                            std::string(reader.base_of(mount)), reader.version_of(mount),
+                            answers_bare[at]});
         }
         std::stable_sort(rows.begin(), rows.end(), [](const MountRow& a, const MountRow& b) {
             return a.host != b.host ? a.host < b.host : a.base < b.base;
@@ -99,7 +103,8 @@ class Explainer {
         size_t count = app.releases + app.prereleases;
         for (size_t i = 0; i < std::min(count, versions_listed_max); ++i) {
             const VersionRecord& version = table_.versions_[app.first_version + i];
-            list += (i == 0 ? "" : ", ") + std::string(table_.text(version.text, version.text_size));
+            list +=
+                (i == 0 ? "" : ", ") + std::string(table_.text(version.text, version.text_size));
         }
         if (count > versions_listed_max) list += " and others";
         return list.empty() ? "`latest` only" : list;
@@ -119,18 +124,21 @@ class Explainer {
         }
         const Node* last = nullptr;
         size_t end = 0;
-        walk(table_.view_.nodes.data(), scope.tree, path_, [&](const Node& node, size_t position) noexcept {
-            last = &node;
-            end = position;
-            add_step(node, position, level);
-        });
+        walk(table_.view_.nodes.data(), scope.tree, path_,
+             [&](const Node& node, size_t position) noexcept {
+                 last = &node;
+                 end = position;
+                 add_step(node, position, level);
+             });
         std::string at = quoted(path_.substr(0, end));
         if (end == path_.size()) {
             out_.ends.push_back("the path ends at " + at);
         } else if (last->child(static_cast<uint8_t>(path_[end])) == none) {
-            out_.ends.push_back("no base goes on with " + quoted(path_.substr(end, 1)) + " behind " + at);
+            out_.ends.push_back("no base goes on with " + quoted(path_.substr(end, 1)) +
+                                " behind " + at);
         } else {
-            out_.ends.push_back("no base goes on with " + quoted(next_bytes(end)) + " behind " + at);
+            out_.ends.push_back("no base goes on with " + quoted(next_bytes(end)) + " behind " +
+                                at);
         }
     }
 
@@ -177,9 +185,14 @@ class Explainer {
         while (at.found()) {
             const Mount& mount = mount_of(at);
             const Scope& scope = table_.scopes_[mount.scope];
-            CandidateStep step{at.mount, std::string(base_of(mount)),
-                               std::string(path_.substr(0, at.base_size)), version_of(mount), pattern_of(scope),
-                               std::string(at.tenant), at.kind, {}};
+            CandidateStep step{at.mount,
+                               std::string(base_of(mount)),
+                               std::string(path_.substr(0, at.base_size)),
+                               version_of(mount),
+                               pattern_of(scope),
+                               std::string(at.tenant),
+                               at.kind,
+                               {}};
             if (step.spelled.empty()) step.spelled = "/";
             if (out_.candidates.empty()) {
                 step.why = "the longest base that takes the path";
@@ -196,8 +209,9 @@ class Explainer {
             return;
         }
         const CandidateStep& winner = out_.candidates.front();
-        out_.verdict = quoted(winner.base) + (winner.version.empty() ? "" : " version " + winner.version) +
-                       " for " + host_words(winner.host) + " wins: ";
+        out_.verdict = quoted(winner.base) +
+                       (winner.version.empty() ? "" : " version " + winner.version) + " for " +
+                       host_words(winner.host) + " wins: ";
         bool tie = out_.candidates.size() > 1 && out_.candidates[1].spelled == winner.spelled;
         out_.verdict += tie ? "of equal bases the more specific host's" : winner.why;
     }
@@ -218,7 +232,8 @@ class Explainer {
     }
 
     [[nodiscard]] const PublicRecord* public_record(std::string_view path, uint16_t method_bit,
-                                                    const Mount* owner, std::string_view rest) const {
+                                                    const Mount* owner,
+                                                    std::string_view rest) const {
         if (owner) {
             if (owner->globs == none) return nullptr;
             GlobMatch match = match_globs(table_.view_, owner->globs, rest, method_bit);
@@ -234,9 +249,11 @@ class Explainer {
 
     /// The public route that decides for `path`, the mount being what it is.
     [[nodiscard]] const PublicRecord* decides(std::string_view path, uint16_t method_bit) const {
-        if (const PublicRecord* record = public_record(path, method_bit, nullptr, {})) return record;
+        if (const PublicRecord* record = public_record(path, method_bit, nullptr, {}))
+            return record;
         if (!out_.match.found() || path.size() < out_.match.base_size) return nullptr;
-        return public_record(path, method_bit, &mount_of(out_.match), path.substr(out_.match.base_size));
+        return public_record(path, method_bit, &mount_of(out_.match),
+                             path.substr(out_.match.base_size));
     }
 
     [[nodiscard]] std::string_view glob_of(const PublicRecord& record) const noexcept {
@@ -288,7 +305,9 @@ class Explainer {
             const Node& node = table_.view_.nodes[index];
             bool longer = best.mount == none || position > best.base_size;
             if (node.value != none && at_boundary(path_, position) && longer) {
-                uint32_t mount = (node.value & app_flag) ? table_.apps_[node.value & ~app_flag].plain : node.value;
+                uint32_t mount = (node.value & app_flag)
+                                     ? table_.apps_[node.value & ~app_flag].plain
+                                     : node.value;
                 if (mount != none) best = {mount, static_cast<uint32_t>(position)};
             }
             if (position == path_.size()) continue;
@@ -309,11 +328,13 @@ class Explainer {
     void miss_case() {
         for (uint32_t at = first_scope_; at != none; at = table_.scopes_[at].next) {
             Cursor best = longest_ignoring_case(table_.scopes_[at]);
-            if (best.mount == none || (out_.match.found() && best.base_size <= out_.match.base_size)) continue;
+            if (best.mount == none ||
+                (out_.match.found() && best.base_size <= out_.match.base_size))
+                continue;
             const Mount& mount = table_.mounts_[best.mount];
             add_miss(NearMiss::Kind::letter_case,
-                     quoted(path_.substr(0, best.base_size)) + " did not match " + quoted(base_of(mount)) +
-                         ": upper and lower case differ",
+                     quoted(path_.substr(0, best.base_size)) + " did not match " +
+                         quoted(base_of(mount)) + ": upper and lower case differ",
                      mount.id);
         }
     }
@@ -322,12 +343,15 @@ class Explainer {
         for (uint32_t at = 0; at < table_.scopes_.size() && out_.misses.size() < misses_max; ++at) {
             if (in_chain(at)) continue;
             Cursor best = table_.longest(table_.scopes_[at], path_);
-            if (best.mount == none || (out_.match.found() && best.base_size < out_.match.base_size)) continue;
+            if (best.mount == none || (out_.match.found() && best.base_size < out_.match.base_size))
+                continue;
             const Mount& mount = table_.mounts_[best.mount];
             if (out_.match.found() && mount.id == out_.match.mount) continue;
             add_miss(NearMiss::Kind::other_host,
-                     quoted(base_of(mount)) + " is mounted for " + host_words(pattern_of(table_.scopes_[at])) +
-                         ", which " + (out_.host.empty() ? "a request without host" : quoted(out_.host)) + " is not",
+                     quoted(base_of(mount)) + " is mounted for " +
+                         host_words(pattern_of(table_.scopes_[at])) + ", which " +
+                         (out_.host.empty() ? "a request without host" : quoted(out_.host)) +
+                         " is not",
                      mount.id);
         }
     }
@@ -338,16 +362,17 @@ class Explainer {
             const PublicRecord* record = method == method_bit_ ? nullptr : decides(path_, method);
             if (!record) continue;
             add_miss(NearMiss::Kind::other_method,
-                     "public route " + quoted(glob_of(*record)) + " takes the path, but with other methods", none,
-                     record);
+                     "public route " + quoted(glob_of(*record)) +
+                         " takes the path, but with other methods",
+                     none, record);
             break;
         }
         std::string slashed = std::string(path_) + "/";
         if (path_.size() > 1 && path_.back() == '/') slashed = path_.substr(0, path_.size() - 1);
         if (const PublicRecord* record = decides(slashed, method_bit_)) {
             add_miss(NearMiss::Kind::trailing_slash,
-                     "public route " + quoted(glob_of(*record)) + " takes " + quoted(slashed) + ", not " +
-                         quoted(path_),
+                     "public route " + quoted(glob_of(*record)) + " takes " + quoted(slashed) +
+                         ", not " + quoted(path_),
                      none, record);
         }
         Match at = out_.match.found() ? table_.pass(out_.match) : out_.match;
@@ -356,8 +381,9 @@ class Explainer {
                 public_record(path_, method_bit_, &mount_of(at), path_.substr(at.base_size));
             if (!record) continue;
             add_miss(NearMiss::Kind::other_mount,
-                     "public route " + quoted(glob_of(*record)) + " of " + quoted(base_of(mount_of(at))) +
-                         " does not count: " + quoted(out_.candidates.front().base) + " takes the request",
+                     "public route " + quoted(glob_of(*record)) + " of " +
+                         quoted(base_of(mount_of(at))) + " does not count: " +
+                         quoted(out_.candidates.front().base) + " takes the request",
                      at.mount, record);
         }
     }

@@ -1,6 +1,6 @@
 #pragma once
-// Why a request goes where it goes: the walk through the same table, told as data. For the command line
-// and the admin API, offline and live; allocates, and is never part of serving a request.
+// Why a request goes where it goes: the walk through the same table, told as data. For the command
+// line and the admin API, offline and live; allocates, and is never part of serving a request.
 
 #include <cstdint>
 #include <string>
@@ -81,8 +81,8 @@ struct Explanation {
 };
 
 /// Arguments as for RouteTable::match.
-[[nodiscard]] Explanation explain(const RouteTable& table, std::string_view host, std::string_view path,
-                                  uint16_t method_bit);
+[[nodiscard]] Explanation explain(const RouteTable& table, std::string_view host,
+                                  std::string_view path, uint16_t method_bit);
 
 /// One row of `ringtime routes`: every mount of a table, by host, then base, then version.
 struct MountRow {

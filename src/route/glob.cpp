@@ -88,7 +88,8 @@ Glob parse_glob(std::string_view text) {
             append_canonical(glob.items, byte);
         }
     }
-    if (has_dot_segment(glob.items)) return refuse("holds a `.` or `..` segment, which no path does");
+    if (has_dot_segment(glob.items))
+        return refuse("holds a `.` or `..` segment, which no path does");
     return glob;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// A public-route glob as a list of items. `*` is any run of bytes but `/`, `?` one byte but `/`, `**`
-// any run; all else is itself. Globs are brought into the form canonical paths have, so that an author
-// may write `/a b` or `/caf\u00e9`. Used at start-up only.
+// A public-route glob as a list of items. `*` is any run of bytes but `/`, `?` one byte but `/`,
+// `**` any run; all else is itself. Globs are brought into the form canonical paths have, so that
+// an author may write `/a b` or `/caf\u00e9`. Used at start-up only.
 
 #include <cstdint>
 #include <span>
@@ -18,7 +18,8 @@ inline constexpr Item one = 0x100;   ///< `?`
 inline constexpr Item run = 0x101;   ///< `*`
 inline constexpr Item deep = 0x102;  ///< `**`
 inline constexpr Item end = 0x103;   ///< Behind the last item; consumes nothing.
-/// A hex digit A-F of an escape, either case: `%2f` and `%2F` are the same byte (RFC 3986 §6.2.2.1).
+/// A hex digit A-F of an escape, either case: `%2f` and `%2F` are the same byte (RFC 3986
+/// §6.2.2.1).
 inline constexpr Item hex_letter = 0x200;
 }  // namespace item
 
@@ -48,8 +49,8 @@ struct Glob {
 /// Appends `byte` to `items` as a canonical path spells it.
 void append_canonical(std::vector<Item>& items, uint8_t byte);
 
-/// The leading whole segments without wildcards, as bytes: `/api/v1` of `/api/v1/*/x`; all of a glob
-/// without wildcards unless it ends with `/`. The rest is empty or begins with `/`.
+/// The leading whole segments without wildcards, as bytes: `/api/v1` of `/api/v1/*/x`; all of a
+/// glob without wildcards unless it ends with `/`. The rest is empty or begins with `/`.
 [[nodiscard]] std::string literal_prefix(std::span<const Item> items);
 
 /// Whether every path that matches `inner` matches `outer`. May say no where the answer is yes.

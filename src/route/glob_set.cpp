@@ -12,7 +12,8 @@ struct Alive {
 };
 
 /// Where `alive` stands after `text`.
-[[nodiscard]] Alive advance(std::span<const Item> items, const Alive& alive, std::string_view text) {
+[[nodiscard]] Alive advance(std::span<const Item> items, const Alive& alive,
+                            std::string_view text) {
     std::vector<bool> now(items.size() + 1);
     auto close = [&items](std::vector<bool>& set) {
         for (size_t i = 0; i < items.size(); ++i) {
@@ -74,7 +75,8 @@ const GlobCompiler::Compiled& GlobCompiler::compile(std::span<const Seed> seeds)
 }
 
 /// What is alive at the nearest key above `key` comes down as far as it survives the bytes between.
-void GlobCompiler::inherit(std::span<const GlobPattern> patterns, const Key& above, Key& key) const {
+void GlobCompiler::inherit(std::span<const GlobPattern> patterns, const Key& above,
+                           Key& key) const {
     std::string_view between = std::string_view(key.text).substr(above.text.size());
     for (const Alive& alive : above.alive) {
         Alive here = advance(patterns[alive.pattern].items, alive, between);
@@ -96,7 +98,8 @@ GlobSet GlobCompiler::compile_set(std::span<const GlobPattern> patterns) {
     std::vector<Key*> keys;
     for (auto& [prefix, key] : index) keys.push_back(&key);
     std::sort(keys.begin(), keys.end(), [](const Key* a, const Key* b) {
-        return a->text.size() != b->text.size() ? a->text.size() < b->text.size() : a->text < b->text;
+        return a->text.size() != b->text.size() ? a->text.size() < b->text.size()
+                                                : a->text < b->text;
     });
     std::vector<bool> reported(patterns.size(), false);
     for (Key* key : keys) {
@@ -108,10 +111,12 @@ GlobSet GlobCompiler::compile_set(std::span<const GlobPattern> patterns) {
             break;
         }
         std::vector<Seed> seeds;
-        for (const Alive& alive : key->alive) seeds.push_back(to_seed(patterns[alive.pattern], alive));
+        for (const Alive& alive : key->alive)
+            seeds.push_back(to_seed(patterns[alive.pattern], alive));
         const Compiled& compiled = compile(seeds);
         if (compiled.kind == AutomatonKind::refused) {
-            for (const Alive& alive : key->alive) set.refused.push_back(patterns[alive.pattern].payload);
+            for (const Alive& alive : key->alive)
+                set.refused.push_back(patterns[alive.pattern].payload);
             return set;
         }
         set.points.emplace(key->text, static_cast<uint32_t>(points.size()));

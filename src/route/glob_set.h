@@ -1,8 +1,9 @@
 #pragma once
-// Many globs as one matcher. The literal segments a glob begins with are a key in a radix tree; at each
-// key stands one automaton of all that may still match behind it, globs with shorter prefixes included.
-// So a lookup is one walk and at most one automaton over the rest: linear in the path whatever the
-// globs are. Public routes of plugins and apps and the patterns of plugin routes are all such sets.
+// Many globs as one matcher. The literal segments a glob begins with are a key in a radix tree; at
+// each key stands one automaton of all that may still match behind it, globs with shorter prefixes
+// included. So a lookup is one walk and at most one automaton over the rest: linear in the path
+// whatever the globs are. Public routes of plugins and apps and the patterns of plugin routes are
+// all such sets.
 
 #include <cstdint>
 #include <map>
@@ -61,8 +62,8 @@ struct GlobStop {
     return {view.members[view.points[point].members + verdict.member], verdict.methods};
 }
 
-[[nodiscard]] inline GlobMatch match_globs(const GlobView& view, uint32_t root, std::string_view path,
-                                           uint16_t method) noexcept {
+[[nodiscard]] inline GlobMatch match_globs(const GlobView& view, uint32_t root,
+                                           std::string_view path, uint16_t method) noexcept {
     GlobStop stop = find_point(view, root, path);
     if (stop.point == none) return {};
     const uint64_t* code = &view.code[view.points[stop.point].code];

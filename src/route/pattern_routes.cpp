@@ -13,7 +13,8 @@ constexpr char segment_rest = 'c';
 
 [[nodiscard]] bool is_name(std::string_view name) noexcept {
     return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               c == '_';
     });
 }
 
@@ -40,7 +41,8 @@ void PatternRoutes::take_params(const Pattern& pattern, std::string_view path,
     size_t from = 1;
     for (unsigned i = 0; i < pattern.segments; ++i) {
         char kind = text_[pattern.kinds + i];
-        size_t end = kind == segment_rest ? path.size() : std::min(path.find('/', from), path.size());
+        size_t end =
+            kind == segment_rest ? path.size() : std::min(path.find('/', from), path.size());
         if (kind != segment_literal) {
             match.params[match.param_count++] = {{text_.data() + name->text, name->size},
                                                  path.substr(from, end - from)};
@@ -55,14 +57,17 @@ void PatternRoutesBuilder::add(uint16_t methods, std::string_view pattern, uint3
 }
 
 /// Returns what is wrong; empty if nothing is.
-std::string PatternRoutesBuilder::parse_segment(std::string_view segment, bool last, Pending& pattern) {
+std::string PatternRoutesBuilder::parse_segment(std::string_view segment, bool last,
+                                                Pending& pattern) {
     auto add_name = [&pattern](std::string_view name) {
-        bool known = std::find(pattern.names.begin(), pattern.names.end(), name) != pattern.names.end();
+        bool known =
+            std::find(pattern.names.begin(), pattern.names.end(), name) != pattern.names.end();
         pattern.names.emplace_back(name);
         return known ? "names a parameter twice" : "";
     };
     if (segment.starts_with(':')) {
-        if (!is_name(segment.substr(1))) return "has a parameter without a name of letters, digits, `_`";
+        if (!is_name(segment.substr(1)))
+            return "has a parameter without a name of letters, digits, `_`";
         pattern.items.insert(pattern.items.end(), {'/', item::one, item::run});
         pattern.kinds.push_back(segment_param);
         return add_name(segment.substr(1));
@@ -74,7 +79,8 @@ std::string PatternRoutesBuilder::parse_segment(std::string_view segment, bool l
         pattern.kinds.push_back(segment_rest);
         return add_name(segment.size() > 1 ? segment.substr(1) : segment);
     }
-    if (segment.find_first_of("*?") != std::string_view::npos) return "has `*` or `?` inside a segment";
+    if (segment.find_first_of("*?") != std::string_view::npos)
+        return "has `*` or `?` inside a segment";
     Glob literal = parse_glob(std::string("/").append(segment));
     if (literal.error) return literal.error;
     pattern.items.insert(pattern.items.end(), literal.items.begin(), literal.items.end());
@@ -89,7 +95,8 @@ std::string PatternRoutesBuilder::parse(Pending& pattern) {
     if (text.size() > glob_bytes_max) return "is longer than 512 bytes";
     for (size_t from = 1; from <= text.size();) {
         size_t end = std::min(text.find('/', from), text.size());
-        std::string fault = parse_segment(text.substr(from, end - from), end == text.size(), pattern);
+        std::string fault =
+            parse_segment(text.substr(from, end - from), end == text.size(), pattern);
         if (!fault.empty()) return fault;
         from = end + 1;
     }
@@ -111,7 +118,8 @@ void PatternRoutesBuilder::find_conflicts(std::vector<Problem>& problems) const 
     }
 }
 
-std::unique_ptr<const PatternRoutes> PatternRoutesBuilder::compile(std::vector<Problem>& problems) const {
+std::unique_ptr<const PatternRoutes> PatternRoutesBuilder::compile(
+    std::vector<Problem>& problems) const {
     GlobCompiler compiler;
     std::vector<PatternRoutes::Pattern> patterns;
     std::vector<PatternRoutes::Name> names;
@@ -125,7 +133,8 @@ std::unique_ptr<const PatternRoutes> PatternRoutesBuilder::compile(std::vector<P
     for (uint32_t i = 0; i < pending_.size(); ++i) {
         const Pending& pattern = pending_[i];
         globs.push_back({pattern.items, pattern.methods, i});
-        patterns.push_back({pattern.handler, add_text(pattern.kinds), static_cast<uint32_t>(names.size()),
+        patterns.push_back({pattern.handler, add_text(pattern.kinds),
+                            static_cast<uint32_t>(names.size()),
                             static_cast<uint16_t>(pattern.kinds.size())});
         for (const std::string& name : pattern.names) {
             names.push_back({add_text(name), static_cast<uint32_t>(name.size())});
@@ -136,14 +145,16 @@ std::unique_ptr<const PatternRoutes> PatternRoutesBuilder::compile(std::vector<P
     routes->root_ = compiler.add_tree(set);
     if (!set.refused.empty()) {
         const Pending& pattern = pending_[set.refused.front()];
-        problems.push_back({Severity::error, ProblemCode::globs_too_complex, Subject::handler,
-                            Subject::nothing, pattern.handler, none,
-                            "route `" + pattern.text + "` and its neighbours need too large an automaton"});
+        problems.push_back(
+            {Severity::error, ProblemCode::globs_too_complex, Subject::handler, Subject::nothing,
+             pattern.handler, none,
+             "route `" + pattern.text + "` and its neighbours need too large an automaton"});
         return nullptr;
     }
     Block block(Block::section_size(compiler.nodes) + Block::section_size(compiler.points) +
                 Block::section_size(compiler.members) + Block::section_size(compiler.code) +
-                Block::section_size(patterns) + Block::section_size(names) + Block::section_size(text));
+                Block::section_size(patterns) + Block::section_size(names) +
+                Block::section_size(text));
     routes->view_ = {block.place(compiler.nodes), block.place(compiler.points),
                      block.place(compiler.members), block.place(compiler.code)};
     routes->patterns_ = block.place(patterns);

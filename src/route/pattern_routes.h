@@ -1,9 +1,9 @@
 #pragma once
 // The routes of one plugin (or of a worker through its SDK) below its base: method + pattern ->
-// handler. `/users/:id/posts` takes one non-empty segment per parameter; a last segment `*` or `*rest`
-// takes everything behind its slash, nothing included. Of several patterns the one that is literal
-// earlier wins, then a parameter, then the wildcard; patterns without the method are passed over.
-// Same machinery as public routes: one walk and one automaton, linear in the path.
+// handler. `/users/:id/posts` takes one non-empty segment per parameter; a last segment `*` or
+// `*rest` takes everything behind its slash, nothing included. Of several patterns the one that is
+// literal earlier wins, then a parameter, then the wildcard; patterns without the method are passed
+// over. Same machinery as public routes: one walk and one automaton, linear in the path.
 
 #include <cstdint>
 #include <memory>
@@ -49,7 +49,8 @@ class PatternRoutes {
     PatternRoutes(const PatternRoutes&) = delete;
     PatternRoutes& operator=(const PatternRoutes&) = delete;
 
-    /// `path`: canonical, behind the base; empty counts as `/`. `method_bit`: one bit as in http/head.h.
+    /// `path`: canonical, behind the base; empty counts as `/`. `method_bit`: one bit as in
+    /// http/head.h.
     [[nodiscard]] PatternMatch match(std::string_view path, uint16_t method_bit) const noexcept;
     [[nodiscard]] size_t bytes() const noexcept { return block_.size(); }
 
@@ -68,7 +69,8 @@ class PatternRoutes {
     };
 
     PatternRoutes() = default;
-    void take_params(const Pattern& pattern, std::string_view path, PatternMatch& match) const noexcept;
+    void take_params(const Pattern& pattern, std::string_view path,
+                     PatternMatch& match) const noexcept;
 
     GlobView view_;
     uint32_t root_ = none;
@@ -100,9 +102,12 @@ class PatternRoutesBuilder {
         std::vector<std::string> names;
     };
     [[nodiscard]] static std::string parse(Pending& pattern);
-    [[nodiscard]] static std::string parse_segment(std::string_view segment, bool last, Pending& pattern);
+    // tidy: allow(bool-parameter) private, and named at its one call
+    [[nodiscard]] static std::string parse_segment(std::string_view segment, bool last,
+                                                   Pending& pattern);
     void find_conflicts(std::vector<Problem>& problems) const;
-    [[nodiscard]] std::unique_ptr<const PatternRoutes> compile(std::vector<Problem>& problems) const;
+    [[nodiscard]] std::unique_ptr<const PatternRoutes> compile(
+        std::vector<Problem>& problems) const;
 
     std::vector<Pending> pending_;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// What the builders of this folder have to say about their input. Ids are the caller's, so that it can
-// name files and lines; the message says what was written and why it cannot be.
+// What the builders of this folder have to say about their input. Ids are the caller's, so that it
+// can name files and lines; the message says what was written and why it cannot be.
 
 #include <cstdint>
 #include <string>

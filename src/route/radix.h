@@ -1,8 +1,8 @@
 #pragma once
-// A byte-wise path-compressed radix tree in one array: a node is a cache line, the children of a node
-// stand side by side and are found by counting bits, so one step touches one line. Keys are ASCII
-// (bases, hosts read backwards, literal prefixes of globs), which is why 128 bits name all children.
-// Built once from sorted keys, then immutable.
+// A byte-wise path-compressed radix tree in one array: a node is a cache line, the children of a
+// node stand side by side and are found by counting bits, so one step touches one line. Keys are
+// ASCII (bases, hosts read backwards, literal prefixes of globs), which is why 128 bits name all
+// children. Built once from sorted keys, then immutable.
 
 #include <bit>
 #include <cstddef>
@@ -30,7 +30,7 @@ struct alignas(64) Node {
 
     uint64_t children[2] = {0, 0};  ///< Bit b: there is a child whose edge begins with byte b.
     uint32_t first_child = 0;
-    uint32_t value = none;          ///< What the owner of the tree stored for the key that ends here.
+    uint32_t value = none;  ///< What the owner of the tree stored for the key that ends here.
     uint32_t point = none;          ///< Where the globs go on whose literal prefix ends here.
     uint8_t label_size = 0;         ///< Bytes of the edge behind its first one.
     uint8_t low_children = 0;       ///< Children whose byte is below 64.
@@ -61,9 +61,9 @@ static_assert(offsetof(Node, label) == 32, "labels are compared in aligned halve
     size_t size = node.label_size;
     if (left < size) return false;
 #ifdef RINGTIME_WIDE_LABELS
-    // Label sizes are random to the branch predictor, so all 32 bytes are compared and the surplus is
-    // masked. That reads behind the text, but never behind the page its first byte is on; and the
-    // surplus decides nothing.
+    // Label sizes are random to the branch predictor, so all 32 bytes are compared and the surplus
+    // is masked. That reads behind the text, but never behind the page its first byte is on; and
+    // the surplus decides nothing.
     static constexpr uintptr_t page = 4096;
     if ((reinterpret_cast<uintptr_t>(text) & (page - 1)) <= page - Node::label_max) [[likely]] {
         auto half = [&node, text](size_t at) noexcept {
@@ -79,8 +79,8 @@ static_assert(offsetof(Node, label) == 32, "labels are compared in aligned halve
     return std::memcmp(node.label, text, size) == 0;
 }
 
-/// Follows `text` from `root` as far as it leads. `visit(node, position)` is called at each node that
-/// was reached, with the bytes consumed so far.
+/// Follows `text` from `root` as far as it leads. `visit(node, position)` is called at each node
+/// that was reached, with the bytes consumed so far.
 template <typename Visit>
 inline void walk(const Node* nodes, uint32_t root, std::string_view text, Visit&& visit) noexcept {
     const Node* node = nodes + root;

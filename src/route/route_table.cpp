@@ -11,8 +11,9 @@ namespace {
 }
 
 /// The last of the sorted `records` that is not above the end of `range`; none if all are.
-[[nodiscard]] const VersionRecord* last_below(std::span<const VersionRecord> records, const Version& high,
-                                              bool included, std::span<const char> text) noexcept {
+[[nodiscard]] const VersionRecord* last_below(std::span<const VersionRecord> records,
+                                              const Version& high, bool included,
+                                              std::span<const char> text) noexcept {
     size_t first = 0;
     size_t count = records.size();
     while (count > 0) {
@@ -32,13 +33,14 @@ uint32_t RouteTable::scope_of(std::string_view host) const noexcept {
     char reversed[host_bytes_max];
     for (size_t i = 0; i < host.size(); ++i) reversed[i] = host[host.size() - 1 - i];
     uint32_t scope = 0;
-    // A wildcard's key ends with its dot and needs something in front of it; any other key is a whole
-    // host. Later visits are longer, thus more specific.
-    walk(view_.nodes.data(), hosts_, {reversed, host.size()}, [&](const Node& node, size_t position) noexcept {
-        if (node.value == none) return;
-        bool wildcard = scopes_[node.value].suffix_size != 0;
-        if (wildcard == (position < host.size())) scope = node.value;
-    });
+    // A wildcard's key ends with its dot and needs something in front of it; any other key is a
+    // whole host. Later visits are longer, thus more specific.
+    walk(view_.nodes.data(), hosts_, {reversed, host.size()},
+         [&](const Node& node, size_t position) noexcept {
+             if (node.value == none) return;
+             bool wildcard = scopes_[node.value].suffix_size != 0;
+             if (wildcard == (position < host.size())) scope = node.value;
+         });
     return scope;
 }
 
@@ -59,8 +61,8 @@ uint32_t RouteTable::resolve_version(const App& app, std::string_view spelled) c
     } else if (!releases.empty()) {
         consider(&releases.back());
     }
-    // Pre-releases count only beside a bound that is one itself, so the highest of each such bound's
-    // numbers is the only candidate.
+    // Pre-releases count only beside a bound that is one itself, so the highest of each such
+    // bound's numbers is the only candidate.
     for (const Version* bound : {&range->low, &range->high}) {
         if (bound->is_release()) continue;
         Version end{bound->major, bound->minor, bound->patch, {}};
@@ -134,7 +136,8 @@ void RouteTable::decide_public(Match& match, const GlobStop* stops, uint32_t own
         match.public_origin = from.origin;
         match.public_source = publics_[record].source;
     };
-    // Scope after scope for the plugins; the last of them that has a point runs beside the winner's own.
+    // Scope after scope for the plugins; the last of them that has a point runs beside the winner's
+    // own.
     const GlobStop* last = nullptr;
     for (uint32_t scope = match.scope_; scope != none; scope = scopes_[scope].next, ++stops) {
         if (stops->point == none) continue;
@@ -162,7 +165,8 @@ void RouteTable::decide_public(Match& match, const GlobStop* stops, uint32_t own
 Match RouteTable::match(std::string_view host, std::string_view path,
                         uint16_t method_bit) const noexcept {
     Match match;
-    // `example.com.` is the same name (RFC 3986 §3.2.2): a dot must not lead around a host's mounts.
+    // `example.com.` is the same name (RFC 3986 §3.2.2): a dot must not lead around a host's
+    // mounts.
     if (host.ends_with('.')) host.remove_suffix(1);
     match.host_ = host;
     match.scope_ = scope_of(host);

@@ -1,11 +1,13 @@
 #pragma once
-// The compiled routes of one snapshot: (host, canonical path, method) -> mount, and whether the request
-// is public. Built by TableBuilder, immutable, one contiguous block, shared by all cores without locks.
+// The compiled routes of one snapshot: (host, canonical path, method) -> mount, and whether the
+// request is public. Built by TableBuilder, immutable, one contiguous block, shared by all cores
+// without locks.
 //
 // A host selects a chain of *scopes*: itself, the wildcards above it from the longest on, any host.
-// Each scope has one radix tree of bases. The longest base of all scopes wins; of equal ones that of the
-// more specific scope. Work: one walk per scope (at most host_levels_max), at most one automaton per
-// scope and one of the winner over the rest; linear in the path, no allocation, no going back.
+// Each scope has one radix tree of bases. The longest base of all scopes wins; of equal ones that
+// of the more specific scope. Work: one walk per scope (at most host_levels_max), at most one
+// automaton per scope and one of the winner over the rest; linear in the path, no allocation, no
+// going back.
 
 #include <cstdint>
 #include <span>
@@ -32,13 +34,15 @@ struct Cursor {
 
 /// The answer to a lookup. Views borrow the host that was asked for.
 struct Match {
-    uint32_t mount = none;         ///< The id given to TableBuilder; none when nothing is mounted there.
-    uint32_t base_size = 0;        ///< Bytes of the path the base takes: 0 for `/`. The rest is `` or `/…`.
+    uint32_t mount = none;  ///< The id given to TableBuilder; none when nothing is mounted there.
+    uint32_t base_size =
+        0;  ///< Bytes of the path the base takes: 0 for `/`. The rest is `` or `/…`.
     uint8_t kind = 0;              ///< As given to TableBuilder.
     bool is_public = false;
     Origin public_origin = Origin::plugin;
     uint32_t public_source = none; ///< Source id of the glob that made it public.
-    std::string_view tenant;       ///< What `*` stood for in the host of the winner; empty for no wildcard.
+    std::string_view
+        tenant;  ///< What `*` stood for in the host of the winner; empty for no wildcard.
 
     [[nodiscard]] bool found() const noexcept { return mount != none; }
 
@@ -64,7 +68,7 @@ struct Scope {
 struct Mount {
     uint32_t id = 0;
     uint32_t shorter = none;     ///< The next shorter base of the scope on the same path.
-    uint32_t globs = none;       ///< Root of its own public globs, which see the path behind the base.
+    uint32_t globs = none;  ///< Root of its own public globs, which see the path behind the base.
     uint32_t scope = 0;
     uint32_t text = 0;           ///< The base as mounted; for a version the base of the app.
     uint32_t version = none;     ///< Index of the version; none for plain mounts.
@@ -81,7 +85,8 @@ inline constexpr uint32_t app_flag = 0x8000'0000;
 /// What a key of a tree of bases stands for when versions are mounted there. Releases come first,
 /// then pre-releases, both rising, then `latest` if there is one.
 struct App {
-    uint32_t plain = none;       ///< Mount that answers without `@`; none if there are pre-releases only.
+    uint32_t plain =
+        none;  ///< Mount that answers without `@`; none if there are pre-releases only.
     uint32_t latest = none;      ///< Mount that answers `@latest`.
     uint32_t first_version = 0;
     uint32_t releases = 0;
@@ -127,8 +132,8 @@ class RouteTable {
     [[nodiscard]] Match match(std::string_view host, std::string_view path,
                               uint16_t method_bit) const noexcept;
 
-    /// The next shorter mount for the same request, when the target of `match` passed it on: found() is
-    /// false at the end. Whether the request is public stays as first decided.
+    /// The next shorter mount for the same request, when the target of `match` passed it on:
+    /// found() is false at the end. Whether the request is public stays as first decided.
     [[nodiscard]] Match pass(const Match& match) const noexcept;
 
     [[nodiscard]] TableStats stats() const noexcept;
@@ -150,19 +155,22 @@ class RouteTable {
             if ((node.value & node.point) == none) return;
             if (at_boundary(path, position)) {
                 if (node.point != none) visit_point(GlobStop{node.point, position});
-                if (node.value < app_flag) visit_mount(Cursor{node.value, static_cast<uint32_t>(position)});
+                if (node.value < app_flag)
+                    visit_mount(Cursor{node.value, static_cast<uint32_t>(position)});
             }
             if (node.value == none || node.value < app_flag) return;
             Cursor version = resolve(apps_[node.value & ~app_flag], path, position);
             if (version.mount != none) visit_mount(version);
         });
     }
-    [[nodiscard]] Cursor resolve(const App& app, std::string_view path, size_t position) const noexcept;
+    [[nodiscard]] Cursor resolve(const App& app, std::string_view path,
+                                 size_t position) const noexcept;
     [[nodiscard]] uint32_t resolve_version(const App& app, std::string_view text) const noexcept;
-    /// Fills in the best candidate and moves its cursor on. Returns the root of its own public globs.
+    /// Fills in the best candidate and moves its cursor on. Returns the root of its own public
+    /// globs.
     uint32_t take_longest(Match& match) const noexcept;
-    void decide_public(Match& match, const GlobStop* stops, uint32_t own_globs, std::string_view path,
-                       uint16_t method_bit) const noexcept;
+    void decide_public(Match& match, const GlobStop* stops, uint32_t own_globs,
+                       std::string_view path, uint16_t method_bit) const noexcept;
     [[nodiscard]] std::string_view text(uint32_t offset, size_t size) const noexcept {
         return {text_.data() + offset, size};
     }

@@ -24,7 +24,8 @@ namespace {
 }
 
 // Numeric identifiers have no leading zeros, so the longer one is the larger.
-[[nodiscard]] std::strong_ordering compare_identifiers(std::string_view a, std::string_view b) noexcept {
+[[nodiscard]] std::strong_ordering compare_identifiers(std::string_view a,
+                                                       std::string_view b) noexcept {
     bool a_numeric = is_numeric(a);
     bool b_numeric = is_numeric(b);
     if (a_numeric != b_numeric) {
@@ -34,7 +35,8 @@ namespace {
     return a.compare(b) <=> 0;
 }
 
-[[nodiscard]] std::strong_ordering compare_prereleases(std::string_view a, std::string_view b) noexcept {
+[[nodiscard]] std::strong_ordering compare_prereleases(std::string_view a,
+                                                       std::string_view b) noexcept {
     if (a.empty() || b.empty()) return a.empty() <=> b.empty();  // A release stands above.
     while (!a.empty() && !b.empty()) {
         auto order = compare_identifiers(next_identifier(a), next_identifier(b));
@@ -74,7 +76,8 @@ class Reader {
         return true;
     }
 
-    /// Dot-separated identifiers up to `+` or the end; numeric ones without leading zeros if `strict`.
+    /// Dot-separated identifiers up to `+` or the end; numeric ones without leading zeros if
+    /// `strict`.
     enum class Zeros { refused, allowed };
     [[nodiscard]] bool take_identifiers(std::string_view& list, Zeros zeros) noexcept {
         list = rest_.substr(0, rest_.find('+'));
@@ -159,7 +162,8 @@ enum class Operator { none, caret, tilde, less, less_equal, greater, greater_equ
     return Operator::none;
 }
 
-/// The first version (its lowest pre-release, `-0`) behind all that share the first `numbers` numbers.
+/// The first version (its lowest pre-release, `-0`) behind all that share the first `numbers`
+/// numbers.
 [[nodiscard]] Version behind(const Version& version, unsigned numbers) noexcept {
     Version next{version.major, version.minor, version.patch, "0"};
     if (numbers == 1) next = {version.major + 1, 0, 0, "0"};
@@ -197,15 +201,20 @@ enum class Operator { none, caret, tilde, less, less_equal, greater, greater_equ
             if (!whole) release.prerelease = "0";
             return {.low = lowest, .high = release, .bounded = true};
         case Operator::less_equal:
-            if (whole) return {.low = lowest, .high = release, .high_included = true, .bounded = true};
+            if (whole)
+                return {.low = lowest, .high = release, .high_included = true, .bounded = true};
             if (partial.numbers == 0) return {.low = lowest, .high = {}};
             return {.low = lowest, .high = behind(release, partial.numbers), .bounded = true};
         case Operator::caret:
-            return {.low = release, .high = behind(release, caret_numbers(partial)), .bounded = true};
+            return {
+                .low = release, .high = behind(release, caret_numbers(partial)), .bounded = true};
         case Operator::tilde:
-            return {.low = release, .high = behind(release, partial.numbers == 1 ? 1 : 2), .bounded = true};
+            return {.low = release,
+                    .high = behind(release, partial.numbers == 1 ? 1 : 2),
+                    .bounded = true};
         case Operator::none:
-            if (whole) return {.low = release, .high = release, .high_included = true, .bounded = true};
+            if (whole)
+                return {.low = release, .high = release, .high_included = true, .bounded = true};
             return {.low = release, .high = behind(release, partial.numbers), .bounded = true};
     }
     return nothing();

@@ -37,7 +37,9 @@ constexpr Side no_side{};
 [[nodiscard]] Side a_mount(uint32_t id) noexcept { return {Subject::mount, id}; }
 [[nodiscard]] Side a_route(uint32_t source) noexcept { return {Subject::public_route, source}; }
 
-[[nodiscard]] std::string quoted(std::string_view text) { return std::string("`").append(text).append("`"); }
+[[nodiscard]] std::string quoted(std::string_view text) {
+    return std::string("`").append(text).append("`");
+}
 
 [[nodiscard]] bool is_base_byte(char c) noexcept {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
@@ -83,7 +85,8 @@ constexpr Side no_side{};
     for (size_t i = 0; i < name.size(); ++i) {
         char c = name[i];
         if (c == '*') return "may hold `*` only as the whole first label";
-        bool known = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        bool known =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
         if (!known) return "may hold letters, digits, `-`, `_` and dots only, and no port";
         if (c == '.' && (i == 0 || name[i - 1] == '.')) return "has an empty label";
     }
@@ -148,7 +151,8 @@ struct TableBuilder::State {
 void TableBuilder::State::report(ProblemCode code, Side first, Side second, std::string message) {
     Severity severity =
         code == ProblemCode::shadowed_public ? Severity::warning : Severity::error;
-    problems.push_back({severity, code, first.is, second.is, first.id, second.id, std::move(message)});
+    problems.push_back(
+        {severity, code, first.is, second.is, first.id, second.id, std::move(message)});
 }
 
 bool TableBuilder::State::failed() const noexcept {
@@ -166,7 +170,8 @@ uint32_t TableBuilder::State::scope_of(const std::string& host) {
     auto [entry, added] = scope_index.try_emplace(host, static_cast<uint32_t>(scopes.size()));
     if (!added) return entry->second;
     Scope scope;
-    scope.suffix_size = host.starts_with("*.") ? static_cast<uint16_t>(host.size() - 1) : uint16_t{0};
+    scope.suffix_size =
+        host.starts_with("*.") ? static_cast<uint16_t>(host.size() - 1) : uint16_t{0};
     scope.text = add_text(host);
     scope.text_size = static_cast<uint16_t>(host.size());
     scopes.push_back(scope);
@@ -181,11 +186,13 @@ std::string_view TableBuilder::State::base_of(const Mount& mount) const noexcept
 
 bool TableBuilder::State::check(const PendingMount& mount) {
     if (const char* fault = host_fault(mount.host)) {
-        report(ProblemCode::bad_host, a_mount(mount.id), no_side, "host " + quoted(mount.host) + " " + fault);
+        report(ProblemCode::bad_host, a_mount(mount.id), no_side,
+               "host " + quoted(mount.host) + " " + fault);
         return false;
     }
     if (const char* fault = base_fault(mount.base)) {
-        report(ProblemCode::bad_base, a_mount(mount.id), no_side, "base " + quoted(mount.base) + " " + fault);
+        report(ProblemCode::bad_base, a_mount(mount.id), no_side,
+               "base " + quoted(mount.base) + " " + fault);
         return false;
     }
     for (const std::string& path : reserved) {
@@ -213,10 +220,12 @@ uint32_t TableBuilder::State::id_at(uint32_t value) const noexcept {
     return mounts[versions[apps[value & ~app_flag].first_version].mount].id;
 }
 
-void TableBuilder::State::take_base(uint32_t scope, const std::string& base, uint32_t value, uint32_t id) {
+void TableBuilder::State::take_base(uint32_t scope, const std::string& base, uint32_t value,
+                                    uint32_t id) {
     auto [entry, added] = bases[scope].try_emplace(base == "/" ? "" : base, value);
     if (added) return;
-    std::string where = hosts[scope].empty() ? std::string("every host") : "host " + quoted(hosts[scope]);
+    std::string where =
+        hosts[scope].empty() ? std::string("every host") : "host " + quoted(hosts[scope]);
     report(ProblemCode::same_base, a_mount(id_at(entry->second)), a_mount(id),
            "base " + quoted(base) + " is mounted twice for " + where);
 }
@@ -228,9 +237,10 @@ void TableBuilder::State::add_plain(const PendingMount& mount) {
 }
 
 void TableBuilder::State::add_apps(std::vector<PendingMount*> folders) {
-    std::stable_sort(folders.begin(), folders.end(), [](const PendingMount* a, const PendingMount* b) {
-        return a->host != b->host ? a->host < b->host : a->base < b->base;
-    });
+    std::stable_sort(folders.begin(), folders.end(),
+                     [](const PendingMount* a, const PendingMount* b) {
+                         return a->host != b->host ? a->host < b->host : a->base < b->base;
+                     });
     for (size_t first = 0; first < folders.size();) {
         size_t last = first;
         while (last < folders.size() && folders[last]->host == folders[first]->host &&
@@ -276,8 +286,9 @@ void TableBuilder::State::add_app(std::span<PendingMount*> folders) {
         const Folder* before = i > 0 ? &sorted[i - 1] : nullptr;
         if (before && rank(*before) == rank(folder) &&
             (!folder.version || compare(*before->version, *folder.version) == 0)) {
-            report(ProblemCode::same_version, a_mount(before->mount->id), a_mount(mount.id),
-                   "version " + quoted(mount.version) + " of " + quoted(mount.base) + " exists twice");
+            report(
+                ProblemCode::same_version, a_mount(before->mount->id), a_mount(mount.id),
+                "version " + quoted(mount.version) + " of " + quoted(mount.base) + " exists twice");
         }
         uint32_t record = add_record(mount, scope);
         mounts[record].version = static_cast<uint32_t>(versions.size());
@@ -308,7 +319,8 @@ void TableBuilder::State::link_scopes() {
         std::string_view name = hosts[scope];
         if (name.starts_with("*.")) name.remove_prefix(2);
         scopes[scope].next = 0;
-        for (size_t dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
+        for (size_t dot = name.find('.'); dot != std::string_view::npos;
+             dot = name.find('.', dot + 1)) {
             auto above = scope_index.find(std::string("*").append(name.substr(dot)));
             if (above == scope_index.end()) continue;
             scopes[scope].next = above->second;
@@ -420,8 +432,8 @@ void TableBuilder::State::parse_publics() {
             report(ProblemCode::bad_host, a_route(route.source), no_side,
                    "host " + quoted(route.host) + " " + of_host);
         }
-        PublicRecord record{route.source, add_text(route.glob), static_cast<uint16_t>(route.glob.size()),
-                            route.methods, route.origin};
+        PublicRecord record{route.source, add_text(route.glob),
+                            static_cast<uint16_t>(route.glob.size()), route.methods, route.origin};
         records.push_back(record);
     }
 }
@@ -470,9 +482,9 @@ void TableBuilder::State::add_globs() {
 void TableBuilder::State::pack(RouteTable& table) const {
     Block block(Block::section_size(globs.nodes) + Block::section_size(globs.points) +
                 Block::section_size(globs.members) + Block::section_size(globs.code) +
-                Block::section_size(scopes) + Block::section_size(mounts) + Block::section_size(apps) +
-                Block::section_size(versions) + Block::section_size(records) +
-                Block::section_size(text));
+                Block::section_size(scopes) + Block::section_size(mounts) +
+                Block::section_size(apps) + Block::section_size(versions) +
+                Block::section_size(records) + Block::section_size(text));
     table.view_.nodes = block.place(globs.nodes);
     table.scopes_ = block.place(scopes);
     table.mounts_ = block.place(mounts);
@@ -557,8 +569,8 @@ namespace {
 void TableBuilder::State::warn_of_shadow(const RouteTable& draft, const PendingPublic& route,
                                          const Mount& mount) {
     std::string prefix = absolute_prefix(base_of(mount), route.items);
-    // Every path the glob takes goes on with `/` or ends behind the prefix, so a longer base within the
-    // prefix wins all of them.
+    // Every path the glob takes goes on with `/` or ends behind the prefix, so a longer base within
+    // the prefix wins all of them.
     Cursor winner = draft.longest(scopes[mount.scope], prefix);
     if (winner.mount != none && mounts[winner.mount].id != mount.id &&
         winner.base_size > mount.text_size) {
@@ -601,4 +613,5 @@ void TableBuilder::State::warn_of_shadows(const RouteTable& draft) {
     }
 }
 
+// tidy: allow(file-length) one pass after the other over one builder
 }  // namespace ringtime::route

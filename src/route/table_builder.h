@@ -1,8 +1,8 @@
 #pragma once
 // Collects mounts, app versions and public routes, checks them against each other, and compiles a
-// RouteTable. Start-up and reload only: it allocates. The order of the calls decides nothing but the
-// order of public routes of one origin; ids are the caller's and come back in every problem, so that
-// the caller can name files and lines.
+// RouteTable. Start-up and reload only: it allocates. The order of the calls decides nothing but
+// the order of public routes of one origin; ids are the caller's and come back in every problem, so
+// that the caller can name files and lines.
 
 #include <cstdint>
 #include <memory>
@@ -20,7 +20,8 @@ inline constexpr size_t base_bytes_max = 512;
 inline constexpr size_t base_segments_max = 16;
 
 struct MountSpec {
-    std::string_view host;  ///< Empty for any, `shop.example.com`, or `*.example.com` (one label or more).
+    std::string_view
+        host;  ///< Empty for any, `shop.example.com`, or `*.example.com` (one label or more).
     std::string_view base;  ///< `/`, or `/segment…`.
     uint32_t id = 0;        ///< One package: the same id for each of its hosts.
     uint8_t kind = 0;
@@ -37,8 +38,8 @@ struct VersionSpec {
 struct PublicSpec {
     Origin origin = Origin::plugin;
     std::string_view host;   ///< Plugins: where the glob holds; as in MountSpec.
-    uint32_t mount = none;   ///< Apps: id of the mount. The glob is relative to its base, and counts only
-                             ///< for requests that this mount wins.
+    uint32_t mount = none;  ///< Apps: id of the mount. The glob is relative to its base, and counts
+                            ///< only for requests that this mount wins.
     std::string_view glob;   ///< Plugins: an absolute path.
     uint16_t methods = 0;    ///< Bits as in http/head.h.
     uint32_t source = 0;     ///< The caller's name for the manifest line.
@@ -59,7 +60,8 @@ class TableBuilder {
     /// Bases at or under `path` are refused.
     void reserve(std::string_view path);
     void add_mount(const MountSpec& spec);
-    /// One folder of an app; the versions of one (host, base) together answer `/app` and `/app@range`.
+    /// One folder of an app; the versions of one (host, base) together answer `/app` and
+    /// `/app@range`.
     void add_app_version(const VersionSpec& spec);
     void add_public(const PublicSpec& spec);
 

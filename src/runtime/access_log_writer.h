@@ -1,7 +1,7 @@
 #pragma once
 // Writes the cores' access logs to one descriptor: a thread of its own, in batches, several times a
-// second. When the descriptor does not take what it is given (full disk, stuck pipe), lines are dropped
-// and counted; cores never notice.
+// second. When the descriptor does not take what it is given (full disk, stuck pipe), lines are
+// dropped and counted; cores never notice.
 
 #include <atomic>
 #include <memory>

@@ -60,7 +60,8 @@ class Builder {
 
     void reserve_paths() {
         table_.reserve(snapshot_->api_prefix);
-        for (const char* path : {"/health", "/ready", "/.well-known/ringtime"}) table_.reserve(path);
+        for (const char* path : {"/health", "/ready", "/.well-known/ringtime"})
+            table_.reserve(path);
     }
 
     void add_package(const Package& package) {
@@ -69,7 +70,8 @@ class Builder {
         packages_.push_back(&package);
         snapshot_->mounts.push_back(mount_of(package));
         if (!manifest.base.value.empty()) add_bases(package, id);
-        for (const config::PublicRoute& glob : manifest.public_routes) add_public(package, id, glob);
+        for (const config::PublicRoute& glob : manifest.public_routes)
+            add_public(package, id, glob);
     }
 
     exchange::Mount mount_of(const Package& package) {
@@ -79,10 +81,12 @@ class Builder {
         mount.version = config::version_text(manifest.version.value);
         mount.base = manifest.base.value;
         mount.folder = package.folder;
-        mount.origin = fmt::format("{}:{}", manifest.file,
-                                   manifest.base.given() ? manifest.base.at.line : manifest.at.line);
-        mount.body_bytes_max = manifest.max_body_bytes.given() ? manifest.max_body_bytes.value
-                                                               : configuration_.settings.limits.body_bytes;
+        mount.origin =
+            fmt::format("{}:{}", manifest.file,
+                        manifest.base.given() ? manifest.base.at.line : manifest.at.line);
+        mount.body_bytes_max = manifest.max_body_bytes.given()
+                                   ? manifest.max_body_bytes.value
+                                   : configuration_.settings.limits.body_bytes;
         if (manifest.upstream) {
             mount.kind = TargetKind::upstream;
             mount.target = static_cast<uint32_t>(snapshot_->upstreams.size());
@@ -155,8 +159,8 @@ class Builder {
         Place second = place_of(problem.second_is, problem.second);
         std::string remedy;
         if (second.package)
-            remedy = fmt::format("the other is {}:{}:{}", second.package->manifest.file, second.at.line,
-                                 second.at.column);
+            remedy = fmt::format("the other is {}:{}:{}", second.package->manifest.file,
+                                 second.at.line, second.at.column);
         std::string file = first.package ? first.package->manifest.file : std::string{};
         if (problem.severity == route::Severity::warning) {
             diagnostics_.warning(file, first.at, problem.message, remedy);

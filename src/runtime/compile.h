@@ -1,7 +1,8 @@
 #pragma once
-// From a checked configuration to what the cores use: compiles routes, upstreams, sites and the list of
-// worker apps. What is wrong between packages (one base twice, a glob that cannot be compiled) is added
-// to the diagnostics, naming the lines of both. Starts nothing: `ringtime check` is this and no more.
+// From a checked configuration to what the cores use: compiles routes, upstreams, sites and the
+// list of worker apps. What is wrong between packages (one base twice, a glob that cannot be
+// compiled) is added to the diagnostics, naming the lines of both. Starts nothing: `ringtime check`
+// is this and no more.
 
 #include <memory>
 #include <vector>
@@ -18,8 +19,8 @@ struct Compiled {
 };
 
 /// `epoch` tells snapshots apart. The snapshot's plugins and chains are still empty.
-[[nodiscard]] Compiled compile_configuration(const config::Configuration& configuration, uint64_t epoch,
-                                             config::Diagnostics& diagnostics);
+[[nodiscard]] Compiled compile_configuration(const config::Configuration& configuration,
+                                             uint64_t epoch, config::Diagnostics& diagnostics);
 
 /// Connects mounts with the plugins that stand now: chains and routes. Before the snapshot is used.
 void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot);

@@ -57,7 +57,8 @@ void CoreThread::join() {
 bool CoreThread::start(std::string& problem) {
     std::promise<std::string> started;
     std::future<std::string> outcome = started.get_future();
-    thread_ = std::thread([this, promise = std::move(started)]() mutable { run(std::move(promise)); });
+    thread_ =
+        std::thread([this, promise = std::move(started)]() mutable { run(std::move(promise)); });
     problem = outcome.get();
     return problem.empty();
 }
@@ -70,7 +71,8 @@ void CoreThread::pin_thread() const {
     CPU_ZERO(&set);
     CPU_SET(static_cast<unsigned>(options_.cpu), &set);
     if (::pthread_setaffinity_np(::pthread_self(), sizeof set, &set) != 0)
-        log_format(LogLevel::warn, "core", "cannot pin core {} to CPU {}", options_.index, options_.cpu);
+        log_format(LogLevel::warn, "core", "cannot pin core {} to CPU {}", options_.index,
+                   options_.cpu);
 }
 
 void CoreThread::run(std::promise<std::string> started) {
@@ -99,7 +101,8 @@ void CoreThread::loop(Parts& parts) {
         parts.reactor.turn(parts.draining ? kLookAgain : kNanosecondsPerSecond);
         Nanoseconds now = parts.reactor.now();
         if (now >= parts.abort_at) {
-            log_format(LogLevel::warn, "core", "core {}: cutting what has not finished", options_.index);
+            log_format(LogLevel::warn, "core", "core {}: cutting what has not finished",
+                       options_.index);
             parts.core.abort_all();
             parts.abort_at = UINT64_MAX;
             parts.give_up_at = now + kTeardown;

@@ -1,6 +1,6 @@
 #pragma once
-// One core of the gateway: a pinned thread with its ring, reactor, connections and pools. Made and torn
-// down on its own thread; the server talks to it by messages.
+// One core of the gateway: a pinned thread with its ring, reactor, connections and pools. Made and
+// torn down on its own thread; the server talks to it by messages.
 
 #include <atomic>
 #include <functional>
@@ -39,7 +39,8 @@ class CoreThread {
     CoreThread(const CoreOptions& options, const CoreShared& shared);
     ~CoreThread();
 
-    /// Starts the thread and waits until its ring stands. False with the cause and the remedy otherwise.
+    /// Starts the thread and waits until its ring stands. False with the cause and the remedy
+    /// otherwise.
     [[nodiscard]] bool start(std::string& problem);
     /// Calls the plugins' on_core_start on the core; what went wrong, for the operator.
     [[nodiscard]] hook::CoreStart start_plugins(hook::PluginSet& plugins);

@@ -18,7 +18,8 @@ constexpr int kBacklog = 4096;
 std::string explain(const std::string& where, int error) {
     std::string remedy;
     if (error == EADDRINUSE) {
-        remedy = "; another process listens there: stop it, or choose another PORT or RUNTIME_LISTEN";
+        remedy =
+            "; another process listens there: stop it, or choose another PORT or RUNTIME_LISTEN";
     } else if (error == EACCES) {
         remedy = "; ports below 1024 need CAP_NET_BIND_SERVICE, and socket files a writable folder";
     } else if (error == EADDRNOTAVAIL) {
@@ -65,7 +66,8 @@ int open_one(const net::Endpoint& endpoint) {
 std::string shown(int fd, const net::Endpoint& asked) {
     net::Endpoint bound = asked;
     bound.size = sizeof bound.storage;
-    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) != 0) bound = asked;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) != 0)
+        bound = asked;
     return bound.family() == AF_UNIX ? asked.text() : "http://" + bound.text();
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The sockets the gateway listens on: opened once by the process, before any thread, and shared by all
-// cores. Errors name the address, the cause and the remedy.
+// The sockets the gateway listens on: opened once by the process, before any thread, and shared by
+// all cores. Errors name the address, the cause and the remedy.
 
 #include <string>
 #include <vector>
@@ -15,8 +15,8 @@ struct ListenSocket {
     std::string text;  ///< For messages: `http://127.0.0.1:8000`, `unix:/run/x.sock`.
 };
 
-/// Takes the addresses, all of them or none; nobody can connect yet. False when one cannot be had, with
-/// `problem` for the operator.
+/// Takes the addresses, all of them or none; nobody can connect yet. False when one cannot be had,
+/// with `problem` for the operator.
 [[nodiscard]] bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                                   std::vector<ListenSocket>& out, std::string& problem);
 /// From here on clients can connect.

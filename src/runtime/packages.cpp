@@ -99,8 +99,9 @@ worker::AppSpec app_spec(const Package& package, const config::Settings& setting
     spec.version = config::version_text(manifest.version.value);
     spec.directory = package.folder;
     spec.entrypoint = package.entrypoint_file;
-    spec.kind = manifest.entrypoint_kind == config::EntrypointKind::module ? worker::EntryKind::module
-                                                                           : worker::EntryKind::program;
+    spec.kind = manifest.entrypoint_kind == config::EntrypointKind::module
+                    ? worker::EntryKind::module
+                    : worker::EntryKind::program;
     spec.environment = manifest.env;
     if (auto grant = settings.apps.find(manifest.name.value); grant != settings.apps.end())
         spec.operator_environment = grant->second.env;
@@ -138,21 +139,23 @@ std::vector<hook::PluginSpec> plugin_specs(const config::Configuration& configur
         spec.config_json = manifest.config_json;
         for (const auto& name : manifest.dependencies) spec.dependencies.push_back(name.value);
         for (const auto& name : manifest.optional_dependencies) {
-            bool exists = std::any_of(specs.begin(), specs.end(), [&](const hook::PluginSpec& other) {
-                return other.name == name.value;
-            });
+            bool exists = std::any_of(
+                specs.begin(), specs.end(),
+                [&](const hook::PluginSpec& other) { return other.name == name.value; });
             if (exists) spec.dependencies.push_back(name.value);
         }
         for (const auto& path : manifest.hooks.paths) spec.paths.push_back(path.value);
         for (const auto& path : manifest.hooks.except) spec.except.push_back(path.value);
-        spec.on_failure = manifest.on_failure == config::OnFailure::isolate ? hook::OnFailure::isolate
-                                                                            : hook::OnFailure::abort;
+        spec.on_failure = manifest.on_failure == config::OnFailure::isolate
+                              ? hook::OnFailure::isolate
+                              : hook::OnFailure::abort;
         specs.push_back(std::move(spec));
     }
     return specs;
 }
 
-std::vector<std::pair<std::string, std::string>> worker_environment(const config::Settings& settings) {
+std::vector<std::pair<std::string, std::string>> worker_environment(
+    const config::Settings& settings) {
     static constexpr std::string_view levels[] = {"debug", "info", "warn", "error", "off"};
     return {{"NODE_ENV", std::string(config::env_name(settings.env))},
             {"RUNTIME_API_URL", fmt::format("http://127.0.0.1:{}", settings.port)},

@@ -86,7 +86,8 @@ bool read_request(const ExplainQuestion& question, Request& out, std::string& pr
     std::string storage(http::canonical_storage(url.substr(0, mark)), '\0');
     auto path = http::canonicalise(url.substr(0, mark), storage.data(), storage.size());
     if (!path.ok()) {
-        problem = fmt::format("{} would be refused with {}: {}", url, describe(path.error().reason).status,
+        problem = fmt::format("{} would be refused with {}: {}", url,
+                              describe(path.error().reason).status,
                               http::describe(http::refusal_of(path.error())).rule);
         return false;
     }
@@ -124,15 +125,17 @@ std::string explain_text(const config::Configuration& configuration,
         line("", fmt::format("mounts for {}{}", host.pattern.empty() ? "any host" : host.pattern,
                              host.tenant.empty() ? "" : " (tenant " + host.tenant + ")"));
     for (const route::WalkStep& step : explanation.steps) {
-        static constexpr std::string_view outcomes[] = {"goes on", "taken", "not a segment boundary",
-                                                        "version", "no such version"};
-        line("walk", fmt::format("{} {}{}", step.consumed, outcomes[static_cast<size_t>(step.outcome)],
-                                 step.base.empty() ? "" : " (" + step.base + ")"));
+        static constexpr std::string_view outcomes[] = {
+            "goes on", "taken", "not a segment boundary", "version", "no such version"};
+        line("walk",
+             fmt::format("{} {}{}", step.consumed, outcomes[static_cast<size_t>(step.outcome)],
+                         step.base.empty() ? "" : " (" + step.base + ")"));
     }
     for (const std::string& end : explanation.ends) line("", end);
     for (const route::CandidateStep& candidate : explanation.candidates) {
         const Mount& mount = snapshot.mounts[candidate.mount];
-        line("mount", fmt::format("{} {} ({}), {}", candidate.base, mount.name, mount.origin, candidate.why));
+        line("mount", fmt::format("{} {} ({}), {}", candidate.base, mount.name, mount.origin,
+                                  candidate.why));
     }
     line("verdict", explanation.verdict);
     line("public", explanation.public_verdict);
@@ -170,7 +173,8 @@ std::string explain_json(const config::Configuration& configuration,
     if (explanation.match.found()) {
         const Mount& mount = snapshot.mounts[explanation.match.mount];
         json.key("target").string(target_text(snapshot, mount));
-        json.key("strippedPath").string(http::strip_base(request.path, explanation.match.base_size));
+        json.key("strippedPath")
+            .string(http::strip_base(request.path, explanation.match.base_size));
     }
     json.key("nearMisses").begin_array();
     for (const route::NearMiss& miss : explanation.misses) json.string(miss.text);
@@ -189,7 +193,11 @@ std::string routes_report(const exchange::Snapshot& snapshot, Format format) {
         for (const Row& row : rows) {
             json.begin_object().key("host").string(row.host).key("base").string(row.base);
             json.key("name").string(row.mount->name).key("version").string(row.mount->version);
-            json.key("target").string(row.target).key("manifest").string(row.mount->origin).end_object();
+            json.key("target")
+                .string(row.target)
+                .key("manifest")
+                .string(row.mount->origin)
+                .end_object();
         }
         json.end_array();
         return out + "\n";
@@ -201,7 +209,8 @@ std::string routes_report(const exchange::Snapshot& snapshot, Format format) {
         name = std::max(name, row.mount->name.size());
     }
     auto add = [&](std::string_view a, std::string_view b, std::string_view c, std::string_view d) {
-        fmt::format_to(std::back_inserter(out), "{:<{}}  {:<{}}  {:<{}}  {}\n", a, host, b, base, c, name, d);
+        fmt::format_to(std::back_inserter(out), "{:<{}}  {:<{}}  {:<{}}  {}\n", a, host, b, base, c,
+                       name, d);
     };
     add("HOST", "BASE", "NAME", "TARGET");
     for (const Row& row : rows) add(row.host, row.base, row.mount->name, row.target);

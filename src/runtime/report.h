@@ -1,6 +1,7 @@
 #pragma once
-// What the command line says about a configuration: the table of routes, and why one request would go
-// where it goes. From the compiled snapshot itself, so that the words cannot differ from the deeds.
+// What the command line says about a configuration: the table of routes, and why one request would
+// go where it goes. From the compiled snapshot itself, so that the words cannot differ from the
+// deeds.
 
 #include <string>
 #include <string_view>
@@ -23,7 +24,7 @@ struct ExplainQuestion {
 
 /// False when the url or method cannot be a request; `out` then says why.
 [[nodiscard]] bool explain_report(const config::Configuration& configuration,
-                                  const exchange::Snapshot& snapshot, const ExplainQuestion& question,
-                                  Format format, std::string& out);
+                                  const exchange::Snapshot& snapshot,
+                                  const ExplainQuestion& question, Format format, std::string& out);
 
 }  // namespace ringtime::runtime

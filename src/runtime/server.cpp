@@ -63,14 +63,16 @@ std::string_view Server::not_ready_because() const noexcept {
     return {};
 }
 
-// Growing the descriptor table later would stall a core for tens of milliseconds each time it doubles.
+// Growing the descriptor table later would stall a core for tens of milliseconds each time it
+// doubles.
 void Server::raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     limit.rlim_cur = limit.rlim_max;
     (void)::setrlimit(RLIMIT_NOFILE, &limit);
-    rlim_t top = limit.rlim_cur < limits::descriptors_pregrown_max ? limit.rlim_cur
-                                                                   : limits::descriptors_pregrown_max;
+    rlim_t top = limit.rlim_cur < limits::descriptors_pregrown_max
+                     ? limit.rlim_cur
+                     : limits::descriptors_pregrown_max;
     int highest = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(top) - 1);
     if (highest >= 0) ::close(highest);
 }
@@ -102,7 +104,8 @@ bool Server::load_plugins(std::string& problem) {
     hook::LoadOptions options;
     options.init_limit = configuration_.settings.timeouts.plugin_init_ms;
     options.shutdown_limit = configuration_.settings.timeouts.plugin_shutdown_ms;
-    hook::LoadResult loaded = hook::load_plugins(plugin_specs(configuration_), *hook_cores_, options);
+    hook::LoadResult loaded =
+        hook::load_plugins(plugin_specs(configuration_), *hook_cores_, options);
     for (const hook::PluginProblem& trouble : loaded.problems)
         log_line(LogLevel::error, "plugin", trouble.text());
     if (!loaded.set) problem = "a plugin cannot be used; see above";
@@ -146,9 +149,11 @@ bool Server::start_plugins(std::string& problem) {
 
 bool Server::serve(std::string& problem) {
     access_log_.start();
-    Nanoseconds latest = monotonic_now() + from_milliseconds(configuration_.settings.timeouts.worker_ready_ms);
+    Nanoseconds latest =
+        monotonic_now() + from_milliseconds(configuration_.settings.timeouts.worker_ready_ms);
     if (!apps_.empty() && !supervisor_->wait_ready(latest))
-        log_line(LogLevel::warn, "server", "some applications are not ready; they answer 503 until they are");
+        log_line(LogLevel::warn, "server",
+                 "some applications are not ready; they answer 503 until they are");
     for (auto& core : cores_) core->use(snapshot_);
     if (!start_listening(listeners_, problem)) return false;
     std::vector<int> sockets;
@@ -203,7 +208,8 @@ int Server::wait_for_signals() {
         switch (static_cast<int>(info.ssi_signo)) {
             case SIGUSR1: access_log_.reopen(); break;
             case SIGHUP:
-                log_line(LogLevel::warn, "server", "no reload by HUP in this version; restart to apply changes");
+                log_line(LogLevel::warn, "server",
+                         "no reload by HUP in this version; restart to apply changes");
                 break;
             default: return drain(signals.get());
         }
@@ -213,7 +219,8 @@ int Server::wait_for_signals() {
 // Finishes what is running. A second signal ends without waiting, with exit code 2.
 int Server::drain(int signals) {
     uint64_t time = configuration_.settings.drain_ms;
-    log_format(LogLevel::info, "server", "draining for up to {} ms; a second signal forces the end", time);
+    log_format(LogLevel::info, "server", "draining for up to {} ms; a second signal forces the end",
+               time);
     ready_.store(false);
     for (auto& core : cores_) core->drain(time);
     // From here on clients are refused, and try another server, instead of waiting in a backlog.
@@ -224,7 +231,8 @@ int Server::drain(int signals) {
         supervisor_->poll_once(0);
         pollfd ready{signals, POLLIN, 0};
         signalfd_siginfo info{};
-        if (::poll(&ready, 1, kDrainPollMs) > 0 && ::read(signals, &info, sizeof info) == sizeof info &&
+        if (::poll(&ready, 1, kDrainPollMs) > 0 &&
+            ::read(signals, &info, sizeof info) == sizeof info &&
             (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)) {
             log_line(LogLevel::warn, "server", "forced: requests in progress are cut");
             for (auto& core : cores_) core->abort();

@@ -1,7 +1,7 @@
 #pragma once
-// The whole gateway, as a process: starts everything in order, handles signals on the main thread, and
-// ends everything in the reverse order. What cannot start ends the start with one clear message and
-// leaves nothing behind.
+// The whole gateway, as a process: starts everything in order, handles signals on the main thread,
+// and ends everything in the reverse order. What cannot start ends the start with one clear message
+// and leaves nothing behind.
 
 #include <atomic>
 #include <memory>

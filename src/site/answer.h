@@ -145,6 +145,7 @@ class FileAnswer final : public http::Answer, public http::BodySource, public Li
     [[nodiscard]] StreamBuffer* front() noexcept;
     [[nodiscard]] unsigned buffers_held() const noexcept;
     void read_ahead() noexcept;
+    // tidy: allow(bool-parameter) private, and named at its calls
     void buffer_returned(const StreamBuffer* buffer, bool others_wait) noexcept;
     void wake() noexcept;
     void wake_if_dry() noexcept;

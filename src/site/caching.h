@@ -23,6 +23,8 @@ struct CacheRule {
 
 /// The value of Cache-Control; the first rule that matches wins. Lives as long as `rules`.
 [[nodiscard]] std::string_view cache_control_of(const std::vector<CacheRule>& rules,
-                                                std::string_view path, bool html);
+                                                std::string_view path,
+                                                // tidy: allow(bool-parameter) what the file is
+                                                bool html);
 
 }  // namespace ringtime::site

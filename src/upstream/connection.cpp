@@ -56,8 +56,8 @@ void Connection::discard(net::Stream::Close how) noexcept {
     }
 }
 
-// Runs only while nobody uses the connection: closed at last, or disturbed while idle. Whatever a server
-// says unasked (408, a late second answer) makes the connection worthless.
+// Runs only while nobody uses the connection: closed at last, or disturbed while idle. Whatever a
+// server says unasked (408, a late second answer) makes the connection worthless.
 void Connection::run() noexcept {
     if (stream_.closed()) return pool_.destroy(*this);
     if (stream_.closing() || user_) return;

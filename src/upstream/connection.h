@@ -1,7 +1,7 @@
 #pragma once
-// One connection to a server of an upstream, on one core: connecting, carrying one request, or idle in
-// its pool. An idle one keeps its receive armed, so that the server's FIN or an unasked byte is seen when
-// it happens and such a connection is never handed out.
+// One connection to a server of an upstream, on one core: connecting, carrying one request, or idle
+// in its pool. An idle one keeps its receive armed, so that the server's FIN or an unasked byte is
+// seen when it happens and such a connection is never handed out.
 
 #include "loop/runnable.h"
 #include "loop/timer.h"
@@ -20,7 +20,8 @@ class Connection final : public loop::Runnable {
     [[nodiscard]] bool connect(const net::Endpoint& endpoint) noexcept;
 
     [[nodiscard]] net::Stream& stream() noexcept { return stream_; }
-    /// Requests sent on it before the current one: 0 means that a failure is not a stale connection.
+    /// Requests sent on it before the current one: 0 means that a failure is not a stale
+    /// connection.
     [[nodiscard]] uint32_t uses() const noexcept { return uses_; }
 
     /// Events of the stream go to `user` from now on.

@@ -34,7 +34,8 @@ Connection* ServerPool::take(Source source, int& error) noexcept {
         return nullptr;
     }
     // Each attempt takes the next address, so that a dead one costs one attempt.
-    const net::Endpoint& endpoint = addresses->endpoints[next_address_++ % addresses->endpoints.size()];
+    const net::Endpoint& endpoint =
+        addresses->endpoints[next_address_++ % addresses->endpoints.size()];
     if (!connection->connect(endpoint)) {
         error = connection->stream().error();
         slab_.destroy(connection);
@@ -102,7 +103,8 @@ ServerPool* CorePool::choose(Upstream& upstream, const ServerPool* avoid) noexce
         ServerPool* best = nullptr;
         double best_load = 0;
         size_t count = known.servers.size();
-        // Starting one further each time makes equal loads take turns, which is round-robin as well.
+        // Starting one further each time makes equal loads take turns, which is round-robin as
+        // well.
         size_t start = known.next++;
         for (size_t i = 0; i < count; ++i) {
             auto& pool = known.servers[(start + i) % count];

@@ -1,5 +1,6 @@
 #pragma once
-// A core's connections to the servers of its upstreams, and the choice of a server. Single-threaded.
+// A core's connections to the servers of its upstreams, and the choice of a server.
+// Single-threaded.
 
 #include <memory>
 #include <vector>
@@ -28,9 +29,9 @@ class ServerPool {
     [[nodiscard]] unsigned in_flight() const noexcept { return in_flight_; }
 
     enum class Source : uint8_t { idle_or_new, only_new };
-    /// An idle connection (the most recently used), or a new one; null when the server has no address or
-    /// connecting failed at once (`error` is then an errno). Counts as in flight until put back or
-    /// dropped.
+    /// An idle connection (the most recently used), or a new one; null when the server has no
+    /// address or connecting failed at once (`error` is then an errno). Counts as in flight until
+    /// put back or dropped.
     [[nodiscard]] Connection* take(Source source, int& error) noexcept;
     /// In step on both sides: kept for the next request, unless enough are.
     void put_back(Connection& connection, Nanoseconds deadline) noexcept;
@@ -59,7 +60,8 @@ struct UpstreamRequest {
     std::string_view path;   ///< As forwarded: base stripped or not, beginning with `/`, or `*`.
     std::string_view query;  ///< data() null: none.
     std::string_view authority;
-    const http::FieldDraft* fields = nullptr;  ///< End-to-end fields only, Host and framing excluded.
+    const http::FieldDraft* fields =
+        nullptr;  ///< End-to-end fields only, Host and framing excluded.
     /// Bytes of the body; unknown_length: it is sent chunked.
     uint64_t body_length = 0;
     http::Method method_id = http::Method::other;
@@ -71,8 +73,8 @@ class CorePool {
     explicit CorePool(net::Io& io);
     ~CorePool();
 
-    /// Starts an attempt; never fails synchronously. Null when the core is at its limit of exchanges.
-    /// `upstream` and `request` outlive the answer.
+    /// Starts an attempt; never fails synchronously. Null when the core is at its limit of
+    /// exchanges. `upstream` and `request` outlive the answer.
     [[nodiscard]] http::Answer* send(Upstream& upstream, const UpstreamRequest& request,
                                      loop::Runnable& waker) noexcept;
 
@@ -84,7 +86,8 @@ class CorePool {
     [[nodiscard]] net::Io& io() noexcept { return io_; }
     /// The pools of one upstream's servers, made on first use.
     [[nodiscard]] std::vector<std::unique_ptr<ServerPool>>& servers(Upstream& upstream);
-    /// Chooses by the upstream's balance among servers with an address, without `avoid`; null when none.
+    /// Chooses by the upstream's balance among servers with an address, without `avoid`; null when
+    /// none.
     [[nodiscard]] ServerPool* choose(Upstream& upstream, const ServerPool* avoid) noexcept;
     void give(Session& session) noexcept { sessions_.give(session); }
 

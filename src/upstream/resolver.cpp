@@ -26,6 +26,7 @@ Resolver::~Resolver() {
     if (thread_.joinable()) thread_.join();
 }
 
+// tidy: allow(data-path) the resolver is a thread of its own
 void Resolver::watch(std::vector<std::shared_ptr<Upstream>> upstreams) {
     {
         std::lock_guard lock(mutex_);
@@ -50,7 +51,8 @@ void Resolver::resolve(Server& server) {
         return;
     }
     std::vector<net::Endpoint> endpoints;
-    for (addrinfo* entry = found; entry && endpoints.size() < kAddressesMax; entry = entry->ai_next) {
+    for (addrinfo* entry = found; entry && endpoints.size() < kAddressesMax;
+         entry = entry->ai_next) {
         net::Endpoint endpoint;
         std::memcpy(&endpoint.storage, entry->ai_addr, entry->ai_addrlen);
         endpoint.size = entry->ai_addrlen;
@@ -71,6 +73,7 @@ void Resolver::resolve(Server& server) {
 void Resolver::run() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
+        // tidy: allow(data-path) the resolver is a thread of its own
         std::vector<std::shared_ptr<Upstream>> upstreams = upstreams_;
         uint64_t generation = generation_;
         lock.unlock();

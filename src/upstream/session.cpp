@@ -22,7 +22,8 @@ Nanoseconds Session::after(Milliseconds time) const noexcept {
     return pool_.io().reactor.now() + from_milliseconds(time);
 }
 
-void Session::begin(Upstream& upstream, const UpstreamRequest& request, loop::Runnable& waker) noexcept {
+void Session::begin(Upstream& upstream, const UpstreamRequest& request,
+                    loop::Runnable& waker) noexcept {
     upstream_ = &upstream;
     request_ = &request;
     waker_ = &waker;
@@ -93,7 +94,8 @@ void Session::check_connecting() noexcept {
     Reason reason = connection_->expired() ? Reason::upstream_timeout : Reason::upstream_connect;
     auto detail = static_cast<uint32_t>(stream().error());
     const ServerPool* avoid = server_;
-    if (attempts_ >= kAttemptsMax || reason == Reason::upstream_timeout) return fail(reason, detail);
+    if (attempts_ >= kAttemptsMax || reason == Reason::upstream_timeout)
+        return fail(reason, detail);
     give_up_connection(net::Stream::Close::graceful);
     acquire(ServerPool::Source::only_new, avoid);
 }

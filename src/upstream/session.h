@@ -1,8 +1,8 @@
 #pragma once
-// One request to an upstream, from choosing a server to giving the connection back. A step machine: the
-// exchange calls advance() when woken. Connecting may be tried on several servers; once a byte of the
-// request may have been taken, it is sent again only when that cannot be noticed (RFC 9110 §9.2.2):
-// idempotent, without a body, no byte of an answer seen.
+// One request to an upstream, from choosing a server to giving the connection back. A step machine:
+// the exchange calls advance() when woken. Connecting may be tried on several servers; once a byte
+// of the request may have been taken, it is sent again only when that cannot be noticed (RFC 9110
+// §9.2.2): idempotent, without a body, no byte of an answer seen.
 
 #include "http/body.h"
 #include "http/body_decoder.h"
@@ -73,7 +73,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     http::BodyDecoder decoder_;
     Piece head_pin_;                      ///< Keeps the bytes of head_ until the body is pulled.
     net::Gather gathered_;                ///< A head that came in several buffers.
-    net::TextBlock* text_ = nullptr;      ///< Where this session writes its own head and chunk lines.
+    net::TextBlock* text_ = nullptr;  ///< Where this session writes its own head and chunk lines.
 };
 
 }  // namespace ringtime::upstream

@@ -30,8 +30,8 @@ Server::Server(ServerSpec spec) : spec_(std::move(spec)) {
 void Server::publish(std::vector<net::Endpoint> endpoints) {
     if (endpoints.empty()) return;
     if (!published_.empty() && same(published_.back()->endpoints, endpoints)) return;
-    // Older sets stay: a core may be connecting by one. A name changes its addresses seldom, and a reload
-    // drops them all.
+    // Older sets stay: a core may be connecting by one. A name changes its addresses seldom, and a
+    // reload drops them all.
     published_.push_back(std::make_unique<const AddressSet>(AddressSet{std::move(endpoints)}));
     current_.store(published_.back().get(), std::memory_order_release);
 }

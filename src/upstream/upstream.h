@@ -1,6 +1,6 @@
 #pragma once
-// An upstream: the servers behind one mount, as configured, and what all cores know of them. Immutable
-// but for the addresses, which the resolver publishes; lives in the snapshot.
+// An upstream: the servers behind one mount, as configured, and what all cores know of them.
+// Immutable but for the addresses, which the resolver publishes; lives in the snapshot.
 
 #include <atomic>
 #include <cstdint>

@@ -65,6 +65,7 @@ class WorkerAnswer final : public ListNode,
     /// Taken back before it was begun: waits for another instance.
     void recalled() noexcept;
     /// The process is gone, or may not be listened to any longer.
+    // tidy: allow(bool-parameter) what the worker said of the request
     void worker_lost(bool begun, Reason reason) noexcept;
 
   private:
@@ -78,6 +79,7 @@ class WorkerAnswer final : public ListNode,
     void drop_chunks() noexcept;
     void drop_head() noexcept;
     void disconnect() noexcept;
+    // tidy: allow(bool-parameter) what the worker said of the request
     [[nodiscard]] bool may_retry(bool begun) const noexcept;
     void wait_again() noexcept;
     void wake() noexcept;

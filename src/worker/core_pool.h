@@ -98,6 +98,7 @@ class CorePool final : public loop::Poller {
     void serve(Queue& queue) noexcept;
     void wake_other_core(Queue& queue) noexcept;
     void ask_for_more(Queue& queue) noexcept;
+    // tidy: allow(bool-parameter) the state to be set
     void mark_waiting(Queue& queue, bool waiting) noexcept;
     static void on_growth(loop::Timer& timer) noexcept;
     static void on_message_attach(void* context, uint64_t value) noexcept;

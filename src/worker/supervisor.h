@@ -172,6 +172,7 @@ class Supervisor {
     void terminate(Worker& worker);
     void kill_worker(Worker& worker, std::string_view why);
     void note_failure(App& app, Worker& worker, const std::string& cause);
+    // tidy: allow(bool-parameter) the state to be set
     void set_hopeless(App& app, bool hopeless);
     // supervisor_events.cpp: what arrives, and time
     void watch(int fd, Watch what, uint32_t worker);

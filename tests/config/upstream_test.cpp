@@ -21,6 +21,7 @@ Upstream good(std::string_view upstream) {
     return result.manifest.upstream ? std::move(*result.manifest.upstream) : Upstream{};
 }
 
+// tidy: allow(function-length) a table of rows
 TEST(Upstream, a_full_one_is_read) {
     Upstream upstream = good(R"(
   servers:
@@ -134,6 +135,7 @@ TEST(Upstream, short_forms_are_accepted) {
     EXPECT_EQ(good("{servers: http://a, balance: 'hash:cookie:sid'}").hash_by, HashBy::cookie);
 }
 
+// tidy: allow(function-length) a table of rows
 TEST(Upstream, wrong_ones_are_told_where_they_stand) {
     struct Row {
         std::string_view upstream, expected;

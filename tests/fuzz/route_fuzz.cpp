@@ -1,6 +1,6 @@
-// Builds a table and plugin routes from arbitrary bytes and asks them anything: no input may crash a
-// builder or a lookup, the two forms of asking (match and explain) must agree, and passing must end.
-// Input: lines; the first byte of a line says what it adds, a line `!` starts the questions.
+// Builds a table and plugin routes from arbitrary bytes and asks them anything: no input may crash
+// a builder or a lookup, the two forms of asking (match and explain) must agree, and passing must
+// end. Input: lines; the first byte of a line says what it adds, a line `!` starts the questions.
 
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +34,8 @@ void add(TableBuilder& table, PatternRoutesBuilder& patterns, std::string_view l
     std::string_view text = cut(line, ' ');
     if (what == 'm') table.add_mount({host, text, id, 0});
     if (what == 'v') table.add_app_version({host, text, line, id, 0});
-    if (what == 'p') table.add_public({Origin::plugin, host, none, text, static_cast<uint16_t>(id | 2), id});
+    if (what == 'p')
+        table.add_public({Origin::plugin, host, none, text, static_cast<uint16_t>(id | 2), id});
     if (what == 'a') table.add_public({Origin::app, "", id / 2, text, 0x3ff, id});
     if (what == 'r') table.reserve(text);
     if (what == 'h') patterns.add(static_cast<uint16_t>(id | 2), text, id);

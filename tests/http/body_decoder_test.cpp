@@ -122,7 +122,8 @@ TEST(BodyDecoder, refuses_malformed_chunks) {
         {"0\r\n a: b\r\n", "leading_whitespace 400 after []", "RFC 9112 2.2"},
         {"0\r\na: b\r\n c\r\n", "obs_fold 400 after []", "RFC 9112 5.2"},
         {"0\r\na : b\r\n", "field_space_before_colon 400 after []", "RFC 9112 5.1"},
-        {"0\r\nGET / HTTP/1.1\r\n", "field_space_before_colon 400 after []", "a request smuggled in"},
+        {"0\r\nGET / HTTP/1.1\r\n", "field_space_before_colon 400 after []",
+         "a request smuggled in"},
         {"0\r\na\r\n", "field_colon_missing 400 after []", "RFC 9112 5"},
         {"0\r\n:\r\n", "field_name_empty 400 after []", "RFC 9110 5.1"},
         {"0\r\na\x80: b\r\n", "field_name_byte 400 after []", "RFC 9110 5.1"},
@@ -143,7 +144,8 @@ TEST(BodyDecoder, bounds_lines_extensions_and_trailers) {
     std::string trailers(8192 - 7, 'v');
     EXPECT_TRUE(decode_chunked("0\r\nT: " + trailers.substr(0, 8192 - 7) + "\r\n\r\n")
                     .starts_with("[] done"));
-    EXPECT_EQ(decode_chunked("0\r\nT: " + trailers + "v\r\n\r\n"), "trailers_too_large 431 after []");
+    EXPECT_EQ(decode_chunked("0\r\nT: " + trailers + "v\r\n\r\n"),
+              "trailers_too_large 431 after []");
     std::string lines;
     for (int i = 0; i < 101; ++i) lines += "a:\r\n";
     EXPECT_EQ(decode_chunked("0\r\n" + lines + "\r\n"), "trailers_too_many 431 after []");

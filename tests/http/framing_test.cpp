@@ -1,4 +1,5 @@
-// Where bodies end, whether connections go on, what is expected and upgraded; and which fields stop here.
+// Where bodies end, whether connections go on, what is expected and upgraded; and which fields stop
+// here.
 
 #include <gtest/gtest.h>
 
@@ -61,7 +62,8 @@ TEST(RequestFraming, takes_exactly_one_plain_length) {
     EXPECT_EQ(of_post("Content-Length: 0\r\n"), "length 0 keep");
     EXPECT_EQ(of_get("Content-Length: 5\r\n"), "length 5 keep");
     EXPECT_EQ(of_post("content-length:\t007 \r\n"), "length 7 keep");
-    EXPECT_EQ(of_post("Content-Length: 9223372036854775807\r\n"), "length 9223372036854775807 keep");
+    EXPECT_EQ(of_post("Content-Length: 9223372036854775807\r\n"),
+              "length 9223372036854775807 keep");
     struct {
         const char* value;
         const char* outcome;
@@ -158,7 +160,8 @@ TEST(RequestFraming, knows_one_expectation) {
 TEST(RequestFraming, upgrades_only_what_it_may) {
     std::string upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
     EXPECT_EQ(of_get(upgrade), "none keep upgrade");
-    EXPECT_EQ(of_get("Connection: keep-alive, upgrade\r\nUpgrade: a/1, b\r\n"), "none keep upgrade");
+    EXPECT_EQ(of_get("Connection: keep-alive, upgrade\r\nUpgrade: a/1, b\r\n"),
+              "none keep upgrade");
     EXPECT_EQ(of_get("Upgrade: websocket\r\n"), "none keep");
     EXPECT_EQ(of_post(upgrade), "none keep");
     EXPECT_EQ(of_request("GET / HTTP/1.0", upgrade), "none");
@@ -166,7 +169,8 @@ TEST(RequestFraming, upgrades_only_what_it_may) {
     EXPECT_EQ(of_get(upgrade + "Content-Length: 0\r\n"), "length 0 keep");
     EXPECT_EQ(of_get(upgrade + "Transfer-Encoding: chunked\r\n"), "chunked keep");
     EXPECT_EQ(of_get(upgrade + "Upgrade: h2c\r\n"), "none keep");
-    for (const char* offer : {"h2c", "H2C", "websocket, h2c", "HTTP/2.0", "TLS/1.0", "", "a b", "a/"}) {
+    for (const char* offer :
+         {"h2c", "H2C", "websocket, h2c", "HTTP/2.0", "TLS/1.0", "", "a b", "a/"}) {
         EXPECT_EQ(of_get("Connection: upgrade\r\nUpgrade: " + std::string(offer) + "\r\n"),
                   "none keep") << offer;
     }
@@ -198,8 +202,9 @@ TEST(ResponseFraming, follows_status_and_method_before_fields) {
 TEST(ResponseFraming, refuses_what_is_ambiguous_with_502) {
     for (const char* lines :
          {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-          "Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n",
-          "Content-Length: 5,5\r\n", "Content-Length: x\r\n", "Transfer-Encoding: gzip, chunked\r\n",
+          "Content-Length: 5\r\nContent-Length: 5\r\n",
+          "Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: 5,5\r\n",
+          "Content-Length: x\r\n", "Transfer-Encoding: gzip, chunked\r\n",
           "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"}) {
         EXPECT_TRUE(of_response("HTTP/1.1 200 OK", lines).ends_with(" 502")) << lines;
         EXPECT_TRUE(of_response("HTTP/1.1 200 OK", lines, Method::head).ends_with(" 502")) << lines;
@@ -240,9 +245,10 @@ std::string dropped(const std::string& lines, bool* trailers = nullptr) {
 
 TEST(HopByHop, drops_the_listed_and_the_nominated_and_nothing_else) {
     EXPECT_EQ(dropped("Host: h\r\nAccept: a\r\nX: y\r\n"), "");
-    EXPECT_EQ(dropped("Host: h\r\nKeep-Alive: 1\r\nProxy-Connection: x\r\nTE: gzip\r\nUpgrade: h2c\r\n"
-                      "HTTP2-Settings: x\r\nTrailer: t\r\n"),
-              "Keep-Alive Proxy-Connection TE Upgrade HTTP2-Settings ");
+    EXPECT_EQ(
+        dropped("Host: h\r\nKeep-Alive: 1\r\nProxy-Connection: x\r\nTE: gzip\r\nUpgrade: h2c\r\n"
+                "HTTP2-Settings: x\r\nTrailer: t\r\n"),
+        "Keep-Alive Proxy-Connection TE Upgrade HTTP2-Settings ");
     EXPECT_EQ(dropped("Host: h\r\nX-a: 1\r\nConnection: ,, x-A , cookie\r\nx-A: 2\r\nCookie: c\r\n"
                       "Connection: \r\nConnection: y\r\nY: 1\r\nZ: 2\r\n"),
               "X-a Connection x-A Cookie Connection Connection Y ");  // CVE-2021-33197

@@ -136,8 +136,9 @@ TEST(RequestParser, refuses_what_host_may_not_be) {
         EXPECT_EQ(feed_request(text), "host_invalid 400") << value;
     }
     for (std::string_view value :
-         {"h", "h.", "H:80", "h:", "127.0.0.1:8080", "[::1]:80", "[::]", "[1:2:3:4:5:6:7:8]", "[::ffff:1.2.3.4]",
-          "[2001:DB8::1]", "xn--bcher-kva.example", "a_b.c", "a%20b", "h:65535", "h:0", "~!$&()*+;="}) {
+         {"h", "h.", "H:80", "h:", "127.0.0.1:8080", "[::1]:80", "[::]", "[1:2:3:4:5:6:7:8]",
+          "[::ffff:1.2.3.4]", "[2001:DB8::1]", "xn--bcher-kva.example", "a_b.c", "a%20b", "h:65535",
+          "h:0", "~!$&()*+;="}) {
         std::string text = "GET / HTTP/1.1\r\nHost: " + std::string(value) + "\r\n\r\n";
         std::string outcome = feed_request(text);
         EXPECT_NE(outcome.find("host<"), std::string::npos) << value << ": " << outcome;
@@ -197,7 +198,8 @@ TEST(RequestParser, holds_its_limits_at_the_byte) {
     EXPECT_EQ(feed_request("GET /" + std::string(64, 'a') + "\x01 HTTP/1.1\r\n", limits),
               "target_too_long 414");
     EXPECT_TRUE(feed_request(with_host("A:b\r\nA:c\r\nA:d\r\n"), limits).ends_with("A=[d]0\n"));
-    EXPECT_EQ(feed_request(with_host("A:b\r\nA:c\r\nA:d\r\nA:e\r\n"), limits), "fields_too_many 431");
+    EXPECT_EQ(feed_request(with_host("A:b\r\nA:c\r\nA:d\r\nA:e\r\n"), limits),
+              "fields_too_many 431");
     // The defaults.
     EXPECT_EQ(feed_request("GET /" + std::string(9000, 'a')), "target_too_long 414");
     EXPECT_EQ(feed_request(head_of(32 * 1024 + 1)), "head_too_large 431");
@@ -206,7 +208,8 @@ TEST(RequestParser, holds_its_limits_at_the_byte) {
 
 TEST(RequestParser, goes_on_with_the_next_request_in_the_same_bytes) {
     std::string text;
-    for (int i = 0; i < 1000; ++i) text += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    for (int i = 0; i < 1000; ++i)
+        text += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
     for (const ScanPath* path : scan_paths()) {
         RequestParser parser({}, *path);
         RequestHead head;

@@ -154,7 +154,8 @@ TEST(Scan, both_paths_find_the_same_in_every_byte_and_place) {
                 ASSERT_EQ(a.end, b.end);
                 ASSERT_EQ(a.query, b.query);
                 ASSERT_EQ(slow.path_is_plain(exact.data(), size),
-                          fast->path_is_plain(exact.data(), size)) << byte << " " << size << " " << at;
+                          fast->path_is_plain(exact.data(), size))
+                    << byte << " " << size << " " << at;
                 uint64_t tokens[4];
                 uint64_t controls[4];
                 fast->classify(exact.data(), size, 0, (size + 63) / 64, {tokens, controls});
@@ -204,16 +205,28 @@ TEST(HttpDate, reads_what_it_writes_and_the_old_forms) {
 
 TEST(HttpDate, refuses_anything_else) {
     int64_t seconds = 42;
-    for (const char* text :
-         {"", "x", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC",
-          "sun, 06 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
-          "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 29 Feb 1900 08:49:37 GMT",
-          "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT",
-          "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Nov 1994 08:49:61 GMT",
-          "Sun, 06 Nov 1994 08:49:37 GMT ", " Sun, 06 Nov 1994 08:49:37 GMT",
-          "Sun,  06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 94 08:49:37 GMT", "Sun Nov 6 08:49:37 1994",
-          "Sunday, 06-Nov-1994 08:49:37 GMT", "Sund, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37Z",
-          "Sun, 06 Nov -994 08:49:37 GMT", "Sun, 06 \xc3\xa9\xc3 1994 08:49:37 GMT"}) {
+    for (const char* text : {"",
+                             "x",
+                             "Sun, 06 Nov 1994 08:49:37",
+                             "Sun, 06 Nov 1994 08:49:37 UTC",
+                             "sun, 06 Nov 1994 08:49:37 GMT",
+                             "Sun, 6 Nov 1994 08:49:37 GMT",
+                             "Sun, 31 Feb 1994 08:49:37 GMT",
+                             "Sun, 29 Feb 1900 08:49:37 GMT",
+                             "Sun, 00 Nov 1994 08:49:37 GMT",
+                             "Sun, 06 Nov 1994 24:00:00 GMT",
+                             "Sun, 06 Nov 1994 08:60:37 GMT",
+                             "Sun, 06 Nov 1994 08:49:61 GMT",
+                             "Sun, 06 Nov 1994 08:49:37 GMT ",
+                             " Sun, 06 Nov 1994 08:49:37 GMT",
+                             "Sun,  06 Nov 1994 08:49:37 GMT",
+                             "Sun, 06 Nov 94 08:49:37 GMT",
+                             "Sun Nov 6 08:49:37 1994",
+                             "Sunday, 06-Nov-1994 08:49:37 GMT",
+                             "Sund, 06-Nov-94 08:49:37 GMT",
+                             "1994-11-06T08:49:37Z",
+                             "Sun, 06 Nov -994 08:49:37 GMT",
+                             "Sun, 06 \xc3\xa9\xc3 1994 08:49:37 GMT"}) {
         EXPECT_FALSE(parse_http_date(text, 0, seconds)) << text;
     }
     EXPECT_EQ(seconds, 42);

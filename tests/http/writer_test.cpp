@@ -58,7 +58,8 @@ TEST(HeadWriter, refuses_whatever_could_split) {
         EXPECT_EQ(writer.size(), 0u) << "sticky";
         return writer.state();
     };
-    for (std::string_view value : {"a\r\nb: c"sv, "a\nb"sv, "a\rb"sv, "a\0b"sv, "\x01"sv, "\x7f"sv}) {
+    for (std::string_view value :
+         {"a\r\nb: c"sv, "a\nb"sv, "a\rb"sv, "a\0b"sv, "\x01"sv, "\x7f"sv}) {
         EXPECT_EQ(state_of([&](HeadWriter& writer) { writer.field("a", value); }), State::invalid);
         EXPECT_EQ(state_of([&](HeadWriter& writer) { writer.joined_field("a", value, "b"); }),
                   State::invalid);
@@ -74,7 +75,8 @@ TEST(HeadWriter, refuses_whatever_could_split) {
         EXPECT_EQ(state_of([&](HeadWriter& writer) { writer.request_line("GET", path); }),
                   State::invalid);
     }
-    EXPECT_EQ(state_of([](HeadWriter& writer) { writer.request_line("G T", "/"); }), State::invalid);
+    EXPECT_EQ(state_of([](HeadWriter& writer) { writer.request_line("G T", "/"); }),
+              State::invalid);
     EXPECT_EQ(state_of([](HeadWriter& writer) { writer.request_line("GET", "/", "a b"); }),
               State::invalid);
 }

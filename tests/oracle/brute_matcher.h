@@ -1,7 +1,7 @@
 #pragma once
-// The routing rules written down once more, as plainly as possible: every route is tried on its own and
-// the best is kept. Quadratic and allocating, and meant to stay so: it shares no code with the table
-// but the meaning of a version range, which has its own tests.
+// The routing rules written down once more, as plainly as possible: every route is tried on its own
+// and the best is kept. Quadratic and allocating, and meant to stay so: it shares no code with the
+// table but the meaning of a version range, which has its own tests.
 
 #include <cstdint>
 #include <string>
@@ -43,7 +43,8 @@ inline bool glob_matches(const std::string& glob, const std::string& path) {
             yes = self(self, behind, p) ||
                   (p < path.size() && (deep || path[p] != '/') && self(self, g, p + 1));
         } else if (p < path.size()) {
-            yes = (glob[g] == '?' ? path[p] != '/' : glob[g] == path[p]) && self(self, g + 1, p + 1);
+            yes =
+                (glob[g] == '?' ? path[p] != '/' : glob[g] == path[p]) && self(self, g + 1, p + 1);
         }
         known[g][p] = yes ? 1 : 0;
         return yes;
@@ -75,7 +76,8 @@ class BruteMatcher {
     std::vector<BrutePublic> publics;
 
     /// All mounts that take the request, best first.
-    [[nodiscard]] std::vector<Candidate> candidates(const std::string& host, const std::string& path) const {
+    [[nodiscard]] std::vector<Candidate> candidates(const std::string& host,
+                                                    const std::string& path) const {
         std::vector<Candidate> found;
         for (const BruteMount& mount : mounts) {
             int rank = host_rank(mount.host, host);
@@ -95,7 +97,8 @@ class BruteMatcher {
         return found;
     }
 
-    /// Source of the first public route that holds, plugins first; nothing if the request is not public.
+    /// Source of the first public route that holds, plugins first; nothing if the request is not
+    /// public.
     [[nodiscard]] uint32_t public_source(const std::string& host, const std::string& path,
                                          uint16_t method, const Candidate& winner) const {
         // The more specific host of a plugin is asked first, then the order of declaration.
@@ -112,7 +115,8 @@ class BruteMatcher {
         if (winner.mount == nothing) return nothing;
         std::string rest = path.substr(winner.base_size);
         for (const BrutePublic& route : publics) {
-            if (route.plugin || route.mount != winner.mount || (route.methods & method) == 0) continue;
+            if (route.plugin || route.mount != winner.mount || (route.methods & method) == 0)
+                continue;
             if (glob_matches(route.glob, rest)) return route.source;
         }
         return nothing;
@@ -144,7 +148,8 @@ class BruteMatcher {
     /// The folder of `of`'s app that answers `@spelled`.
     [[nodiscard]] const BruteMount* choose(const BruteMount& of, const std::string& spelled) const {
         const BruteMount* best = nullptr;
-        const std::string wanted = spelled == "latest" ? "*" : spelled;  // Ranges borrow their text.
+        const std::string wanted =
+            spelled == "latest" ? "*" : spelled;  // Ranges borrow their text.
         auto range = route::parse_range(wanted);
         for (const BruteMount& mount : mounts) {
             if (mount.host != of.host || mount.base != of.base || mount.version.empty()) continue;

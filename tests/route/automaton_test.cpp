@@ -44,7 +44,8 @@ class Compiled {
     std::vector<uint64_t> code_;
 };
 
-[[nodiscard]] std::string random_text(std::mt19937& random, const char* alphabet, size_t letters, size_t longest) {
+[[nodiscard]] std::string random_text(std::mt19937& random, const char* alphabet, size_t letters,
+                                      size_t longest) {
     std::string text = "/";
     for (size_t n = random() % longest; n > 0; --n) text += alphabet[random() % letters];
     return text;
@@ -54,7 +55,8 @@ TEST(Automaton, tables_agree_with_the_plain_matcher) {
     std::mt19937 random(5);
     for (int round = 0; round < 2000; ++round) {
         std::vector<std::string> globs;
-        for (size_t n = 1 + random() % 4; n > 0; --n) globs.push_back(random_text(random, "ab/**?", 6, 9));
+        for (size_t n = 1 + random() % 4; n > 0; --n)
+            globs.push_back(random_text(random, "ab/**?", 6, 9));
         Compiled compiled(globs);
         ASSERT_EQ(compiled.kind, AutomatonKind::table);
         for (int i = 0; i < 50; ++i) compiled.check(random_text(random, "aab/c", 5, 14));
@@ -99,7 +101,7 @@ TEST(Automaton, tables_are_minimal) {
     EXPECT_EQ(Compiled({"/*"}).info().states, 3u);           // start, segment, dead
     EXPECT_EQ(Compiled({"/ab"}).info().states, 5u);          // start, /, /a, /ab, dead
     EXPECT_EQ(Compiled({"/**/*"}).info().states, 4u);        // start, one slash, two, dead
-    EXPECT_EQ(Compiled({"/ax", "/bx"}).info().states, 7u);   // Which glob it was matters to the end.
+    EXPECT_EQ(Compiled({"/ax", "/bx"}).info().states, 7u);  // Which glob it was matters to the end.
     EXPECT_EQ(Compiled({"/**", "/a/**"}).info().states, 3u) << "the second glob can never decide";
     EXPECT_EQ(Compiled({"/a*", "/a*", "/a*"}).info().states, 4u);
 }
@@ -111,7 +113,8 @@ TEST(Automaton, reports_which_patterns_can_decide) {
 
 TEST(Automaton, beyond_both_caps_nothing_is_built) {
     std::vector<std::string> globs;
-    for (int i = 0; i < 60; ++i) globs.push_back("/**/a" + std::to_string(i) + "/**/b" + std::to_string(i));
+    for (int i = 0; i < 60; ++i)
+        globs.push_back("/**/a" + std::to_string(i) + "/**/b" + std::to_string(i));
     EXPECT_EQ(Compiled(globs).kind, AutomatonKind::refused);
 }
 

@@ -48,7 +48,8 @@ TEST(Explain, lists_candidates_in_the_order_in_which_they_are_asked) {
     EXPECT_EQ(told.candidates[2].why, "the same base for a less specific host");
     EXPECT_EQ(told.candidates[3].mount, 1u);
     EXPECT_EQ(told.candidates[3].kind, 7);
-    EXPECT_EQ(told.verdict, "`/shop/admin` for any host wins: the longest base that takes the path");
+    EXPECT_EQ(told.verdict,
+              "`/shop/admin` for any host wins: the longest base that takes the path");
     ASSERT_EQ(told.hosts.size(), 2u);
     EXPECT_EQ(told.hosts[0].pattern, "a.com");
     EXPECT_EQ(explain(*routes, "a.com", "/shop", get).verdict,
@@ -95,7 +96,8 @@ TEST(Explain, says_which_glob_decides_or_nearly_did) {
     EXPECT_TRUE(told.match.is_public);
     EXPECT_EQ(told.public_glob, "/api/*");
     EXPECT_EQ(told.public_verdict, "public through `/api/*` of the app");
-    EXPECT_EQ(explain(*routes, "", "/login/x", get).public_verdict, "public through `/login/**` of a plugin");
+    EXPECT_EQ(explain(*routes, "", "/login/x", get).public_verdict,
+              "public through `/login/**` of a plugin");
     told = explain(*routes, "", "/shop/api", get);
     const NearMiss* miss = find_miss(told, NearMiss::Kind::trailing_slash);
     ASSERT_NE(miss, nullptr);
@@ -108,7 +110,8 @@ TEST(Explain, says_which_glob_decides_or_nearly_did) {
     told = explain(*routes, "", "/shop/admin/open", get);
     miss = find_miss(told, NearMiss::Kind::other_mount);
     ASSERT_NE(miss, nullptr);
-    EXPECT_EQ(miss->text, "public route `/*/open` of `/shop` does not count: `/shop/admin` takes the request");
+    EXPECT_EQ(miss->text,
+              "public route `/*/open` of `/shop` does not count: `/shop/admin` takes the request");
 }
 
 TEST(Explain, walks_the_same_tree) {
@@ -116,12 +119,14 @@ TEST(Explain, walks_the_same_tree) {
     Explanation told = explain(*routes, "", "/shop/admin", get);
     std::vector<std::string> taken;
     for (const WalkStep& step : told.steps) {
-        if (step.outcome == WalkStep::Outcome::taken) taken.push_back(step.consumed + "=" + step.base);
+        if (step.outcome == WalkStep::Outcome::taken)
+            taken.push_back(step.consumed + "=" + step.base);
     }
     EXPECT_EQ(taken, (std::vector<std::string>{"=/", "/shop=/shop", "/shop/admin=/shop/admin"}));
     ASSERT_EQ(told.ends.size(), 1u);
     EXPECT_EQ(told.ends[0], "the path ends at `/shop/admin`");
-    EXPECT_EQ(explain(*routes, "", "/shopX", get).ends[0], "no base goes on with `X` behind `/shop`");
+    EXPECT_EQ(explain(*routes, "", "/shopX", get).ends[0],
+              "no base goes on with `X` behind `/shop`");
 }
 
 TEST(Explain, lists_every_mount) {

@@ -1,5 +1,5 @@
-// The corpus of the fuzz target, so that what it once found stays found; and each file cut off behind
-// every line and in the middle of some.
+// The corpus of the fuzz target, so that what it once found stays found; and each file cut off
+// behind every line and in the middle of some.
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,8 @@ TEST(RouteFuzz, replays_its_corpus) {
         for (size_t size = 0; size <= text.size(); ++size) {
             bool chosen = size == text.size() || text[size] == '\n' || size % 37 == 0;
             if (!chosen) continue;
-            EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), size), 0);
+            EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(text.data()), size),
+                      0);
         }
         ++files;
     }

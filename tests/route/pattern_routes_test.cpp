@@ -61,7 +61,8 @@ TEST(PatternRoutes, takes_parameters_as_views_of_the_path) {
 TEST(PatternRoutes, a_parameter_is_one_segment_that_is_not_empty) {
     auto routes = make({{get, "/users/:id"}});
     EXPECT_EQ(routes->match("/users/1", get).status, Status::found);
-    for (const char* path : {"/users", "/users/", "/users/1/", "/users/1/2", "/users//1", "/Users/1", "users/1"}) {
+    for (const char* path :
+         {"/users", "/users/", "/users/1/", "/users/1/2", "/users//1", "/Users/1", "users/1"}) {
         EXPECT_EQ(routes->match(path, get).status, Status::not_found) << path;
     }
 }
@@ -69,7 +70,8 @@ TEST(PatternRoutes, a_parameter_is_one_segment_that_is_not_empty) {
 TEST(PatternRoutes, earlier_literals_win_whatever_the_order) {
     for (bool forwards : {true, false}) {
         PatternRoutesBuilder builder;
-        const char* patterns[] = {"/a/b/c", "/a/b/:y", "/a/:x/c", "/a/:x/:y", "/a/*", "/:p/b/c", "/*all"};
+        const char* patterns[] = {"/a/b/c", "/a/b/:y", "/a/:x/c", "/a/:x/:y",
+                                  "/a/*",   "/:p/b/c", "/*all"};
         for (uint32_t i = 0; i < 7; ++i) {
             uint32_t index = forwards ? i : 6 - i;
             builder.add(get, patterns[index], index);
@@ -111,8 +113,9 @@ TEST(PatternRoutes, literals_match_their_canonical_form) {
 }
 
 TEST(PatternRoutes, refuses_what_it_cannot_mean) {
-    for (const char* pattern : {"", "users", "/a/:", "/a/:b-c", "/*x/b", "/a*", "/a/b?", "/:a/:a", "/a/../b",
-                                "/a\\b", "/%zz", "/*a*", "/:a/:b/:c/:d/:e/:f/:g/:h/:i/:j/:k/:l/:m/:n/:o/:p/:q"}) {
+    for (const char* pattern :
+         {"", "users", "/a/:", "/a/:b-c", "/*x/b", "/a*", "/a/b?", "/:a/:a", "/a/../b", "/a\\b",
+          "/%zz", "/*a*", "/:a/:b/:c/:d/:e/:f/:g/:h/:i/:j/:k/:l/:m/:n/:o/:p/:q"}) {
         auto problems = problems_of({{get, pattern}});
         ASSERT_EQ(problems.size(), 1u) << pattern;
         EXPECT_EQ(problems[0].code, ProblemCode::bad_pattern) << pattern;
@@ -155,7 +158,8 @@ struct Plain {
     return segments;
 }
 
-[[nodiscard]] bool takes(const Plain& pattern, const std::vector<std::string>& path, std::string& rank) {
+[[nodiscard]] bool takes(const Plain& pattern, const std::vector<std::string>& path,
+                         std::string& rank) {
     rank.clear();
     for (size_t i = 0; i < pattern.segments.size(); ++i) {
         const std::string& segment = pattern.segments[i];
@@ -199,7 +203,8 @@ TEST(PatternRoutesProperty, agrees_with_a_scan_of_all_patterns) {
         ASSERT_NE(routes, nullptr) << "seed=" << seed;
         for (int i = 0; i < 50; ++i) {
             std::string path;
-            for (unsigned k = 1 + random() % 4; k > 0; --k) path += std::string("/") + words[random() % 5];
+            for (unsigned k = 1 + random() % 4; k > 0; --k)
+                path += std::string("/") + words[random() % 5];
             auto method = static_cast<uint16_t>(1U << (1 + random() % 3));
             uint32_t best = none;
             uint16_t allow = 0;

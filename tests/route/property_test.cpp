@@ -19,7 +19,9 @@ class Generator {
  public:
     explicit Generator(uint64_t seed) : engine_(seed) {}
 
-    [[nodiscard]] unsigned below(unsigned limit) { return static_cast<unsigned>(engine_() % limit); }
+    [[nodiscard]] unsigned below(unsigned limit) {
+        return static_cast<unsigned>(engine_() % limit);
+    }
     [[nodiscard]] bool chance(unsigned percent) { return below(100) < percent; }
     template <size_t n>
     [[nodiscard]] const char* pick(const char* const (&choices)[n]) {
@@ -27,44 +29,71 @@ class Generator {
     }
 
     [[nodiscard]] std::string host() {
-        static const char* const hosts[] = {"",        "",          "a.com",     "b.com",   "*.a.com",
-                                            "*.b.com", "*.x.a.com", "x.a.com",   "*.com",   "y.x.a.com",
-                                            "a.com",   "*.y.x.a.com"};
+        static const char* const hosts[] = {"",        "",          "a.com",     "b.com",
+                                            "*.a.com", "*.b.com",   "*.x.a.com", "x.a.com",
+                                            "*.com",   "y.x.a.com", "a.com",     "*.y.x.a.com"};
         return pick(hosts);
     }
     [[nodiscard]] std::string request_host() {
-        static const char* const hosts[] = {"",          "a.com",  "b.com",     "x.a.com",   "y.x.a.com",
-                                            "z.y.x.a.com", "q.b.com", "com",       "xa.com",    "q.w.a.com",
-                                            "other.org", ".a.com", "x.a.com.", "a.com."};
+        static const char* const hosts[] = {
+            "",    "a.com",  "b.com",     "x.a.com",   "y.x.a.com", "z.y.x.a.com", "q.b.com",
+            "com", "xa.com", "q.w.a.com", "other.org", ".a.com",    "x.a.com.",    "a.com."};
         return pick(hosts);
     }
     [[nodiscard]] std::string base() {
         if (chance(8)) return "/";
-        static const char* const segments[] = {"a", "b", "ab", "shop", "shopping", "a@1", "@s",
-                                               "a-very-long-segment-that-does-not-fit-one-label-of-a-node"};
+        static const char* const segments[] = {
+            "a",        "b",   "ab", "shop",
+            "shopping", "a@1", "@s", "a-very-long-segment-that-does-not-fit-one-label-of-a-node"};
         std::string base;
         for (unsigned n = 1 + below(3); n > 0; --n) base.append("/").append(pick(segments));
         return base;
     }
     [[nodiscard]] std::string version() {
-        static const char* const versions[] = {"1.0.0", "1.2.3",  "1.2.4-beta.1", "1.3.0-rc.1", "1.3.0", "2.0.0",
-                                               "2.1.0-alpha", "0.1.2", "0.0.3", "latest", "10.0.0", "1.10.0"};
+        static const char* const versions[] = {"1.0.0", "1.2.3",  "1.2.4-beta.1", "1.3.0-rc.1",
+                                               "1.3.0", "2.0.0",  "2.1.0-alpha",  "0.1.2",
+                                               "0.0.3", "latest", "10.0.0",       "1.10.0"};
         return pick(versions);
     }
     [[nodiscard]] std::string range() {
-        static const char* const ranges[] = {"1", "1.2", "%5E1", "^1.2", "~1.2", "latest", "1.2.3", "1.2.4-beta.1",
-                                             "%5E1.2.4-beta.0", "2", "3", "*", "", "junk", "%3E%3D1", ">=1", "<2", "x",
-                                             "0", "^0.0", "^0.1", "<=1.3.0-rc.1", "01", "~2.1.0-alpha", "v1", "1.x"};
+        static const char* const ranges[] = {"1",
+                                             "1.2",
+                                             "%5E1",
+                                             "^1.2",
+                                             "~1.2",
+                                             "latest",
+                                             "1.2.3",
+                                             "1.2.4-beta.1",
+                                             "%5E1.2.4-beta.0",
+                                             "2",
+                                             "3",
+                                             "*",
+                                             "",
+                                             "junk",
+                                             "%3E%3D1",
+                                             ">=1",
+                                             "<2",
+                                             "x",
+                                             "0",
+                                             "^0.0",
+                                             "^0.1",
+                                             "<=1.3.0-rc.1",
+                                             "01",
+                                             "~2.1.0-alpha",
+                                             "v1",
+                                             "1.x"};
         return pick(ranges);
     }
     [[nodiscard]] std::string glob() {
-        static const char* const parts[] = {"a", "b", "ab", "*", "**", "?", "a*", "*b", "?b", "a**b", "shop", "*a*b*",
-                                            "", "**a", "@s"};
+        static const char* const parts[] = {"a",  "b",    "ab",   "*",     "**", "?",   "a*", "*b",
+                                            "?b", "a**b", "shop", "*a*b*", "",   "**a", "@s"};
         std::string glob;
         for (unsigned n = 1 + below(4); n > 0; --n) glob.append("/").append(pick(parts));
         return glob;
     }
-    [[nodiscard]] uint16_t methods() { return static_cast<uint16_t>(chance(40) ? 0x1feU : 1U << (1 + below(4))); }
+    [[nodiscard]] uint16_t methods() {
+        return static_cast<uint16_t>(chance(40) ? 0x1feU : 1U << (1 + below(4)));
+    }
     [[nodiscard]] std::string path(const BruteMatcher& oracle) {
         std::string path;
         if (chance(60) && !oracle.mounts.empty()) {
@@ -73,7 +102,8 @@ class Generator {
             if (chance(30)) path.append("@").append(range());
             if (chance(10) && !path.empty()) path.pop_back();
         }
-        static const char* const parts[] = {"a", "b", "ab", "ba", "aab", "shop", "", "c", "@s", "a@1", "axb", "aaaaaa"};
+        static const char* const parts[] = {"a", "b", "ab", "ba",  "aab", "shop",
+                                            "",  "c", "@s", "a@1", "axb", "aaaaaa"};
         for (unsigned n = below(4); n > 0; --n) path.append("/").append(pick(parts));
         if (chance(10)) path += chance(50) ? "/" : "b";
         if (path.empty() || path[0] != '/') path.insert(path.begin(), '/');
@@ -97,7 +127,8 @@ struct Tables {
     uint32_t id = 0;
     for (unsigned n = random.below(14); n > 0; --n) {
         oracle::BruteMount mount{random.host(), random.base(), "", ++id};
-        bool app = mount.base != "/" && mount.base.find("a@1") == std::string::npos && random.chance(40);
+        bool app =
+            mount.base != "/" && mount.base.find("a@1") == std::string::npos && random.chance(40);
         // A base is either versioned or not; `/a@1` may be a version of `/a`.
         if (app ? taken.contains({mount.host, mount.base, ""})
                 : taken.contains({mount.host, mount.base, "app"})) {
@@ -122,17 +153,21 @@ struct Tables {
         }
     }
     for (unsigned n = random.below(10); n > 0; --n) {
-        oracle::BrutePublic route{random.chance(50), "", oracle::nothing, random.glob(), random.methods(), 1000 + n};
+        oracle::BrutePublic route{random.chance(50), "",      oracle::nothing, random.glob(),
+                                  random.methods(),  1000 + n};
         if (route.plugin) {
             route.host = random.host();
         } else if (!tables.oracle.mounts.empty()) {
-            route.mount = tables.oracle.mounts[random.below(static_cast<unsigned>(tables.oracle.mounts.size()))].id;
+            route.mount =
+                tables.oracle
+                    .mounts[random.below(static_cast<unsigned>(tables.oracle.mounts.size()))]
+                    .id;
         } else {
             continue;
         }
         tables.oracle.publics.push_back(route);
-        builder.add_public({route.plugin ? Origin::plugin : Origin::app, route.host, route.mount, route.glob,
-                            route.methods, route.source});
+        builder.add_public({route.plugin ? Origin::plugin : Origin::app, route.host, route.mount,
+                            route.glob, route.methods, route.source});
     }
     BuildResult result = builder.build();
     for (const Problem& problem : result.problems) {

@@ -18,7 +18,8 @@ constexpr uint16_t all = 0x3ff;
     return std::move(result.table);
 }
 
-[[nodiscard]] uint32_t mount_at(const RouteTable& table, std::string_view path, std::string_view host = "") {
+[[nodiscard]] uint32_t mount_at(const RouteTable& table, std::string_view path,
+                                std::string_view host = "") {
     return table.match(host, path, get).mount;
 }
 
@@ -106,14 +107,36 @@ TEST(RouteTable, versions_answer_the_highest_that_satisfies) {
     builder.add_app_version({"", "/beta", "1.0.0-beta.1", 12, 0});
     auto table = build(builder);
     const std::pair<const char*, uint32_t> rows[] = {
-        {"/app", 4},           {"/app/", 4},          {"/app@latest/x", 4},    {"/app@1", 3},
-        {"/app@1.4", 2},       {"/app@1.4/deep", 2},  {"/app@%5E1", 3},        {"/app@%5E1.2", 3},
-        {"/app@%5E3", none},   {"/app@~1.2", 1},      {"/app@~1.4", 2},        {"/app@1.2.3", 1},
-        {"/app@1.2.4", none},  {"/app@3.0.0-rc.1", 5}, {"/app@%5E3.0.0-rc.0", 6}, {"/app@3", none},
-        {"/app@", none},       {"/app@x", 4},         {"/app@junk", none},     {"/app1", none},
-        {"/@team/site", 11},   {"/@team/site@latest", 11}, {"/@team/site@1", 10}, {"/@team/site@%5E1/a", 10},
-        {"/@team", none},      {"/beta", none},       {"/beta@latest", none},  {"/beta@1.0.0-beta.1", 12},
-        {"/app@1@2", none},    {"/app%401", none},
+        {"/app", 4},
+        {"/app/", 4},
+        {"/app@latest/x", 4},
+        {"/app@1", 3},
+        {"/app@1.4", 2},
+        {"/app@1.4/deep", 2},
+        {"/app@%5E1", 3},
+        {"/app@%5E1.2", 3},
+        {"/app@%5E3", none},
+        {"/app@~1.2", 1},
+        {"/app@~1.4", 2},
+        {"/app@1.2.3", 1},
+        {"/app@1.2.4", none},
+        {"/app@3.0.0-rc.1", 5},
+        {"/app@%5E3.0.0-rc.0", 6},
+        {"/app@3", none},
+        {"/app@", none},
+        {"/app@x", 4},
+        {"/app@junk", none},
+        {"/app1", none},
+        {"/@team/site", 11},
+        {"/@team/site@latest", 11},
+        {"/@team/site@1", 10},
+        {"/@team/site@%5E1/a", 10},
+        {"/@team", none},
+        {"/beta", none},
+        {"/beta@latest", none},
+        {"/beta@1.0.0-beta.1", 12},
+        {"/app@1@2", none},
+        {"/app%401", none},
     };
     for (auto [path, expected] : rows) EXPECT_EQ(mount_at(*table, path), expected) << path;
     EXPECT_EQ(table->match("", "/app@%5E1/x", get).base_size, 9u);
@@ -121,24 +144,29 @@ TEST(RouteTable, versions_answer_the_highest_that_satisfies) {
 
 TEST(RouteTable, globs_as_the_documents_describe_them) {
     TableBuilder builder;
-    for (const char* glob : {"/api/*", "/tree/**", "/q/a?c", "/mid/**/end", "/file/*.js", "/caf\xc3\xa9", "/exact"}) {
+    for (const char* glob :
+         {"/api/*", "/tree/**", "/q/a?c", "/mid/**/end", "/file/*.js", "/caf\xc3\xa9", "/exact"}) {
         builder.add_public({Origin::plugin, "", none, glob, get, 1});
     }
     auto table = build(builder);
     const std::pair<const char*, bool> rows[] = {
-        {"/api/", true},      {"/api/x", true},        {"/api", false},        {"/api/x/y", false},
-        {"/tree/", true},     {"/tree/a/b/c", true},   {"/tree", false},       {"/treeX", false},
-        {"/q/abc", true},     {"/q/a/c", false},       {"/q/ac", false},       {"/mid/x/y/end", true},
-        {"/mid/end", false},  {"/mid//end", true},     {"/mid/x/ends", false}, {"/file/.js", true},
-        {"/file/a.js", true}, {"/file/a/b.js", false}, {"/caf%C3%A9", true},   {"/caf%c3%a9", true},
-        {"/exact", true},     {"/exact/", false},      {"/Exact", false},      {"/exact%20", false},
+        {"/api/", true},      {"/api/x", true},     {"/api", false},
+        {"/api/x/y", false},  {"/tree/", true},     {"/tree/a/b/c", true},
+        {"/tree", false},     {"/treeX", false},    {"/q/abc", true},
+        {"/q/a/c", false},    {"/q/ac", false},     {"/mid/x/y/end", true},
+        {"/mid/end", false},  {"/mid//end", true},  {"/mid/x/ends", false},
+        {"/file/.js", true},  {"/file/a.js", true}, {"/file/a/b.js", false},
+        {"/caf%C3%A9", true}, {"/caf%c3%a9", true}, {"/exact", true},
+        {"/exact/", false},   {"/Exact", false},    {"/exact%20", false},
         {"/", false},         {"", false},
     };
-    for (auto [path, expected] : rows) EXPECT_EQ(table->match("", path, get).is_public, expected) << path;
+    for (auto [path, expected] : rows)
+        EXPECT_EQ(table->match("", path, get).is_public, expected) << path;
     EXPECT_FALSE(table->match("", "/exact", post).is_public);
 }
 
-// The examples of the documents this gateway grew from: a plugin's globs are absolute, an app's relative.
+// The examples of the documents this gateway grew from: a plugin's globs are absolute, an app's
+// relative.
 TEST(RouteTable, public_routes_of_the_seed_documents) {
     TableBuilder builder;
     builder.add_mount({"", "/todos-kv", 1, 0});
@@ -205,7 +233,8 @@ TEST(RouteTable, an_apps_globs_count_only_where_it_wins_and_a_plugins_only_for_i
 [[nodiscard]] std::vector<Problem> problems_of(TableBuilder& builder) {
     BuildResult result = builder.build();
     bool error = false;
-    for (const Problem& problem : result.problems) error = error || problem.severity == Severity::error;
+    for (const Problem& problem : result.problems)
+        error = error || problem.severity == Severity::error;
     EXPECT_EQ(result.table == nullptr, error);
     return result.problems;
 }
@@ -265,23 +294,24 @@ TEST(TableBuilder, refuses_reserved_bases_at_any_host) {
 }
 
 TEST(TableBuilder, refuses_malformed_bases_hosts_and_globs) {
-    for (const char* base : {"", "a", "/a/", "//", "/a//b", "/a/../b", "/.", "/a b", "/a%20", "/a:b", "/\xc3\xa9",
-                             "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}) {
+    for (const char* base : {"", "a", "/a/", "//", "/a//b", "/a/../b", "/.", "/a b", "/a%20",
+                             "/a:b", "/\xc3\xa9", "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17"}) {
         TableBuilder builder;
         builder.add_mount({"", base, 1, 0});
         auto problems = problems_of(builder);
         ASSERT_EQ(problems.size(), 1u) << base;
         EXPECT_EQ(problems[0].code, ProblemCode::bad_base) << base;
     }
-    for (const char* host : {"*", "*.", "a.*.com", "a..com", ".a.com", "a.com:80", "a b", "*.[::1]", "h\xc3\xa9.com"}) {
+    for (const char* host : {"*", "*.", "a.*.com", "a..com", ".a.com", "a.com:80", "a b", "*.[::1]",
+                             "h\xc3\xa9.com"}) {
         TableBuilder builder;
         builder.add_mount({host, "/", 1, 0});
         auto problems = problems_of(builder);
         ASSERT_EQ(problems.size(), 1u) << host;
         EXPECT_EQ(problems[0].code, ProblemCode::bad_host) << host;
     }
-    for (const char* glob : {"", "a", "*", "**", "/a#b", "/a\\b", "/%", "/%2", "/%zz", "/%00", "/a/../b", "/./a",
-                             "/%2e%2E/a", "/a\x01"}) {
+    for (const char* glob : {"", "a", "*", "**", "/a#b", "/a\\b", "/%", "/%2", "/%zz", "/%00",
+                             "/a/../b", "/./a", "/%2e%2E/a", "/a\x01"}) {
         TableBuilder builder;
         builder.add_public({Origin::plugin, "", none, glob, get, 9});
         auto problems = problems_of(builder);
@@ -315,12 +345,12 @@ TEST(TableBuilder, warns_of_public_routes_that_never_decide) {
     TableBuilder builder;
     builder.add_mount({"", "/app", 1, 0});
     builder.add_mount({"", "/app/inner", 2, 0});
-    builder.add_public({Origin::app, "", 1, "/inner/**", get, 10});       // Another mount takes them.
+    builder.add_public({Origin::app, "", 1, "/inner/**", get, 10});  // Another mount takes them.
     builder.add_public({Origin::app, "", 1, "/a/**", all, 11});
-    builder.add_public({Origin::app, "", 1, "/a/b*", get, 12});           // Covered by the one before.
-    builder.add_public({Origin::app, "", 1, "/open/x", get, 13});         // Covered by the plugin's.
-    builder.add_public({Origin::app, "", 1, "/open/x", post, 14});        // With a method it has not.
-    builder.add_public({Origin::app, "", 1, "/open/**", get, 15});        // Larger than the plugin's.
+    builder.add_public({Origin::app, "", 1, "/a/b*", get, 12});     // Covered by the one before.
+    builder.add_public({Origin::app, "", 1, "/open/x", get, 13});   // Covered by the plugin's.
+    builder.add_public({Origin::app, "", 1, "/open/x", post, 14});  // With a method it has not.
+    builder.add_public({Origin::app, "", 1, "/open/**", get, 15});  // Larger than the plugin's.
     builder.add_public({Origin::plugin, "", none, "/app/open/*", get, 20});
     auto problems = problems_of(builder);
     ASSERT_EQ(problems.size(), 3u);
@@ -354,7 +384,8 @@ TEST(TableBuilder, the_order_of_mounts_decides_nothing) {
     const char* bases[] = {"/", "/a", "/a/b", "/a/bc", "/ab", "/abc/d", "/abc"};
     for (int shift = 0; shift < 7; ++shift) {
         TableBuilder builder;
-        for (uint32_t i = 0; i < 7; ++i) builder.add_mount({"", bases[(i + shift) % 7], (i + shift) % 7, 0});
+        for (uint32_t i = 0; i < 7; ++i)
+            builder.add_mount({"", bases[(i + shift) % 7], (i + shift) % 7, 0});
         auto table = build(builder);
         for (uint32_t i = 0; i < 7; ++i) {
             std::string path = i == 0 ? "/zzz" : std::string(bases[i]) + "/x";

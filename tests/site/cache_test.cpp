@@ -192,7 +192,8 @@ TEST_F(SiteTest, keeps_few_descriptors) {
 
 TEST_F(SiteTest, replacing_under_load_breaks_no_page) {
     auto page = [](int version) {
-        return "<head></head>" + std::string(20000 + version, static_cast<char>('a' + version % 26));
+        return "<head></head>" +
+               std::string(20000 + version, static_cast<char>('a' + version % 26));
     };
     SiteOptions with = options();
     with.inject_base = true;

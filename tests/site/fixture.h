@@ -65,7 +65,9 @@ class TempFolder {
         std::error_code ignored;
         std::filesystem::remove_all(path_, ignored);
     }
-    [[nodiscard]] std::filesystem::path path(const std::string& name = "") const { return path_ / name; }
+    [[nodiscard]] std::filesystem::path path(const std::string& name = "") const {
+        return path_ / name;
+    }
     void write(const std::string& name, const std::string& content) const {
         std::filesystem::create_directories(path(name).parent_path());
         std::ofstream(path(name), std::ios::binary) << content;

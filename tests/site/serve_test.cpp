@@ -42,7 +42,8 @@ TEST_F(SiteTest, answers_methods) {
     EXPECT_EQ(head->answer().body().pull(piece, 100), http::Pull::end);
     EXPECT_EQ(fetch(site, "/a.txt", {}, Method::options)->status(), 204);
     EXPECT_EQ(fetch(site, "/a.txt", {}, Method::options)->field("allow"), "GET, HEAD, OPTIONS");
-    for (Method method : {Method::post, Method::put, Method::delete_, Method::patch, Method::other}) {
+    for (Method method :
+         {Method::post, Method::put, Method::delete_, Method::patch, Method::other}) {
         auto refused = fetch(site, "/a.txt", {}, method);
         EXPECT_EQ(refused->status(), 405);
         EXPECT_EQ(refused->field("allow"), "GET, HEAD, OPTIONS");
@@ -128,10 +129,10 @@ TEST_F(SiteTest, never_leaves_the_folder) {
     Site site(options());
     std::vector<Fields::Line> browser = {{"accept", "text/html"}};
     for (const char* target :
-         {"/absolute.txt", "/relative.txt", "/folder/secret.txt", "/loop.txt", "/magic.txt", "/pipe",
-          "/.env", "/.git/config", "/.git", "/sub/.hidden/x.txt", "/sub/.well-known/x", "/..",
-          "/../x", "/%2e%2e/x", "/sub/%2e%2e/inside.txt", "/sub%2Finside.txt", "/%2finside.txt",
-          "/%2Eenv", "/.%2e/x"}) {
+         {"/absolute.txt", "/relative.txt", "/folder/secret.txt", "/loop.txt", "/magic.txt",
+          "/pipe", "/.env", "/.git/config", "/.git", "/sub/.hidden/x.txt", "/sub/.well-known/x",
+          "/..", "/../x", "/%2e%2e/x", "/sub/%2e%2e/inside.txt", "/sub%2Finside.txt",
+          "/%2finside.txt", "/%2Eenv", "/.%2e/x"}) {
         EXPECT_EQ(fetch(site, target, browser)->status(), 404) << target;
     }
     for (const char* target : {"/a%00b", "/inside.txt%00.html", "/%", "/%4", "/%zz", "/%0"})
@@ -253,8 +254,8 @@ TEST_F(SiteTest, answers_several_ranges_in_parts) {
         ASSERT_THAT(type, StartsWith("multipart/byteranges; boundary="));
         std::string line = "--" + type.substr(type.find('=') + 1);
         std::string part = "content-type: text/plain; charset=utf-8\r\ncontent-range: bytes ";
-        EXPECT_EQ(answer->body, line + "\r\n" + part + "5-6/10\r\n\r\n56\r\n" + line + "\r\n" + part +
-                                    "0-1/10\r\n\r\n01\r\n" + line + "\r\n" + part +
+        EXPECT_EQ(answer->body, line + "\r\n" + part + "5-6/10\r\n\r\n56\r\n" + line + "\r\n" +
+                                    part + "0-1/10\r\n\r\n01\r\n" + line + "\r\n" + part +
                                     "9-9/10\r\n\r\n9\r\n" + line + "--\r\n");
         EXPECT_EQ(answer->field("content-length"), std::to_string(answer->body.size()));
         EXPECT_EQ(answer->answer().length(), answer->body.size());
@@ -275,10 +276,15 @@ TEST_F(SiteTest, chooses_the_coding_a_client_prefers) {
         const char* coding;
     };
     const Row rows[] = {
-        {"gzip, deflate, br", "brotli!!", "br"}, {"gzip", "gzipped", "gzip"},
-        {"br;q=0.5, gzip;q=0.8", "gzipped", "gzip"}, {"*", "brotli!!", "br"},
-        {"gzip;q=0", "plain", "-"}, {"identity, gzip;q=0.5", "plain", "-"},
-        {"zstd", "plain", "-"}, {"br;q=0, *", "gzipped", "gzip"}, {"GZIP;Q=0.001", "gzipped", "gzip"},
+        {"gzip, deflate, br", "brotli!!", "br"},
+        {"gzip", "gzipped", "gzip"},
+        {"br;q=0.5, gzip;q=0.8", "gzipped", "gzip"},
+        {"*", "brotli!!", "br"},
+        {"gzip;q=0", "plain", "-"},
+        {"identity, gzip;q=0.5", "plain", "-"},
+        {"zstd", "plain", "-"},
+        {"br;q=0, *", "gzipped", "gzip"},
+        {"GZIP;Q=0.001", "gzipped", "gzip"},
     };
     std::vector<std::string> tags;
     for (const Row& row : rows) {
@@ -292,9 +298,10 @@ TEST_F(SiteTest, chooses_the_coding_a_client_prefers) {
     auto gzip = fetch(site, "/a.js", {{"accept-encoding", "gzip"}});
     EXPECT_EQ(plain->field("vary"), "accept-encoding");
     EXPECT_NE(plain->field("etag"), gzip->field("etag"));
-    EXPECT_EQ(fetch(site, "/a.js", {{"accept-encoding", "gzip"}, {"if-none-match", gzip->field("etag")}})
-                  ->field("vary"),
-              "accept-encoding");
+    EXPECT_EQ(
+        fetch(site, "/a.js", {{"accept-encoding", "gzip"}, {"if-none-match", gzip->field("etag")}})
+            ->field("vary"),
+        "accept-encoding");
     auto image = fetch(site, "/b.png", {{"accept-encoding", "gzip"}});
     EXPECT_EQ(image->body, "png");
     EXPECT_EQ(image->field("vary"), "-");

@@ -111,7 +111,8 @@ TEST_F(StreamTest, files_beyond_32_bits) {
     uint64_t size = (uint64_t{5} << 30) + 3;
     std::filesystem::resize_file(folder_.path("sparse.bin"), size);
     {
-        std::fstream file(folder_.path("sparse.bin"), std::ios::in | std::ios::out | std::ios::binary);
+        std::fstream file(folder_.path("sparse.bin"),
+                          std::ios::in | std::ios::out | std::ios::binary);
         file.seekp(static_cast<std::streamoff>(size - 5));
         file << "WORLD";
     }

@@ -22,6 +22,7 @@ static int is(rtw_text text, const char* other) {
 
 static void pause_ms(long ms) {
     struct timespec time = {ms / 1000, (ms % 1000) * 1000000};
+    /* tidy: allow(sleep) slowness is what this app is for */
     nanosleep(&time, NULL);
 }
 
