@@ -72,6 +72,7 @@ void Http1Connection::read_head() noexcept {
         exchange_ = core_.take_exchange();
         if (!exchange_) return refuse({Reason::overload, Source::gateway, Retry::no, 0, 0});
         exchange_->started = core_.reactor.now();
+        exchange_->parser = http::RequestParser(core_.snapshot().head_limits);
         set_deadline(core_.snapshot().timeouts.head_ms);
     }
     http::ParseOutcome outcome = http::read_head(exchange_->parser, exchange_->head, stream_,

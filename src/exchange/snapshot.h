@@ -11,6 +11,7 @@
 
 #include "base/limits.h"
 #include "hook/plugin_set.h"
+#include "http/head_parser.h"
 #include "net/address.h"
 #include "route/route_table.h"
 #include "site/site.h"
@@ -63,9 +64,7 @@ struct Snapshot {
     const hook::Chain* unrouted_chain = nullptr;  ///< For requests nothing is mounted for.
     std::vector<Network> trusted_proxies;
     Timeouts timeouts;
-    uint32_t head_bytes_max = limits::head_bytes_max;
-    uint32_t target_bytes_max = limits::target_bytes_max;
-    uint32_t fields_max = limits::fields_max;
+    http::HeadLimits head_limits;
     std::string api_prefix = "/api";
     bool debug = false;  ///< `x-ringtime-reason` on answers of the gateway's own.
 

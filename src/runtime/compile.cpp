@@ -51,9 +51,9 @@ class Builder {
             snapshot_->trusted_proxies.push_back(network_of(cidr));
         snapshot_->timeouts = {settings.timeouts.head_ms, settings.timeouts.keep_alive_ms,
                                settings.timeouts.response_stall_ms};
-        snapshot_->head_bytes_max = static_cast<uint32_t>(settings.limits.head_bytes);
-        snapshot_->target_bytes_max = static_cast<uint32_t>(settings.limits.target_bytes);
-        snapshot_->fields_max = static_cast<uint32_t>(settings.limits.fields);
+        snapshot_->head_limits = {static_cast<uint32_t>(settings.limits.head_bytes),
+                                  static_cast<uint32_t>(settings.limits.target_bytes),
+                                  static_cast<uint32_t>(settings.limits.fields)};
         snapshot_->api_prefix = settings.api_base();
         snapshot_->debug = settings.reason_header;
     }
@@ -91,6 +91,10 @@ class Builder {
             mount.kind = TargetKind::upstream;
             mount.target = static_cast<uint32_t>(snapshot_->upstreams.size());
             if (!manifest.max_body_bytes.given()) mount.body_bytes_max = UINT64_MAX;
+            for (const std::string& name : unserved_options(*manifest.upstream))
+                diagnostics_.warning(
+                    manifest.file, manifest.upstream->at,
+                    fmt::format("`{}` is read but has no effect in this version", name));
             snapshot_->upstreams.push_back(
                 std::make_shared<upstream::Upstream>(upstream_spec(package)));
         } else if (manifest.is_site()) {

@@ -77,6 +77,10 @@ bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                     std::vector<ListenSocket>& out, std::string& problem) {
     for (const config::ListenAddress& address : addresses) {
         net::Endpoint endpoint = endpoint_of(address);
+        if (address.proxy_protocol) {
+            problem = fmt::format("{}: this version does not read PROXY headers", endpoint.text());
+            return false;
+        }
         int fd = open_one(endpoint);
         if (address.kind == config::ListenAddress::Kind::any &&
             (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {

@@ -78,6 +78,26 @@ upstream::UpstreamSpec upstream_spec(const Package& package) {
     return spec;
 }
 
+std::vector<std::string> unserved_options(const config::Upstream& upstream) {
+    std::vector<std::string> names;
+    auto note = [&](bool asked, const char* name) {
+        if (asked) names.emplace_back(name);
+    };
+    note(upstream.balance == config::Balance::hash, "balance: hash");
+    note(upstream.balance == config::Balance::random_two, "balance: random-two");
+    note(upstream.health.enabled, "health");
+    note(upstream.passive.success_percent != 0, "passive");
+    note(upstream.timeouts.total_ms != 0, "timeouts.total");
+    note(upstream.connections.max != 0, "connections.max");
+    note(!upstream.sticky_cookie.empty(), "sticky");
+    note(upstream.slow_start_ms != 0, "slowStart");
+    note(upstream.proxy_protocol != config::ProxyProtocol::off, "proxyProtocol");
+    const config::HeaderEdits& response = upstream.response_headers;
+    note(!response.set.empty() || !response.add.empty() || !response.remove.empty(),
+         "responseHeaders");
+    return names;
+}
+
 site::SiteOptions site_options(const Package& package) {
     const config::Manifest& manifest = package.manifest;
     site::SiteOptions options;

@@ -142,6 +142,13 @@ bool Server::start_plugins(std::string& problem) {
         }
     }
     connect_plugins(configuration_, *snapshot_);
+    for (const exchange::Mount& mount : snapshot_->mounts) {
+        if (!mount.chain ||
+            mount.chain->request_body().count + mount.chain->response_body().count == 0)
+            continue;
+        problem = "a plugin subscribes to body hooks, which this version does not call";
+        return false;
+    }
     watchdog_ = std::make_unique<hook::Watchdog>(*hook_cores_);
     watchdog_->start();
     return true;
