@@ -42,12 +42,13 @@ void* __wrap_realloc(void* memory, size_t size) {
 }
 }
 
-void* operator new(size_t size) {
+// Not inlined: the compiler would see malloc and delete side by side and call them mismatched.
+[[gnu::noinline]] void* operator new(size_t size) {
     if (void* memory = malloc(size)) return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { free(memory); }
-void operator delete(void* memory, size_t) noexcept { free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { free(memory); }
 
 namespace ringtime::exchange {
 namespace {
