@@ -143,6 +143,11 @@ struct Trampolines {
             if constexpr (has_on_core_start<T>::value) held->plugin.on_core_start(core);
             return 0;
         } catch (...) {
+            // on_core_stop is not called for a core that did not start.
+            if constexpr (has_core_state<T>::value) {
+                delete static_cast<typename core_state_of<T>::type*>(*state);
+                *state = nullptr;
+            }
             report(held->context, "on_core_start");
             return -1;
         }

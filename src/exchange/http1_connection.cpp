@@ -303,7 +303,7 @@ void Http1Connection::exchange_ended() noexcept {
     exchange_ = nullptr;
     core_.io.texts.let_go(text_);
     if (aborted_ || stream_.failed() || !response_finished_) return close(Stream::Close::abortive);
-    if (!keep_alive_ || !decoder_.done()) return start_linger();
+    if (!keep_alive_ || !skip_body()) return start_linger();
     if (core_.draining() && stream_.readable().empty()) return start_linger();
     phase_ = Phase::head;
     stream_.receive(Receive::small);
