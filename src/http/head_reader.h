@@ -5,6 +5,7 @@
 // `Stream` offers readable(), more_readable(), consume(), pin(); `Gather` offers empty(), view(),
 // add().
 
+#include "base/piece.h"
 #include "http/head_parser.h"
 
 namespace ringtime::http {
