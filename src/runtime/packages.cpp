@@ -87,6 +87,7 @@ std::vector<std::string> unserved_options(const config::Upstream& upstream) {
     note(upstream.balance == config::Balance::random_two, "balance: random-two");
     note(upstream.health.enabled, "health");
     note(upstream.passive.success_percent != 0, "passive");
+    note(upstream.retries.max != config::Retries{}.max, "retries.max");
     note(upstream.timeouts.total_ms != 0, "timeouts.total");
     note(upstream.connections.max != 0, "connections.max");
     note(!upstream.sticky_cookie.empty(), "sticky");
