@@ -1,4 +1,5 @@
-// The plugin of the load runs: answers every path below its base with 100 bytes made once.
+// The plugin of the load runs: answers every path below its base with one answer made at the start,
+// the manifest's `body` or 100 bytes.
 #include <ringtime/plugin.hpp>
 
 #include <string>
@@ -6,8 +7,9 @@
 class Answer {
  public:
     explicit Answer(ringtime::Context& context)
-        : answer_(context.make_static(200, std::string(100, 'x'),
-                                      {{"content-type", "text/plain"}})),
+        : answer_(context.make_static(
+              200, std::string(context.string("body", std::string(100, 'x'))),
+              {{"content-type", "text/plain"}})),
           base_(ringtime::text(context.about().base)) {}
 
     ringtime::Verdict on_request(ringtime::Request& request) {
