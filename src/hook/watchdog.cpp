@@ -1,5 +1,7 @@
 #include "hook/watchdog.h"
 
+#include <pthread.h>
+
 #include <chrono>
 
 #include "base/log.h"
@@ -26,7 +28,10 @@ std::vector<Held> Watchdog::look(Nanoseconds now) {
     return held;
 }
 
-void Watchdog::start() { thread_ = std::thread(&Watchdog::run, this); }
+void Watchdog::start() {
+    thread_ = std::thread(&Watchdog::run, this);
+    ::pthread_setname_np(thread_.native_handle(), "watchdog");
+}
 
 void Watchdog::stop() {
     if (!thread_.joinable()) return;

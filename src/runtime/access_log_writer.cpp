@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -46,7 +47,12 @@ exchange::AccessLog& AccessLogWriter::add_core() {
     return *logs_.back();
 }
 
-void AccessLogWriter::start() { thread_ = std::thread([this] { run(); }); }
+void AccessLogWriter::start() {
+    // Cores add no lines to a log that is off: nothing would ever wake for a reason.
+    if (destination_.kind == config::AccessLog::Kind::off) return;
+    thread_ = std::thread([this] { run(); });
+    ::pthread_setname_np(thread_.native_handle(), "access log");
+}
 
 void AccessLogWriter::stop() {
     stopping_.store(true);

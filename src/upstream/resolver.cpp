@@ -1,6 +1,7 @@
 #include "upstream/resolver.h"
 
 #include <netdb.h>
+#include <pthread.h>
 
 #include <chrono>
 #include <cstring>
@@ -33,7 +34,10 @@ void Resolver::watch(std::vector<std::shared_ptr<Upstream>> upstreams) {
         upstreams_ = std::move(upstreams);
         ++generation_;
     }
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    if (!thread_.joinable()) {
+        thread_ = std::thread([this] { run(); });
+        ::pthread_setname_np(thread_.native_handle(), "resolver");
+    }
     changed_.notify_all();
 }
 
