@@ -72,6 +72,20 @@ inline constexpr size_t cores_max = 64;
 /// The descriptor table is grown in advance to at most this many entries (8 B each).
 inline constexpr size_t descriptors_pregrown_max = 262144;
 
+// --- Administration ---
+/// Calls of the API open at once on one core; more are answered 503.
+inline constexpr size_t api_calls_per_core = 64;
+/// Calls waiting for the control thread, all cores together.
+inline constexpr size_t api_queue_max = 256;
+/// Body of a call that takes JSON.
+inline constexpr size_t api_body_bytes_max = 64 * 1024;
+/// An uploaded archive: held in memory by its core until it is unpacked.
+inline constexpr size_t upload_bytes_max = 64 * 1024 * 1024;
+/// Connections of the admin socket, beyond those of clients: an operator gets in when all is full.
+inline constexpr size_t admin_connections = 16;
+/// API keys of one gateway.
+inline constexpr size_t api_keys_max = 1024;
+
 // --- Routes, plugins, workers ---
 /// Mounts of one snapshot.
 inline constexpr size_t mounts_max = 200'000;

@@ -34,6 +34,7 @@ void Exchange::admit() noexcept {
     strip_untrusted();
     refusal_ = normalise();
     if (refusal_.ok()) find_route();
+    if (refusal_.ok()) admit_api();
 }
 
 void Exchange::choose_request_id() noexcept {

@@ -34,7 +34,9 @@ Core::Core(net::Io& core_io, upstream::CorePool& upstream_pool, worker::CorePool
       access_log(log),
       readiness(gateway_readiness),
       settings(core_settings),
-      connections_(core_settings.connections_max),
+      api_calls(reactor),
+      admin_door_(*this),
+      connections_(core_settings.connections_max + limits::admin_connections),
       exchanges_(limits::exchanges_per_core),
       wall_offset_ms_(wall_clock_milliseconds() - reactor.now() / kNanosecondsPerMillisecond) {
     if (::getrandom(id_seed_, sizeof id_seed_, 0) != sizeof id_seed_) {
@@ -70,14 +72,24 @@ void Core::add_listener(int fd) {
     listeners_.back()->resume();
 }
 
+void Core::add_admin_listener(int fd) {
+    listeners_.push_back(std::make_unique<net::Listener>(io, fd, admin_door_));
+    listeners_.back()->resume();
+}
+
 bool Core::can_accept() const noexcept {
-    return !draining_ && connections_.used() < connections_.limit();
+    return !draining_ && connections_.used() < settings.connections_max;
 }
 
 void Core::accepted(int fd, const net::PeerAddress& peer) noexcept {
+    accepted(fd, peer, Entrance::public_);
+}
+
+void Core::accepted(int fd, const net::PeerAddress& peer, Entrance entrance) noexcept {
     Http1Connection* connection = connections_.create(*this, fd, peer);
     // The listener asks only below the limit; accepts already armed may exceed it by a few.
     if (!connection) return ring::close_socket(fd);
+    connection->came_through(entrance);
     ++counters.connections;
     members_.push_back(connection->membership());
 }
@@ -109,7 +121,7 @@ bool Core::drained() const noexcept {
     for (const auto& listener : listeners_) {
         if (!listener->stopped()) return false;
     }
-    return connections_.used() == 0;
+    return connections_.used() == 0 && api_calls.settled();
 }
 
 void Core::abort_all() noexcept {

@@ -9,6 +9,8 @@
 #include "base/pool.h"
 #include "base/slab.h"
 #include "exchange/access_log.h"
+#include "exchange/admin_door.h"
+#include "exchange/api.h"
 #include "exchange/exchange.h"
 #include "exchange/http1_connection.h"
 #include "exchange/snapshot.h"
@@ -69,6 +71,8 @@ class Core final : public net::Acceptor {
    const Readiness& readiness;
    const CoreSettings settings;
    CoreCounters counters;
+   ApiCalls api_calls;
+   ApiService* api = nullptr;  ///< Null: there is no API. Set before the first listener.
 
    // --- Snapshots ---
    /// Replaces the snapshot for requests that begin from now on.
@@ -80,7 +84,11 @@ class Core final : public net::Acceptor {
 
    // --- Connections ---
    void add_listener(int fd);
+   /// The admin socket: one core takes its connections.
+   void add_admin_listener(int fd);
    void accepted(int fd, const net::PeerAddress& peer) noexcept override;
+   void accepted(int fd, const net::PeerAddress& peer, Entrance entrance) noexcept;
+   [[nodiscard]] size_t connection_count() const noexcept { return connections_.used(); }
    [[nodiscard]] bool can_accept() const noexcept override;
    void gone(Http1Connection& connection) noexcept;
    [[nodiscard]] Exchange* take_exchange() noexcept;
@@ -102,6 +110,7 @@ class Core final : public net::Acceptor {
 
  private:
     std::vector<std::unique_ptr<SnapshotHold>> holds_;
+    AdminDoor admin_door_;
     std::vector<std::unique_ptr<net::Listener>> listeners_;
     Slab<Http1Connection> connections_;
     List<Http1Connection::Membership> members_;

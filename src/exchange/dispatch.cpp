@@ -19,8 +19,6 @@ constexpr http::FieldSet kFramingAndHost =
     http::field_bit(FieldId::content_length) | http::field_bit(FieldId::transfer_encoding) |
     http::field_bit(FieldId::host) | http::field_bit(FieldId::expect);
 
-constexpr std::string_view kWellKnown = "{\"api\":\"/api\",\"version\":\"" RINGTIME_VERSION "\"}\n";
-
 Piece text_piece(std::string_view text) noexcept {
     return {text.data(), static_cast<uint32_t>(text.size()), nullptr, 0};
 }
@@ -35,6 +33,7 @@ bool Exchange::dispatch() noexcept {
         return true;
     }
     if (answer_core_api()) return true;
+    if (connection_->entrance() == Entrance::admin_socket) match_ = {};
     while (match_.found()) {
         mount_ = &hold_->snapshot->mounts[match_.mount];
         bool passed = true;
@@ -65,22 +64,28 @@ void Exchange::dispatch_to(const Mount& mount) noexcept {
 }
 
 bool Exchange::answer_core_api() noexcept {
+    if (api_) {
+        dispatch_api();
+        return true;
+    }
     bool health = path_ == "/health";
     bool ready = path_ == "/ready";
     bool well_known = path_ == "/.well-known/ringtime";
     if (!health && !ready && !well_known) return false;
     mount_ = nullptr;
     if (head.method != http::Method::get && head.method != http::Method::head) {
-        answer_error({Reason::method_not_allowed, Source::client, Retry::no, 0, 0});
+        answer_error({Reason::method_not_allowed, Source::client, Retry::no, 0, 0}, {},
+                     {FieldId::allow, "GET, HEAD"});
     } else if (well_known) {
-        answer_fixed(200, "application/json", text_piece(kWellKnown));
+        lends_memory_ = true;  // Of the snapshot, held until it has left.
+        answer_fixed(200, "application/json", text_piece(hold_->snapshot->well_known), {});
     } else if (health) {
-        answer_fixed(200, "text/plain; charset=utf-8", text_piece("ok\n"));
+        answer_fixed(200, "text/plain; charset=utf-8", text_piece("ok\n"), {});
     } else {
         std::string_view problem =
             core_.draining() ? "draining\n" : core_.readiness.not_ready_because();
         answer_fixed(problem.empty() ? 200 : 503, "text/plain; charset=utf-8",
-                     text_piece(problem.empty() ? "ready\n" : problem));
+                     text_piece(problem.empty() ? "ready\n" : problem), {});
     }
     return true;
 }
@@ -178,34 +183,38 @@ void Exchange::dispatch_site() noexcept {
 
 // --- Answers of the gateway's own ---
 
-void Exchange::answer_fixed(uint16_t status, std::string_view type, const Piece& body) noexcept {
+void Exchange::answer_fixed(uint16_t status, std::string_view type, const Piece& body,
+                            const OwnField& field) noexcept {
     http::HeadBuilder builder = fixed_.begin(status, body);
     builder.add(FieldId::content_type, type);
     builder.add(FieldId::cache_control, "no-store");
     if (status == 503) builder.add(FieldId::retry_after, "1");
+    if (field.id != FieldId::other) builder.add(field.id, field.value);
     answer_ = &fixed_;
 }
 
-void Exchange::answer_error(Error error) noexcept {
+void Exchange::answer_error(Error error, std::string_view message,
+                            const OwnField& field) noexcept {
     const ReasonInfo& info = describe(error.reason);
+    if (message.empty()) message = info.message;
     if (outcome_.ok()) outcome_ = error;
-    bool json = path_.starts_with("/api/") ||
+    bool json = api_ ||
                 head.fields.get(FieldId::accept).find("application/json") != std::string_view::npos;
     auto status = info.status == 0 ? uint16_t{500} : info.status;
     // The body may leave after this exchange has ended: it lies in a block of its own.
-    size_t capacity = info.message.size() + info.name.size() + request_id_.size() + 64;
+    size_t capacity = message.size() + info.name.size() + request_id_.size() + 64;
     net::TextBlock* block = nullptr;
     Piece body = text_piece("The gateway is at its limit.\n");
     if (char* text = core_.io.texts.reserve(block, capacity)) {
         auto end = json ? fmt::format_to_n(
                               text, capacity,
                               "{{\"error\":\"{}\",\"message\":\"{}\",\"requestId\":\"{}\"}}\n",
-                              info.name, info.message, request_id_)
-                        : fmt::format_to_n(text, capacity, "{}\n", info.message);
+                              info.name, message, request_id_)
+                        : fmt::format_to_n(text, capacity, "{}\n", message);
         body = core_.io.texts.commit(*block, static_cast<size_t>(end.out - text));
         core_.io.texts.let_go(block);
     }
-    answer_fixed(status, json ? "application/json" : "text/plain; charset=utf-8", body);
+    answer_fixed(status, json ? "application/json" : "text/plain; charset=utf-8", body, field);
 }
 
 }  // namespace ringtime::exchange

@@ -40,6 +40,7 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     source_ = &connection;
     hold_ = &core_.pin();
     mount_ = nullptr;
+    api_.reset();
     answer_ = nullptr;
     refusal_ = outcome_ = {};
     status_ = 0;

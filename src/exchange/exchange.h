@@ -4,9 +4,11 @@
 // from the core's pool when the first bytes of a head arrive, given back when the answer has been
 // handed over.
 
+#include <memory>
 #include <string_view>
 
 #include "base/arena.h"
+#include "exchange/api.h"
 #include "exchange/fixed_answer.h"
 #include "exchange/sink.h"
 #include "exchange/snapshot.h"
@@ -64,6 +66,10 @@ class Exchange {
     [[nodiscard]] Error normalise() noexcept;
     void find_route() noexcept;
 
+    // api_dispatch.cpp
+    void admit_api() noexcept;
+    void dispatch_api() noexcept;
+
     // hooks.cpp
     void begin_hooks() noexcept;
     [[nodiscard]] bool run_request_hooks() noexcept;
@@ -81,8 +87,16 @@ class Exchange {
     void dispatch_site() noexcept;
     [[nodiscard]] std::string_view stripped_path(std::string_view path) noexcept;
     void add_forwarding_fields() noexcept;
-    void answer_error(Error error) noexcept;
-    void answer_fixed(uint16_t status, std::string_view type, const Piece& body) noexcept;
+    /// A field of an answer of the gateway's own, beside the usual ones.
+    struct OwnField {
+        http::FieldId id = http::FieldId::other;  ///< None.
+        std::string_view value = {};
+    };
+    /// `message`: instead of the reason's, unless it is empty.
+    void answer_error(Error error, std::string_view message, const OwnField& field) noexcept;
+    void answer_error(Error error) noexcept { answer_error(error, {}, {}); }
+    void answer_fixed(uint16_t status, std::string_view type, const Piece& body,
+                      const OwnField& field) noexcept;
 
     // exchange.cpp
     [[nodiscard]] bool step() noexcept;
@@ -103,6 +117,7 @@ class Exchange {
     http::BodySource* source_ = nullptr;
     SnapshotHold* hold_ = nullptr;
     const Mount* mount_ = nullptr;
+    std::unique_ptr<ApiAdmission> api_;  ///< Of a request under the API's prefix.
     route::Match match_;
     http::Answer* answer_ = nullptr;
 

@@ -14,6 +14,8 @@ using hook::Outcome;
 void Exchange::begin_hooks() noexcept {
     const Snapshot& snapshot = *hold_->snapshot;
     hooks_begun_ = true;
+    // What a plugin forbids, an operator on the machine may still look at and repair.
+    if (connection_->entrance() == Entrance::admin_socket) return;
     const hook::Chain* chain = mount_ ? mount_->chain : snapshot.unrouted_chain;
     bool routes = mount_ && mount_->plugin;
     hooks_active_ = chain || routes;
@@ -60,6 +62,8 @@ void Exchange::take_edited_path() noexcept {
     path_ = chain_run_.edited_path();
     forwarded_ = chain_run_.edited_forwarded();
     mount_ = nullptr;
+    // Admission asked about the path that was sent: an edit never leads into the API.
+    api_.reset();
     bool was_public = match_.is_public;
     find_route();
     match_.is_public = match_.is_public && was_public;

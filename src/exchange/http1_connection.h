@@ -32,6 +32,10 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     [[nodiscard]] Membership& membership() noexcept { return membership_; }
     [[nodiscard]] const net::PeerAddress& peer() const noexcept { return peer_; }
 
+    /// Said once, by the core, before anything is read.
+    void came_through(Entrance entrance) noexcept { entrance_ = entrance; }
+    [[nodiscard]] Entrance entrance() const noexcept { return entrance_; }
+
     void run() noexcept override;
     /// The gateway is shutting down: closes when idle, else after the current answer.
     void drain() noexcept;
@@ -78,6 +82,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     loop::Timer timer_;
     Exchange* exchange_ = nullptr;
     net::PeerAddress peer_;
+    Entrance entrance_ = Entrance::public_;
     Phase phase_ = Phase::head;
     Coding coding_ = Coding::none;
     bool keep_alive_ = true;

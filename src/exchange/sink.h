@@ -17,6 +17,9 @@ enum class AfterResponse : uint8_t {
     close,
 };
 
+/// Where a request came in: from anybody, or through the socket only the operator can open.
+enum class Entrance : uint8_t { public_, admin_socket };
+
 /// A final head as it should be sent: end-to-end fields only, framing excluded.
 struct ResponseStart {
     uint16_t status = 0;

@@ -66,6 +66,7 @@ struct Snapshot {
     Timeouts timeouts;
     http::HeadLimits head_limits;
     std::string api_prefix = "/api";
+    std::string well_known;  ///< The body of `/.well-known/ringtime`.
     bool debug = false;  ///< `x-ringtime-reason` on answers of the gateway's own.
 
     [[nodiscard]] bool trusts(const net::PeerAddress& peer) const noexcept {

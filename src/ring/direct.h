@@ -23,6 +23,8 @@ void ring_doorbell(int eventfd) noexcept;
 
 /// A non-blocking stream socket for an outgoing connection, Nagle's algorithm off; or -errno.
 [[nodiscard]] int open_socket(int family) noexcept;
+/// Whether the process behind a unix socket runs as our user, or as root.
+[[nodiscard]] bool peer_is_our_user(int fd) noexcept;
 /// Closes a socket that no operation uses. For refusing a connection at once.
 void close_socket(int fd) noexcept;
 /// Closing will send a reset instead of what is queued.

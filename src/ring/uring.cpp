@@ -333,6 +333,13 @@ void shutdown_socket(int fd, ShutdownSide side) noexcept {
     ::shutdown(fd, side == ShutdownSide::write ? SHUT_WR : SHUT_RDWR);
 }
 
+bool peer_is_our_user(int fd) noexcept {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+    return peer.uid == ::geteuid() || peer.uid == 0;
+}
+
 int open_socket(int family) noexcept {
     int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;

@@ -55,6 +55,8 @@ class Builder {
                                   static_cast<uint32_t>(settings.limits.target_bytes),
                                   static_cast<uint32_t>(settings.limits.fields)};
         snapshot_->api_prefix = settings.api_base();
+        snapshot_->well_known = fmt::format("{{\"api\":\"{}\",\"version\":\"{}\"}}\n",
+                                            snapshot_->api_prefix, RINGTIME_VERSION);
         snapshot_->debug = settings.reason_header;
     }
 

@@ -155,6 +155,29 @@ void CoreThread::listen(std::vector<int> sockets) {
     });
 }
 
+void CoreThread::listen_for_operator(int socket) {
+    post([socket](Parts& parts) { parts.core.add_admin_listener(socket); });
+}
+
+void CoreThread::serve_api(exchange::ApiService& api) {
+    post([&api](Parts& parts) { parts.core.api = &api; });
+}
+
+std::optional<CoreReport> CoreThread::report(Milliseconds limit) {
+    auto answer = std::make_shared<std::promise<CoreReport>>();
+    std::future<CoreReport> outcome = answer->get_future();
+    post([answer = std::move(answer)](Parts& parts) {
+        answer->set_value({parts.reactor.core(), parts.core.connection_count(),
+                           parts.core.counters, parts.reactor.counters()});
+    });
+    if (outcome.wait_for(std::chrono::milliseconds(limit)) != std::future_status::ready) return {};
+    try {
+        return outcome.get();
+    } catch (const std::future_error&) {
+        return {};  // The core has ended: nobody will ever answer.
+    }
+}
+
 void CoreThread::use(std::shared_ptr<const exchange::Snapshot> snapshot) {
     post([snapshot = std::move(snapshot)](Parts& parts) { parts.core.use(snapshot); });
 }

@@ -7,6 +7,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "net/io.h"
 #include "ring/ring.h"
 #include "upstream/pool.h"
+#include "runtime/api.h"
 #include "worker/supervisor.h"
 
 namespace ringtime::runtime {
@@ -46,6 +48,12 @@ class CoreThread {
     [[nodiscard]] hook::CoreStart start_plugins(hook::PluginSet& plugins);
     /// Takes connections from these sockets from now on.
     void listen(std::vector<int> sockets);
+    /// Takes connections of the admin socket.
+    void listen_for_operator(int socket);
+    /// Answers the API's prefix through `api`, which outlives the core.
+    void serve_api(exchange::ApiService& api);
+    /// What the core counts; nothing when it does not answer within `limit`.
+    [[nodiscard]] std::optional<CoreReport> report(Milliseconds limit);
     void use(std::shared_ptr<const exchange::Snapshot> snapshot);
     /// Finishes what is running and ends; after `deadline_ms` cuts the rest.
     void drain(Milliseconds deadline_ms);

@@ -22,6 +22,8 @@ namespace {
 constexpr int kSuperviseMs = 100;
 constexpr int kDrainPollMs = 20;
 constexpr Milliseconds kWorkerGraceMs = 2000;
+// A core turns within microseconds; one that is held up is reported without its figures.
+constexpr Milliseconds kCoreAnswerMs = 1000;
 // Beyond the drain time, for cores to take back what the kernel holds.
 constexpr uint64_t kTeardownMs = 3000;
 
@@ -51,7 +53,10 @@ sigset_t handled_signals() {
 }  // namespace
 
 Server::Server(config::Configuration configuration)
-    : configuration_(std::move(configuration)), access_log_(configuration_.settings.access_log) {}
+    : configuration_(std::move(configuration)),
+      access_log_(configuration_.settings.access_log),
+      keys_(keys_path(configuration_.settings.data_dir)),
+      api_(*this, keys_, configuration_.settings.api_base()) {}
 
 Server::~Server() = default;
 
@@ -154,8 +159,30 @@ bool Server::start_plugins(std::string& problem) {
     return true;
 }
 
+// Administration is no condition for serving: what is missing is said, and the rest goes on.
+void Server::open_admin_socket() {
+    const std::string& data_dir = configuration_.settings.data_dir;
+    std::string problem;
+    if (make_data_dir(data_dir, problem)) {
+        if (!keys_.load(problem)) log_line(LogLevel::error, "api", problem);
+        if (admin_socket_.open(admin_socket_path(data_dir), problem)) return;
+    }
+    log_line(LogLevel::warn, "api", problem);
+}
+
+std::vector<CoreReport> Server::core_reports() {
+    std::vector<CoreReport> reports;
+    for (auto& core : cores_) {
+        if (auto report = core->report(kCoreAnswerMs)) reports.push_back(std::move(*report));
+    }
+    return reports;
+}
+
 bool Server::serve(std::string& problem) {
     access_log_.start();
+    open_admin_socket();
+    api_.start();
+    for (auto& core : cores_) core->serve_api(api_);
     Nanoseconds latest =
         monotonic_now() + from_milliseconds(configuration_.settings.timeouts.worker_ready_ms);
     if (!apps_.empty() && !supervisor_->wait_ready(latest))
@@ -166,6 +193,7 @@ bool Server::serve(std::string& problem) {
     std::vector<int> sockets;
     for (const ListenSocket& listener : listeners_) sockets.push_back(listener.fd.get());
     for (auto& core : cores_) core->listen(sockets);
+    if (admin_socket_.fd() >= 0) cores_.front()->listen_for_operator(admin_socket_.fd());
     ready_.store(true);
     for (const ListenSocket& listener : listeners_)
         log_format(LogLevel::info, "server", "listening on {} with {} core{}", listener.text,
@@ -269,6 +297,7 @@ void Server::stop_everything() {
         supervisor_->poll_once(kDrainPollMs);
     }
     for (auto& core : cores_) core->join();
+    api_.stop();
     if (watchdog_) watchdog_->stop();
     if (snapshot_ && snapshot_->plugins) {
         for (const hook::PluginProblem& trouble : snapshot_->plugins->shut_down())

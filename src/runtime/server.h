@@ -14,6 +14,8 @@
 #include "hook/plugin_set.h"
 #include "hook/watchdog.h"
 #include "runtime/access_log_writer.h"
+#include "runtime/admin_socket.h"
+#include "runtime/api.h"
 #include "runtime/core_thread.h"
 #include "runtime/listen.h"
 #include "upstream/resolver.h"
@@ -21,7 +23,7 @@
 
 namespace ringtime::runtime {
 
-class Server final : public exchange::Readiness {
+class Server final : public exchange::Readiness, private Control {
  public:
     explicit Server(config::Configuration configuration);
     ~Server();
@@ -38,12 +40,20 @@ class Server final : public exchange::Readiness {
     [[nodiscard]] bool load_plugins(std::string& problem);
     [[nodiscard]] bool start_cores(std::string& problem);
     [[nodiscard]] bool start_plugins(std::string& problem);
+    void open_admin_socket();
     [[nodiscard]] bool serve(std::string& problem);
     void raise_descriptor_limit();
     [[nodiscard]] int wait_for_signals();
     [[nodiscard]] int drain(int signals);
     [[nodiscard]] bool all_finished() const;
     void stop_everything();
+
+    // Control
+    [[nodiscard]] Live live() override { return {configuration_, snapshot_}; }
+    [[nodiscard]] std::vector<CoreReport> core_reports() override;
+    [[nodiscard]] unsigned core_count() const noexcept override {
+        return static_cast<unsigned>(cores_.size());
+    }
 
     config::Configuration configuration_;
     std::vector<int> cpus_;  ///< One per core; -1: not pinned.
@@ -55,6 +65,9 @@ class Server final : public exchange::Readiness {
     std::unique_ptr<worker::Supervisor> supervisor_;
     std::unique_ptr<hook::Cores> hook_cores_;
     std::unique_ptr<hook::Watchdog> watchdog_;
+    KeyStore keys_;
+    Api api_;
+    AdminSocket admin_socket_;
     std::vector<std::unique_ptr<CoreThread>> cores_;
     std::atomic<bool> ready_{false};
 };

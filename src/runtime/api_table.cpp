@@ -1,0 +1,186 @@
+#include "runtime/api_table.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "runtime/api_handlers.h"
+
+namespace ringtime::runtime {
+namespace {
+
+using exchange::Role;
+using http::Method;
+
+constexpr ApiParameter kFormat{"format", "`json` (the default), or `text` for people"};
+constexpr ApiParameter kFormatOnly[] = {kFormat};
+constexpr ApiParameter kExplain[] = {
+    {"method", "GET, POST, ...", Need::required},
+    {"url", "`/path?query`, or `http://host/path`", Need::required},
+    {"host", "Host, for a URL without one"},
+    kFormat};
+constexpr ApiParameter kNewKey[] = {
+    {"name", "for people: who uses it", Need::required},
+    {"role", "`viewer` (reads), `editor` (and workers, apps, reload), `admin` (everything)",
+     Need::required}};
+
+constexpr ApiEndpoint kEndpoints[] = {
+    {Method::get, "/status", Role::viewer, api_status,
+     "Uptime, version, cores, connections, requests by status class", kFormatOnly},
+    {Method::get, "/routes", Role::viewer, api_routes, "What is mounted where", kFormatOnly},
+    {Method::get, "/explain", Role::viewer, api_explain, "Where a request would go, and why",
+     kExplain},
+    {Method::get, "/plugins", Role::viewer, api_plugins,
+     "Native plugins: calls, sampled time, answers, errors and suspensions by hook", kFormatOnly},
+    {Method::get, "/keys", Role::admin, api_keys, "API keys, without their secrets", kFormatOnly},
+    {Method::post, "/keys", Role::admin, api_create_key,
+     "Make an API key; its text is in this answer and nowhere else", kFormatOnly, ApiBody::json,
+     kNewKey},
+    {Method::delete_, "/keys/{id}", Role::admin, api_remove_key, "Remove a key, by id or name",
+     kFormatOnly},
+    {Method::get, "/openapi.json", Role::viewer, api_openapi, "This description"},
+};
+
+std::string_view value_of(const QueryValues& values, std::string_view name) noexcept {
+    for (const auto& [key, value] : values) {
+        if (key == name) return value;
+    }
+    return {};
+}
+
+bool has(const QueryValues& values, std::string_view name) noexcept {
+    return std::any_of(values.begin(), values.end(),
+                       [&](const auto& value) { return value.first == name; });
+}
+
+// Every given name is known and every required one is given.
+bool check_names(const QueryValues& given, std::span<const ApiParameter> known,
+                 std::string_view what, std::string& problem) {
+    for (const auto& [name, value] : given) {
+        auto it = std::find_if(known.begin(), known.end(), [&name = name](const ApiParameter& one) {
+            return one.name == name;
+        });
+        if (it != known.end()) continue;
+        problem = fmt::format("there is no {} '{}' here", what, name);
+        return false;
+    }
+    for (const ApiParameter& one : known) {
+        if (one.need == Need::optional || !value_of(given, one.name).empty()) continue;
+        problem = fmt::format("the {} '{}' is missing: {}", what, one.name, one.about);
+        return false;
+    }
+    return true;
+}
+
+bool read_json_fields(const exchange::BlockText& body, QueryValues& out, std::string& problem) {
+    simdjson::dom::parser parser;
+    simdjson::padded_string text(body.text());
+    simdjson::dom::object object;
+    if (parser.parse(text).get(object)) {
+        problem = "the body is no JSON object";
+        return false;
+    }
+    for (auto [name, value] : object) {
+        std::string_view string;
+        if (value.get(string)) {
+            problem = fmt::format("the field '{}' is no string", name);
+            return false;
+        }
+        out.emplace_back(name, string);
+    }
+    return true;
+}
+
+}  // namespace
+
+std::span<const ApiEndpoint> api_endpoints() noexcept { return kEndpoints; }
+
+std::string_view ApiArguments::in_query(std::string_view name) const noexcept {
+    return value_of(query, name);
+}
+
+std::string_view ApiArguments::field(std::string_view name) const noexcept {
+    return value_of(fields, name);
+}
+
+bool ApiArguments::flag(std::string_view name) const noexcept {
+    std::string_view value = in_query(name);
+    return has(query, name) && value != "0" && value != "false";
+}
+
+ApiMatch find_endpoint(Method method, std::string_view path) {
+    ApiMatch match;
+    Method wanted = method == Method::head ? Method::get : method;
+    for (uint32_t i = 0; i < std::size(kEndpoints); ++i) {
+        if (!match_pattern(kEndpoints[i].pattern, path, nullptr)) continue;
+        match.allowed |= http::method_bit(kEndpoints[i].method);
+        if (kEndpoints[i].method == Method::get) match.allowed |= http::method_bit(Method::head);
+        if (kEndpoints[i].method == wanted && !match.endpoint) match.endpoint = i;
+    }
+    return match;
+}
+
+bool read_arguments(const ApiEndpoint& endpoint, exchange::ApiRequest& request, ApiArguments& out,
+                    std::string& problem) {
+    out.caller = request.caller;
+    out.request_id = request.request_id;
+    out.body = &request.body;
+    std::vector<std::string_view> values;
+    (void)match_pattern(endpoint.pattern, request.path, &values);
+    for (std::string_view value : values) {
+        auto decoded = percent_decode(value, Plus::is_plus);
+        if (!decoded) {
+            problem = fmt::format("'{}' is not well encoded", value);
+            return false;
+        }
+        out.path.push_back(std::move(*decoded));
+    }
+    auto query = parse_query(request.query);
+    if (!query) {
+        problem = "the query is not well encoded";
+        return false;
+    }
+    out.query = std::move(*query);
+    if (!check_names(out.query, endpoint.query, "parameter", problem)) return false;
+    std::string_view format = out.in_query("format");
+    if (!format.empty() && format != "text" && format != "json") {
+        problem = fmt::format("format is 'json' or 'text', not '{}'", format);
+        return false;
+    }
+    if (endpoint.body == ApiBody::none && request.body.size() > 0) {
+        problem = "a body is not expected here";
+        return false;
+    }
+    if (endpoint.body != ApiBody::json) return true;
+    return read_json_fields(request.body, out.fields, problem) &&
+           check_names(out.fields, endpoint.fields, "field", problem);
+}
+
+exchange::ApiReply error_reply(uint16_t status, std::string_view code, std::string_view message,
+                               std::string_view request_id) {
+    exchange::ApiReply reply;
+    reply.status = status;
+    JsonWriter json(reply.body);
+    json.begin_object().key("error").string(code).key("message").string(message);
+    json.key("requestId").string(request_id).end_object();
+    reply.body += '\n';
+    return reply;
+}
+
+ApiReply text_reply(std::string text) {
+    ApiReply reply;
+    reply.content_type = "text/plain; charset=utf-8";
+    reply.body = std::move(text);
+    return reply;
+}
+
+ApiReply json_reply(std::string json) {
+    ApiReply reply;
+    reply.body = std::move(json);
+    if (!reply.body.ends_with('\n')) reply.body += '\n';
+    return reply;
+}
+
+}  // namespace ringtime::runtime
