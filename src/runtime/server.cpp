@@ -147,6 +147,8 @@ bool Server::start_plugins(std::string& problem) {
         }
     }
     connect_plugins(configuration_, *snapshot_);
+    worker_hooks_.use(snapshot_);
+    supervisor_->set_listener(&worker_hooks_);
     for (const exchange::Mount& mount : snapshot_->mounts) {
         if (!mount.chain ||
             mount.chain->request_body().count + mount.chain->response_body().count == 0)
@@ -299,12 +301,14 @@ void Server::stop_everything() {
     for (auto& core : cores_) core->join();
     api_.stop();
     if (watchdog_) watchdog_->stop();
+    // Plugins hear of the end of every worker before their own.
+    if (supervisor_ && !apps_.empty()) supervisor_->stop(kWorkerGraceMs);
+    worker_hooks_.use(nullptr);
     if (snapshot_ && snapshot_->plugins) {
         for (const hook::PluginProblem& trouble : snapshot_->plugins->shut_down())
             log_line(LogLevel::warn, "plugin", trouble.text());
     }
     cores_.clear();
-    if (supervisor_ && !apps_.empty()) supervisor_->stop(kWorkerGraceMs);
     access_log_.stop();
 }
 

@@ -18,6 +18,7 @@
 #include "runtime/api.h"
 #include "runtime/core_thread.h"
 #include "runtime/listen.h"
+#include "runtime/worker_hooks.h"
 #include "upstream/resolver.h"
 #include "worker/supervisor.h"
 
@@ -62,6 +63,7 @@ class Server final : public exchange::Readiness, private Control {
     std::vector<ListenSocket> listeners_;
     AccessLogWriter access_log_;
     upstream::Resolver resolver_;
+    WorkerHooks worker_hooks_;
     std::unique_ptr<worker::Supervisor> supervisor_;
     std::unique_ptr<hook::Cores> hook_cores_;
     std::unique_ptr<hook::Watchdog> watchdog_;

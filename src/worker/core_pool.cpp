@@ -100,6 +100,12 @@ Link* CorePool::pick(Queue& queue) noexcept {
     return best;
 }
 
+Link* CorePool::link_to(Queue& queue, const WorkerState& worker) noexcept {
+    for (Link* link : queue.links)
+        if (&link->worker() == &worker) return link;
+    return nullptr;
+}
+
 bool CorePool::hand_over(Queue& queue, WorkerAnswer& answer) noexcept {
     Link* link;
     while ((link = pick(queue))) {
@@ -110,17 +116,22 @@ bool CorePool::hand_over(Queue& queue, WorkerAnswer& answer) noexcept {
             if (worker.give_place()) tell(worker, kWorkerDrained);
             return false;
         }
-        worker.used_at.store(reactor_.now(), std::memory_order_relaxed);
-        uint32_t handed = worker.handed.fetch_add(1, std::memory_order_relaxed) + 1;
-        if (spec.ephemeral) {
-            worker.close();
-            tell(worker, kWorkerWornOut);
-        } else if (spec.requests_max && handed == spec.requests_max) {
-            tell(worker, kWorkerWornOut);
-        }
+        note_taken(spec, worker);
         return true;
     }
     return false;
+}
+
+void CorePool::note_taken(const AppSpec& spec, WorkerState& worker) noexcept {
+    worker.used_at.store(reactor_.now(), std::memory_order_relaxed);
+    uint32_t handed = worker.handed.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (spec.ephemeral) {
+        worker.user.store(reactor_.core(), std::memory_order_relaxed);
+        worker.close();
+        tell(worker, kWorkerWornOut);
+    } else if (spec.requests_max && handed == spec.requests_max) {
+        tell(worker, kWorkerWornOut);
+    }
 }
 
 // ---- Queues ----
@@ -143,7 +154,8 @@ void CorePool::wait_in_queue(Queue& queue, WorkerAnswer& answer) noexcept {
     answer.enqueue(now, deadline);
     if (queue.count++ > 0) return;
     mark_waiting(queue, true);
-    if (queue.app->ready.load(std::memory_order_relaxed) == 0) ask_for_more(queue);
+    bool none = queue.app->ready.load(std::memory_order_relaxed) == 0;
+    if (none || queue.app->spec.ephemeral) ask_for_more(queue);
     if (!queue.growth_timer.armed()) reactor_.arm(queue.growth_timer, now + growth_after);
     serve(queue);  // A place given back before the mark was seen by nobody.
 }
@@ -173,7 +185,9 @@ void CorePool::serve(Queue& queue) noexcept {
 
 void CorePool::place_given_back(Link& link) noexcept {
     WorkerState& worker = link.worker();
-    if (worker.give_place()) tell(worker, kWorkerDrained);
+    bool last = worker.give_place();
+    if (worker.spare) return;  // It ends by itself, and serves nobody else.
+    if (last) tell(worker, kWorkerDrained);
     Queue& queue = queue_of(worker.app->index);
     uint64_t waiting = worker.app->waiting_cores.load(std::memory_order_seq_cst);
     if (waiting == 0) return;
@@ -256,14 +270,19 @@ void CorePool::on_message_lose(void* context, uint64_t value) noexcept {
     auto& pool = *static_cast<CorePool*>(context);
     auto* worker = reinterpret_cast<WorkerState*>(value);
     Queue& queue = pool.queue_of(worker->app->index);
-    auto found = std::find_if(queue.links.begin(), queue.links.end(),
-                              [&](Link* link) { return &link->worker() == worker; });
-    if (found != queue.links.end()) {
-        Link* link = *found;
-        queue.links.erase(found);
-        link->lose_worker();
+    if (Link* link = link_to(queue, *worker)) {
+        std::erase(queue.links, link);
+        link->lose_worker(AfterLoss::end);
     }
     pool.serve(queue);
+}
+
+// The process of an ephemeral app has ended; its regions serve the next one.
+void CorePool::on_message_renew(void* context, uint64_t value) noexcept {
+    auto& pool = *static_cast<CorePool*>(context);
+    auto* worker = reinterpret_cast<WorkerState*>(value);
+    if (Link* link = link_to(pool.queue_of(worker->app->index), *worker))
+        link->lose_worker(AfterLoss::renew);
 }
 
 void CorePool::on_message_serve(void* context, uint64_t value) noexcept {
@@ -290,6 +309,11 @@ void CorePool::on_message_left(void* context, uint64_t) noexcept {
 void CorePool::link_changed(Link& link) noexcept {
     if (!link.finished()) return;
     WorkerState& worker = link.worker();
+    if (link.renews()) {
+        link.renew();
+        worker.renewed_by.fetch_add(1, std::memory_order_acq_rel);
+        return tell(worker, kWorkerRenewed);
+    }
     auto found = std::find_if(links_.begin(), links_.end(), [&](const std::unique_ptr<Link>& each) {
         return each.get() == &link;
     });

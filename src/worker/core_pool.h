@@ -93,6 +93,8 @@ class CorePool final : public loop::Poller {
 
     [[nodiscard]] Queue& queue_of(uint32_t app) noexcept;
     [[nodiscard]] Link* pick(Queue& queue) noexcept;
+    [[nodiscard]] static Link* link_to(Queue& queue, const WorkerState& worker) noexcept;
+    void note_taken(const AppSpec& spec, WorkerState& worker) noexcept;
     [[nodiscard]] bool hand_over(Queue& queue, WorkerAnswer& answer) noexcept;
     void wait_in_queue(Queue& queue, WorkerAnswer& answer) noexcept;
     void serve(Queue& queue) noexcept;
@@ -103,6 +105,7 @@ class CorePool final : public loop::Poller {
     static void on_growth(loop::Timer& timer) noexcept;
     static void on_message_attach(void* context, uint64_t value) noexcept;
     static void on_message_lose(void* context, uint64_t value) noexcept;
+    static void on_message_renew(void* context, uint64_t value) noexcept;
     static void on_message_serve(void* context, uint64_t value) noexcept;
     static void on_message_hopeless(void* context, uint64_t value) noexcept;
     static void on_message_left(void* context, uint64_t value) noexcept;

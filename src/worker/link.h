@@ -36,6 +36,9 @@ struct Slot {
     bool recalled = false;
 };
 
+/// What becomes of a link whose process is gone: those of ephemeral apps serve the next one.
+enum class AfterLoss : uint8_t { end, renew };
+
 class Link final : public PieceOwner, public loop::Flushable {
   public:
     Link(CorePool& pool, WorkerState& worker, RegionPair region);
@@ -82,12 +85,15 @@ class Link final : public PieceOwner, public loop::Flushable {
     }
 
     /// The process is gone: everything open fails or is repeated elsewhere.
-    void lose_worker() noexcept;
-    /// Nothing refers to it any more.
+    void lose_worker(AfterLoss after) noexcept;
+    /// Nothing refers to it, or to its bytes, any more.
     [[nodiscard]] bool finished() const noexcept {
         return lost_ && users_ == 0 && pieces_out_ == 0 && reserved_ == 0 &&
-               !doorbell_op_.in_flight;
+               (renews_ || !doorbell_op_.in_flight);
     }
+    [[nodiscard]] bool renews() const noexcept { return renews_; }
+    /// Precondition: finished(). As it was made, on the same memory.
+    void renew() noexcept;
     /// Answers that hold bytes of its regions keep it.
     void retain() noexcept { ++users_; }
     void release() noexcept;
@@ -135,6 +141,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     void condemn(const char* what) noexcept;
     [[nodiscard]] bool begun(const Slot& slot) const noexcept;
     void fail_all(Reason reason) noexcept;
+    void disarm_all() noexcept;
     void watch_ahead() noexcept;
     static void on_doorbell(ring::Op& op) noexcept;
     static void on_watch(loop::Timer& timer) noexcept;
@@ -168,6 +175,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     Nanoseconds no_ahead_until_ = 0;
     bool condemned_ = false;
     bool lost_ = false;
+    bool renews_ = false;
     loop::Timer watch_timer_;
     loop::Timer liveness_timer_;
     loop::Timer again_timer_;

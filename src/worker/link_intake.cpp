@@ -155,24 +155,49 @@ void Link::fail_all(Reason reason) noexcept {
     }
 }
 
-void Link::lose_worker() noexcept {
-    if (lost_) return;
-    // What it had said before it ended is still true.
-    for (uint32_t i = 0; i < RTW_RING_ENTRIES / descriptors_per_turn && drain(); ++i) {
+void Link::lose_worker(AfterLoss after) noexcept {
+    renews_ = after == AfterLoss::renew;
+    if (lost_) {
+        if (renews_) return;
+        if (doorbell_op_.in_flight) pool_.reactor().ring().cancel_all(region_.doorbell());
+        return pool_.link_changed(*this);
     }
+    // What it had said before it ended is still true.
+    for (uint32_t i = 0; i < RTW_RING_ENTRIES / descriptors_per_turn && open_slots_ > 0; ++i)
+        if (!drain()) break;
     lost_ = true;
     ++users_;  // Answers that let go of it now must not end it under our feet.
     fail_all(condemned_ ? Reason::worker_protocol : Reason::worker_crashed);
-    if (open_slots_ > 0) active.unlink();
-    open_slots_ = 0;
+    for (uint32_t index = 0; open_slots_ > 0; ++index)
+        if (slots_[index].open) end_slot(index);
+    disarm_all();
+    if (doorbell_op_.in_flight && !renews_)
+        pool_.reactor().ring().cancel_all(region_.doorbell());
+    --users_;
+    pool_.link_changed(*this);
+}
+
+void Link::disarm_all() noexcept {
     loop::Reactor& reactor = pool_.reactor();
     reactor.disarm(watch_timer_);
     reactor.disarm(liveness_timer_);
     reactor.disarm(again_timer_);
     loop::Reactor::forget(static_cast<loop::Flushable&>(*this));
-    if (doorbell_op_.in_flight) reactor.ring().cancel_all(region_.doorbell());
-    --users_;
-    pool_.link_changed(*this);
+}
+
+// Slots and slabs are all given back: only what both sides count begins anew.
+void Link::renew() noexcept {
+    rtw_region* to_worker = region_.to_worker();
+    for (uint32_t* word : {&to_worker->tail, &to_worker->head, &to_worker->wants_wake,
+                           &to_worker->recalling, &to_worker->recall_from})
+        rtw_store(word, 0);
+    producer_ = {to_worker, region_.to_gateway(), 0, 0, 0};
+    consumer_ = {region_.to_gateway(), to_worker, 0, 0};
+    unsaid_.clear();
+    unsaid_count_ = sequence_ = strikes_ = recalled_ = empty_rings_ = 0;
+    no_ahead_until_ = 0;
+    condemned_ = lost_ = renews_ = false;
+    if (!doorbell_op_.in_flight) pool_.reactor().ring().submit(doorbell_op_);
 }
 
 // Requests handed in advance must not suffer from the one before them. See worker_abi.h for why no
@@ -235,7 +260,8 @@ void Link::on_again(loop::Timer& timer) noexcept {
 
 void Link::on_doorbell(ring::Op& op) noexcept {
     auto& self = *static_cast<Link*>(op.owner);
-    if (self.lost_) return self.pool_.link_changed(self);
+    if (self.lost_ && !self.renews_) return self.pool_.link_changed(self);
+    if (self.lost_) return;  // Armed again when it is renewed.
     if (++self.empty_rings_ > empty_rings_max) {
         loop::Reactor& reactor = self.pool_.reactor();
         if (!self.again_timer_.armed())

@@ -50,6 +50,7 @@ inline constexpr uint32_t kWorkerHung = 4;     ///< Its loop does not advance: t
 inline constexpr uint32_t kWorkerWornOut =
     8;  ///< requests_max reached, or its one ephemeral request.
 inline constexpr uint32_t kWorkerReleased = 16;  ///< One more core has let go of it.
+inline constexpr uint32_t kWorkerRenewed = 32;   ///< One more core has made its link as new.
 /// Bits of an app's notice.
 inline constexpr uint32_t kAppWantsMore = 1;  ///< Requests wait.
 /// Bits of a core's notice.
@@ -60,8 +61,10 @@ struct AppState {
     AppSpec spec;
     uint32_t index = 0;
     std::atomic<uint32_t> ready{0};  ///< Instances that take requests.
-    std::atomic<uint32_t> hopeless{
-        0};  ///< Not 0: it keeps failing to start; requests fail at once.
+    /// Not 0: it keeps failing to start; requests fail at once.
+    std::atomic<uint32_t> hopeless{0};
+    /// Not 0: it has not shown yet that it can start.
+    std::atomic<uint32_t> unproven{1};
     std::atomic<uint64_t> waiting_cores{0};  ///< One bit per core whose queue is not empty.
     Notice notice;
     static_assert(limits::cores_max <= 64);
@@ -75,10 +78,14 @@ struct WorkerState {
     int32_t pid = 0;
     int doorbell = -1;         ///< Wakes the worker; stays open while any core may ring it.
     uint32_t concurrency = 1;  ///< Handled at once.
+    bool spare = false;        ///< Forked for one request, after which it ends by itself.
     alignas(64) std::atomic<uint32_t> places{closed};
     std::atomic<uint32_t> handed{0};   ///< Requests ever handed over.
     std::atomic<uint64_t> used_at{0};  ///< When it last got one.
     std::atomic<uint32_t> released_by{0};
+    std::atomic<uint32_t> renewed_by{0};
+    std::atomic<uint32_t> user{nobody};  ///< Spare: the core that has taken it.
+    static constexpr uint32_t nobody = UINT32_MAX;
     Notice notice;
 
     [[nodiscard]] uint32_t in_flight() const noexcept {

@@ -36,6 +36,7 @@ struct AppSpec {
     uint32_t queue_max = limits::worker_queue_max;  ///< Waiting requests per core.
     uint32_t requests_max = 0;                      ///< 0: never recycled for it.
     bool ephemeral = false;                         ///< One process state per request.
+    uint32_t ephemeral_max = 64;  ///< Processes of an ephemeral app at once, its template apart.
     Milliseconds timeout_ms = 30'000;               ///< To the head of the answer.
     Milliseconds queue_timeout_ms = 10'000;         ///< Waiting for an instance.
     Milliseconds ttl_ms = 0;                ///< Idle instances above `workers` end; 0: never.

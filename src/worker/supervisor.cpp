@@ -21,9 +21,18 @@ namespace {
 
 constexpr size_t kAppsMax = 65536;         // 8 B each; every reload adds those that changed.
 constexpr Milliseconds kEndGrace = 5'000;  // From TERMINATE to SIGKILL.
-constexpr uint32_t kHopelessAfter = 5;     // Failed starts in a row.
 constexpr Milliseconds kHealthyAfter =
     10'000;  // An instance that lived so long was no failed start.
+
+uint64_t resident_bytes(int32_t pid) {
+    unsigned long long pages = 0;
+    std::string path = fmt::format("/proc/{}/statm", pid);
+    if (FILE* file = std::fopen(path.c_str(), "re")) {
+        if (std::fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
+        std::fclose(file);
+    }
+    return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
 
 std::string describe_end(int status) {
     if (WIFSIGNALED(status))
@@ -48,6 +57,18 @@ std::string_view phase_name(WorkerPhase phase) noexcept {
             return "dead";
     }
     return "dead";
+}
+
+std::string_view role_name(WorkerRole role) noexcept {
+    switch (role) {
+        case WorkerRole::worker:
+            return "worker";
+        case WorkerRole::origin:
+            return "origin";
+        case WorkerRole::spare:
+            return "spare";
+    }
+    return "worker";
 }
 
 Supervisor::Supervisor(SupervisorOptions options)
@@ -82,11 +103,11 @@ uint32_t Supervisor::add(AppSpec spec) {
 void Supervisor::remove(uint32_t index) {
     App& app = *apps_[index];
     app.removed = true;
-    for (size_t i = 0; i < workers_.size(); ++i) {
-        Worker& worker = *workers_[i];
-        if (!worker.used || worker.app != &app) continue;
-        if (worker.phase == WorkerPhase::starting) terminate(worker);
-        begin_draining(worker, "its app was removed");
+    // What ends at once leaves the list meanwhile.
+    for (Worker* worker : std::vector<Worker*>(app.members)) {
+        if (worker->exited || worker->role == WorkerRole::spare) continue;
+        if (worker->phase == WorkerPhase::starting) terminate(*worker);
+        begin_draining(*worker, "its app was removed");
     }
 }
 
@@ -133,34 +154,60 @@ bool Supervisor::start_worker(App& app) {
         app.next_start = now_ + from_milliseconds(options_.restart_first_ms);
         return false;
     }
+    bool origin = spec.ephemeral && app.forks;
+    worker.channels = std::move(channels);
+    enlist(worker, app, origin ? WorkerRole::origin : WorkerRole::worker);
+    begin_process(worker);
+    int fd = worker.channels.control.get();
+    int yes = 1;  // The kernel then says which process a message is from.
+    if (origin) ASSERT(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) == 0);
+    watch(fd, Watch::control, worker.state.id);
+    watch(worker.channels.out.get(), Watch::out, worker.state.id);
+    watch(worker.channels.err.get(), Watch::err, worker.state.id);
+    ++counters_.started;
+    return true;
+}
+
+/// The record is `app`'s from here on.
+void Supervisor::enlist(Worker& worker, App& app, WorkerRole role) {
     worker.used = true;
     worker.app = &app;
-    worker.phase = WorkerPhase::starting;
-    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = worker.was_ready =
-        false;
+    worker.role = role;
+    worker.origin = nullptr;
+    worker.seats = 0;
     worker.attached = 0;
     worker.attached_cores = 0;
+    worker.vacant = false;
+    worker.exited = true;
+    app.members.push_back(&worker);
+    WorkerState& state = worker.state;
+    state.app = &app.state;
+    state.doorbell = worker.channels.doorbell.get();
+    state.spare = role == WorkerRole::spare;
+    state.released_by.store(0);
+    state.handed.store(0);
+    state.notice.subject = &worker;
+    state.notice.kind = Notice::Kind::worker;
+}
+
+/// What a process begins with, whether it is started or forked.
+void Supervisor::begin_process(Worker& worker) {
+    ++alive_;
+    worker.phase = WorkerPhase::starting;
+    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = worker.was_ready =
+        worker.vacant = false;
     worker.started_at = now_;
     worker.phase_deadline = now_ + from_milliseconds(options_.ready_ms);
+    worker.wait_status = 0;
     worker.reason.clear();
     worker.out.clear();
     worker.err.clear();
-    worker.channels = std::move(channels);
     WorkerState& state = worker.state;
-    state.app = &app.state;
     state.pid = 0;
-    state.doorbell = worker.channels.doorbell.get();
     state.places.store(WorkerState::closed);
-    state.handed.store(0);
     state.used_at.store(now_);
-    state.released_by.store(0);
-    state.notice.subject = &worker;
-    state.notice.kind = Notice::Kind::worker;
-    watch(worker.channels.control.get(), Watch::control, state.id);
-    watch(worker.channels.out.get(), Watch::out, state.id);
-    watch(worker.channels.err.get(), Watch::err, state.id);
-    ++counters_.started;
-    return true;
+    state.renewed_by.store(0);
+    state.user.store(WorkerState::nobody);
 }
 
 void Supervisor::worker_spawned(Worker& worker, const ZygoteReport& report, Fd pidfd) {
@@ -186,6 +233,11 @@ void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
     app.start_failures = 0;
     app.settled = true;
     ++counters_.ready;
+    log_format(LogLevel::info, "worker", "app={} worker={} pid={} ready in {} ms",
+               app.state.spec.name, worker.state.id, worker.state.pid,
+               (now_ - worker.started_at) / kNanosecondsPerMillisecond);
+    if (worker.role == WorkerRole::origin) return origin_ready(worker);
+    app.state.unproven.store(0);
     for (unsigned core = 0; core < options_.cores; ++core) attach(worker, core);
     worker.state.used_at.store(now_);
     worker.state.places.store(0);
@@ -194,30 +246,33 @@ void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
     for (unsigned core = 0; core < options_.cores; ++core)
         if (CorePool* pool = seats_[core]->member)
             post(core, {&CorePool::on_message_serve, pool, app.state.index});
-    log_format(LogLevel::info, "worker", "app={} worker={} pid={} ready in {} ms",
-               app.state.spec.name, worker.state.id, worker.state.pid,
-               (now_ - worker.started_at) / kNanosecondsPerMillisecond);
     if (listener_) listener_->worker_spawned(view(worker));
-    for (auto& other : workers_) {
-        if (other->used && other->app == &app && other->worn_out &&
-            other->phase == WorkerPhase::ready) {
+    for (Worker* other : app.members) {
+        if (other->worn_out && other->phase == WorkerPhase::ready) {
             ++counters_.recycled;
-            begin_draining(*other, "replaced");
-            break;
+            return begin_draining(*other, "replaced");
         }
     }
 }
 
 void Supervisor::begin_draining(Worker& worker, std::string_view why) {
     if (worker.phase != WorkerPhase::ready) return;
+    if (worker.role == WorkerRole::origin) return retire_origin(worker, why);
+    forget_ready(worker);
     worker.phase = WorkerPhase::draining;
     worker.reason = why;
-    worker.app->state.ready.fetch_sub(1);
     if (worker.state.close() == 0) terminate(worker);
 }
 
+/// It takes no more requests from here on.
+void Supervisor::forget_ready(Worker& worker) noexcept {
+    if (worker.phase == WorkerPhase::ready && worker.role != WorkerRole::origin)
+        worker.app->state.ready.fetch_sub(1);
+}
+
 void Supervisor::terminate(Worker& worker) {
-    if (worker.phase == WorkerPhase::ready) worker.app->state.ready.fetch_sub(1);
+    if (worker.role == WorkerRole::spare) return end_spare(worker);
+    forget_ready(worker);
     worker.state.close();
     worker.phase = WorkerPhase::ending;
     worker.expected_end = true;
@@ -231,7 +286,7 @@ void Supervisor::terminate(Worker& worker) {
 
 void Supervisor::kill_worker(Worker& worker, std::string_view why) {
     if (worker.phase == WorkerPhase::dead || worker.exited) return;
-    if (worker.phase == WorkerPhase::ready) worker.app->state.ready.fetch_sub(1);
+    forget_ready(worker);
     if (worker.reason.empty()) worker.reason = why;
     worker.state.close();
     worker.phase = WorkerPhase::ending;
@@ -248,9 +303,11 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     if (worker.exited || !worker.used) return;
     take_output(worker, Watch::out);
     take_output(worker, Watch::err);
-    worker.exited = true;
     App& app = *worker.app;
-    if (worker.phase == WorkerPhase::ready) app.state.ready.fetch_sub(1);
+    forget_ready(worker);
+    worker.exited = true;
+    --alive_;
+    worker.wait_status = status;
     worker.state.close();
     worker.phase = WorkerPhase::dead;
     std::string cause = describe_end(status);
@@ -263,10 +320,8 @@ void Supervisor::worker_ended(Worker& worker, int status) {
         note_failure(app, worker, cause);
     }
     if (listener_ && worker.was_ready) listener_->worker_terminated(view(worker), cause);
-    for (unsigned core = 0; core < options_.cores; ++core)
-        if (worker.attached_cores >> core & 1)
-            post(core, {&CorePool::on_message_lose, seats_[core]->member,
-                        reinterpret_cast<uint64_t>(&worker.state)});
+    if (worker.role == WorkerRole::origin) origin_ended(worker);
+    lose_links(worker);
     worker.channels.control.reset();
     worker.channels.out.reset();
     worker.channels.err.reset();
@@ -276,7 +331,15 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     reconcile(app);
 }
 
+void Supervisor::lose_links(Worker& worker) {
+    for (unsigned core = 0; core < options_.cores; ++core)
+        if (worker.attached_cores >> core & 1)
+            post(core, {&CorePool::on_message_lose, seats_[core]->member,
+                        reinterpret_cast<uint64_t>(&worker.state)});
+}
+
 void Supervisor::release_record(Worker& worker) {
+    std::erase(worker.app->members, &worker);
     worker.channels.doorbell.reset();
     worker.used = false;
 }
@@ -307,6 +370,7 @@ void Supervisor::set_hopeless(App& app, bool hopeless) {
     if ((app.state.hopeless.load() != 0) == hopeless) return;
     app.state.hopeless.store(hopeless ? 1 : 0);
     if (!hopeless) return;
+    app.state.unproven.store(1);
     log_format(LogLevel::error, "worker", "app={} does not start; its requests are answered 503",
                app.state.spec.name);
     for (unsigned core = 0; core < options_.cores; ++core)
@@ -322,6 +386,8 @@ void Supervisor::attach(Worker& worker, unsigned core) {
     auto offer = std::make_unique<LinkOffer>();
     offer->pool = seat.member;
     offer->worker = &worker.state;
+    bool spare = worker.role == WorkerRole::spare;
+    Worker& receiver = spare ? *worker.origin : worker;
     Fd fds[2];
     int error = offer->region.create(core, options_.arena_bytes, fds[0], fds[1]);
     if (error != 0) {
@@ -330,25 +396,28 @@ void Supervisor::attach(Worker& worker, unsigned core) {
         return;
     }
     rtw_control control{};
-    control.kind = RTW_ATTACH;
+    control.kind = spare ? RTW_SEAT : RTW_ATTACH;
+    control.abi = spare ? worker.seat : 0;
     control.core = core;
     control.concurrency = worker.state.concurrency;
     control.region_bytes = offer->region.bytes();
     control.spin_ns = uint64_t{options_.spin_us} * 1000;
-    int passed[3] = {fds[0].get(), fds[1].get(), offer->region.doorbell()};
+    int passed[4] = {fds[0].get(), fds[1].get(), offer->region.doorbell(), worker.state.doorbell};
+    size_t passed_bytes = (spare ? 4 : 3) * sizeof *passed;
     iovec part{&control, sizeof control};
     alignas(cmsghdr) char space[CMSG_SPACE(sizeof passed)] = {};
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     message.msg_control = space;
-    message.msg_controllen = sizeof space;
+    message.msg_controllen = CMSG_SPACE(passed_bytes);
     cmsghdr* header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof passed);
-    std::memcpy(CMSG_DATA(header), passed, sizeof passed);
-    if (sendmsg(worker.channels.control.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return;
+    header->cmsg_len = CMSG_LEN(passed_bytes);
+    std::memcpy(CMSG_DATA(header), passed, passed_bytes);
+    int fd = receiver.channels.control.get();
+    if (sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return;
     worker.attached_cores |= uint64_t{1} << core;
     ++worker.attached;
     post(core, {&CorePool::on_message_attach, offer.release(), 0});
@@ -373,7 +442,7 @@ void Supervisor::let_cores_go() {
         CorePool* pool = seats_[core]->member;
         if (!pool) continue;
         for (auto& worker : workers_)
-            if (worker->used && !worker->exited && (worker->attached_cores >> core & 1))
+            if (worker->used && (worker->attached_cores >> core & 1))
                 post(core, {&CorePool::on_message_lose, pool,
                             reinterpret_cast<uint64_t>(&worker->state)});
         post(core, {&CorePool::on_message_left, pool, 0});
@@ -409,22 +478,37 @@ void Supervisor::flush_outboxes() {
 WorkerView Supervisor::view(const Worker& worker) const {
     return {.id = worker.state.id,
             .pid = worker.state.pid,
+            .app_index = worker.app->state.index,
             .app = worker.app->state.spec.name,
+            .role = worker.role,
             .phase = worker.phase,
             .in_flight = worker.state.in_flight(),
             .requests = worker.state.handed.load(std::memory_order_relaxed),
-            .age = now_ - worker.started_at};
+            .age = now_ - worker.started_at,
+            .wait_status = worker.wait_status};
 }
 
 std::vector<WorkerView> Supervisor::workers() const {
     std::vector<WorkerView> list;
-    for (const auto& worker : workers_)
-        if (worker->used && !worker->exited) list.push_back(view(*worker));
+    for (const auto& worker : workers_) {
+        if (!worker->used || worker->exited) continue;
+        list.push_back(view(*worker));
+        list.back().rss_bytes = resident_bytes(worker->state.pid);
+    }
     return list;
 }
 
+bool Supervisor::drain(uint32_t id) {
+    if (id >= workers_.size() || !workers_[id]->used || workers_[id]->exited ||
+        workers_[id]->phase != WorkerPhase::ready)
+        return false;
+    begin_draining(*workers_[id], "an operator drained it");
+    return true;
+}
+
 bool Supervisor::restart(uint32_t id) {
-    if (id >= workers_.size() || !workers_[id]->used || workers_[id]->phase != WorkerPhase::ready)
+    if (id >= workers_.size() || !workers_[id]->used || workers_[id]->phase != WorkerPhase::ready ||
+        workers_[id]->role == WorkerRole::spare)
         return false;
     workers_[id]->worn_out = true;
     reconcile(*workers_[id]->app);

@@ -40,15 +40,24 @@ struct LinkOffer {
 enum class WorkerPhase : uint8_t { starting, ready, draining, ending, dead };
 [[nodiscard]] std::string_view phase_name(WorkerPhase phase) noexcept;
 
-/// For operators.
+/// What a process is for. An ephemeral app has one origin, in which everything is loaded and which
+/// answers nothing itself: it forks a spare for every request.
+enum class WorkerRole : uint8_t { worker, origin, spare };
+[[nodiscard]] std::string_view role_name(WorkerRole role) noexcept;
+
+/// For operators and plugins.
 struct WorkerView {
     uint32_t id = 0;
     int32_t pid = 0;
+    uint32_t app_index = 0;
     std::string_view app;
+    WorkerRole role = WorkerRole::worker;
     WorkerPhase phase = WorkerPhase::starting;
     uint32_t in_flight = 0;
     uint32_t requests = 0;
     Nanoseconds age = 0;
+    int wait_status = 0;     ///< As of wait(2), when it has ended.
+    uint64_t rss_bytes = 0;  ///< Only where it says so.
 };
 
 struct SupervisorCounters {
@@ -59,6 +68,7 @@ struct SupervisorCounters {
     uint64_t start_failures = 0;
     uint64_t recycled = 0;
     uint64_t retired = 0;  ///< Idle ones that made room.
+    uint64_t forked = 0;   ///< Spares of ephemeral apps; not in `started`.
 };
 
 class Supervisor {
@@ -84,12 +94,19 @@ class Supervisor {
     /// pools.
     void stop(Milliseconds grace);
 
+    /// An instance takes requests, or the app has shown that it can start one when asked to.
     [[nodiscard]] bool ready(uint32_t app) const noexcept {
-        return apps_[app]->state.ready.load(std::memory_order_relaxed) > 0;
+        const AppState& state = apps_[app]->state;
+        return state.ready.load(std::memory_order_relaxed) > 0 ||
+               state.unproven.load(std::memory_order_relaxed) == 0;
     }
+    /// All processes, with the memory each has resident (one read of /proc for each).
     [[nodiscard]] std::vector<WorkerView> workers() const;
     /// Replaces the instance without losing a request. False: no such worker is ready.
     bool restart(uint32_t worker);
+    /// It gets no more requests and ends with its last one; the app then has as many as its
+    /// manifest keeps warm. False: no such worker is ready.
+    bool drain(uint32_t worker);
     [[nodiscard]] const SupervisorCounters& counters() const noexcept { return counters_; }
     /// Last words and reasons are told here too; null: nobody. For on_worker_spawn and the like.
     struct Listener {
@@ -119,8 +136,14 @@ class Supervisor {
     }
 
   private:
+    struct Worker;
     struct App {
         AppState state;
+        std::vector<Worker*> members;  ///< Its records, of processes and of empty seats.
+        Worker* origin = nullptr;      ///< Of an ephemeral app: forks its spares.
+        bool forks = true;             ///< False: an ephemeral app whose process cannot.
+        uint32_t spares_wanted = 0;
+        Nanoseconds spares_changed = 0;
         uint32_t failures = 0;        ///< Ends that nobody asked for, in a row.
         uint32_t start_failures = 0;  ///< Of those, before ready.
         Nanoseconds next_start = 0;
@@ -139,7 +162,14 @@ class Supervisor {
         bool expected_end = false;
         bool idle_told = false;
         bool was_ready = false;
-        bool exited = false;
+        bool exited = false;  ///< Or an empty seat.
+        WorkerRole role = WorkerRole::worker;
+        Worker* origin = nullptr;     ///< Of a spare.
+        uint32_t seat = 0;            ///< Of a spare, at its origin.
+        uint32_t seats = 0;           ///< Of an origin: how many it was given.
+        bool vacant = false;          ///< A seat that waits for its next process.
+        uint32_t renewals = 0;        ///< Cores that have to renew their link before that.
+        int wait_status = 0;
         uint32_t attached = 0;  ///< Cores that have a link to it.
         uint64_t attached_cores = 0;
         Nanoseconds started_at = 0;
@@ -159,11 +189,15 @@ class Supervisor {
         std::deque<std::pair<CorePool*, loop::Message>> outbox;
     };
     enum class Watch : uint32_t { zygote, board, control, out, err };
+    static constexpr uint32_t kHopelessAfter = 5;  ///< Failed starts in a row.
 
     // supervisor.cpp: processes
     [[nodiscard]] bool start_zygote(std::string& problem);
     bool start_worker(App& app);
     Worker& take_record();
+    void enlist(Worker& worker, App& app, WorkerRole role);
+    void begin_process(Worker& worker);
+    void lose_links(Worker& worker);
     void worker_spawned(Worker& worker, const ZygoteReport& report, Fd pidfd);
     void worker_ready(Worker& worker, uint32_t concurrency);
     void worker_ended(Worker& worker, int status);
@@ -191,10 +225,29 @@ class Supervisor {
     void serve_wanting_apps();
     void drain_worn_out(App& app);
     [[nodiscard]] bool make_room();
-    [[nodiscard]] uint32_t alive() const;
+    [[nodiscard]] bool room() const noexcept { return alive_ < options_.pool_size; }
     [[nodiscard]] uint32_t count(const App& app, WorkerPhase phase) const;
+    // ephemeral.cpp: origins and their spares
+    void reconcile_ephemeral(App& app);
+    void origin_ready(Worker& origin);
+    void origin_ended(Worker& origin);
+    void retire_origin(Worker& origin, std::string_view why);
+    void end_origin_without_spares(Worker& origin);
+    void tick_ephemeral(App& app);
+    [[nodiscard]] bool fork_spare(App& app);
+    [[nodiscard]] Worker* vacant_seat(const App& app) const;
+    [[nodiscard]] Worker* make_seat(App& app);
+    [[nodiscard]] Worker* spare_of(const Worker& origin, uint32_t seat) const;
+    void take_origin_word(Worker& origin, const rtw_control& message, int32_t sender);
+    void spare_forked(Worker& spare, int32_t pid);
+    void spare_taken(Worker& spare);
+    void spare_ended(Worker& spare, int status);
+    void note_spare_failure(Worker& spare, int status);
+    void end_spare(Worker& spare);
+    void give_seat_up(Worker& spare);
     // cores
     void attach(Worker& worker, unsigned core);
+    void forget_ready(Worker& worker) noexcept;
     void let_cores_go();
     void post(unsigned core, const loop::Message& message);
     void flush_outboxes();
@@ -208,6 +261,7 @@ class Supervisor {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<CoreSeat>> seats_;
     SupervisorCounters counters_;
+    uint32_t alive_ = 0;  ///< Processes.
     Listener* listener_ = nullptr;
     Nanoseconds now_ = 0;
     Nanoseconds last_tick_ = 0;

@@ -17,6 +17,26 @@ namespace {
 
 constexpr Nanoseconds kTick = 10 * kNanosecondsPerMillisecond;
 constexpr size_t kOutputPerTurn = 64 * 1024;  // More waits in the pipe, and then the worker does.
+constexpr Milliseconds kSpareEndMs = 5'000;   // From its answer to its end.
+
+// `sender`: the process it is from, where the socket was asked to say so; else unchanged.
+ssize_t receive_control(int fd, rtw_control& control, int32_t& sender) {
+    iovec part{&control, sizeof control};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(ucred))];
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    cmsghdr* header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+    if (header && header->cmsg_type == SCM_CREDENTIALS) {
+        ucred credentials;
+        std::memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+        sender = credentials.pid;
+    }
+    return size;
+}
 
 }  // namespace
 
@@ -60,12 +80,15 @@ bool Supervisor::wait_ready(Nanoseconds deadline) {
         return std::any_of(apps_.begin(), apps_.end(), [&](const auto& app) {
             uint32_t wanted = std::min(app->state.spec.workers, options_.pool_size);
             bool enough = app->state.ready.load() >= wanted;
-            return !app->removed && !enough && app->state.hopeless.load() == 0;
+            // Where the pool has no room left, an app starts when it is asked for.
+            bool comes = room() || count(*app, WorkerPhase::starting) > 0;
+            if (!comes) app->state.unproven.store(0);
+            return !app->removed && !enough && comes && app->state.hopeless.load() == 0;
         });
     };
     while (waiting() && monotonic_now() < deadline) poll_once(10);
     return std::all_of(apps_.begin(), apps_.end(), [](const auto& app) {
-        return app->removed || app->state.spec.workers == 0 || app->state.ready.load() > 0;
+        return app->removed || app->state.spec.workers == 0 || app->state.unproven.load() == 0;
     });
 }
 
@@ -103,6 +126,7 @@ void Supervisor::zygote_died() {
         Worker& worker = *workers_[i];
         if (!worker.used || worker.exited) continue;
         kill_worker(worker, "the zygote ended");
+        if (worker.role == WorkerRole::spare) continue;  // Its origin tells.
         worker_ended(worker, SIGKILL);
     }
     std::string problem;
@@ -114,13 +138,20 @@ void Supervisor::zygote_died() {
 void Supervisor::take_control(Worker& worker) {
     rtw_control message;
     for (;;) {
-        ssize_t size = recv(worker.channels.control.get(), &message, sizeof message, MSG_DONTWAIT);
+        int32_t sender = 0;
+        ssize_t size = receive_control(worker.channels.control.get(), message, sender);
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (size <= 0) {  // It ends, or closed the socket; the zygote tells which.
             epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, worker.channels.control.get(), nullptr);
             if (!worker.exited && worker.phase_deadline == 0)
                 worker.phase_deadline = now_ + from_milliseconds(1000);
             return;
+        }
+        if (size == static_cast<ssize_t>(sizeof message) && worker.role == WorkerRole::origin &&
+            message.kind != RTW_READY) {
+            take_origin_word(worker, message, sender);
+            if (!worker.channels.control) return;
+            continue;
         }
         if (size != static_cast<ssize_t>(sizeof message) || message.kind != RTW_READY) {
             kill_worker(worker, "sent an unknown message");
@@ -133,8 +164,12 @@ void Supervisor::take_control(Worker& worker) {
                                     message.abi, RTW_ABI_VERSION));
             return;
         }
-        worker_ready(worker, message.concurrency);
+        if (worker.role == WorkerRole::origin && !(message.core & RTW_CAN_FORK)) {
+            worker.role = WorkerRole::worker;
+            worker.app->forks = false;
+        }
         worker.phase_deadline = 0;
+        worker_ready(worker, message.concurrency);
     }
 }
 
@@ -198,9 +233,18 @@ void Supervisor::take_worker_notice(Worker& worker, uint32_t bits) {
         reconcile(app);
         return;
     }
+    if (bits & kWorkerRenewed && worker.exited && worker.origin &&
+        worker.state.renewed_by.load(std::memory_order_acquire) == worker.renewals) {
+        worker.vacant = true;
+        return reconcile(*worker.app);
+    }
     if (worker.exited) return;
     if (bits & kWorkerBroken) return kill_worker(worker, "broke the protocol");
     if (bits & kWorkerHung) return kill_worker(worker, "did not answer and did not advance");
+    if (worker.role == WorkerRole::spare) {
+        if (bits & kWorkerWornOut) spare_taken(worker);
+        return;
+    }
     bool ephemeral = worker.app->state.spec.ephemeral;
     if (bits & kWorkerWornOut && worker.phase == WorkerPhase::ready && !worker.worn_out) {
         worker.worn_out = true;
@@ -215,8 +259,12 @@ void Supervisor::take_core_notice(CoreSeat& seat, uint32_t bits) {
     if (bits & kCoreJoined) {
         seat.member = seat.pool.load(std::memory_order_acquire);
         unsigned core = seat.member->reactor().core();
-        for (auto& worker : workers_)
-            if (worker->used && worker->phase == WorkerPhase::ready) attach(*worker, core);
+        for (auto& worker : workers_) {
+            if (!worker->used || worker->exited || worker->phase != WorkerPhase::ready) continue;
+            if (worker->role == WorkerRole::worker) attach(*worker, core);
+            // Its seats know nothing of this core, and their processes cannot learn of it.
+            if (worker->role == WorkerRole::origin) worker->worn_out = true;
+        }
     }
     if (!(bits & kCoreLeft)) return;
     seat.leaving = true;
@@ -229,7 +277,10 @@ void Supervisor::tick() {
     for (size_t i = 0; i < workers_.size(); ++i)
         if (workers_[i]->used && !workers_[i]->exited) tick_worker(*workers_[i]);
     serve_wanting_apps();
-    for (auto& app : apps_) reconcile(*app);
+    for (auto& app : apps_) {
+        if (app->origin) tick_ephemeral(*app);
+        reconcile(*app);
+    }
 }
 
 // Room goes first to those whose requests wait, then to those that shall be warm.
@@ -243,10 +294,17 @@ void Supervisor::tick_worker(Worker& worker) {
     if (worker.phase_deadline != 0 && now_ >= worker.phase_deadline) {
         bool starting = worker.phase == WorkerPhase::starting;
         worker.phase_deadline = 0;
+        // Nobody has said yet which process it is.
+        if (starting && worker.role == WorkerRole::spare)
+            return kill_worker(*worker.origin, "a process it forked did not become ready in time");
         return kill_worker(worker,
                            starting ? "did not become ready in time" : "did not end when asked to");
     }
-    if (worker.phase != WorkerPhase::ready) return;
+    // Its request is answered: it ends by itself, or is helped.
+    if (worker.role == WorkerRole::spare && worker.phase == WorkerPhase::draining &&
+        worker.phase_deadline == 0 && worker.state.in_flight() == 0)
+        worker.phase_deadline = now_ + from_milliseconds(kSpareEndMs);
+    if (worker.phase != WorkerPhase::ready || worker.role != WorkerRole::worker) return;
     Nanoseconds used = worker.state.used_at.load(std::memory_order_relaxed);
     Nanoseconds idle = worker.state.in_flight() == 0 && now_ > used ? now_ - used : 0;
     bool above = worker.app->state.ready.load() > spec.workers;
@@ -268,28 +326,22 @@ void Supervisor::tick_worker(Worker& worker) {
     }
 }
 
-uint32_t Supervisor::alive() const {
-    return static_cast<uint32_t>(
-        std::count_if(workers_.begin(), workers_.end(),
-                      [](const auto& worker) { return worker->used && !worker->exited; }));
-}
-
 uint32_t Supervisor::count(const App& app, WorkerPhase phase) const {
     return static_cast<uint32_t>(
-        std::count_if(workers_.begin(), workers_.end(), [&](const auto& worker) {
-            return worker->used && worker->app == &app && worker->phase == phase &&
-                   !worker->worn_out;
+        std::count_if(app.members.begin(), app.members.end(), [&](const Worker* worker) {
+            return worker->phase == phase && !worker->worn_out;
         }));
 }
 
 // The least recently used idle worker of all apps makes room; busy ones never do.
 bool Supervisor::make_room() {
-    if (alive() < options_.pool_size) return true;
+    if (room()) return true;
     Worker* oldest = nullptr;
     for (auto& worker : workers_) {
-        bool candidate =
-            worker->used && worker->phase == WorkerPhase::ready && worker->state.in_flight() == 0;
-        if (!candidate) continue;
+        bool candidate = worker->used && !worker->exited && worker->phase == WorkerPhase::ready &&
+                         worker->state.in_flight() == 0;
+        bool needed = worker->role == WorkerRole::origin && worker->app->state.ready.load() > 0;
+        if (!candidate || needed) continue;
         if (!oldest || worker->state.used_at.load() < oldest->state.used_at.load())
             oldest = worker.get();
     }
@@ -297,11 +349,17 @@ bool Supervisor::make_room() {
     bool ending = std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
         return worker->used && !worker->exited && worker->phase == WorkerPhase::ending;
     });
-    if (ending || !oldest || !oldest->state.close_idle()) return false;
+    if (ending || !oldest) return false;
+    bool origin = oldest->role == WorkerRole::origin;
+    if (!origin && !oldest->state.close_idle()) return false;
     ++counters_.retired;
     ++oldest->app->evicted;
     oldest->reason = "made room for another app";
-    terminate(*oldest);
+    if (origin) {
+        retire_origin(*oldest, oldest->reason);
+    } else {
+        terminate(*oldest);
+    }
     return false;
 }
 
@@ -309,23 +367,22 @@ bool Supervisor::make_room() {
 void Supervisor::reconcile(App& app) {
     if (stopping_ || !zygote_.running() || now_ < app.next_start) return;
     const AppSpec& spec = app.state.spec;
+    if (spec.ephemeral && app.forks) return reconcile_ephemeral(app);
     uint32_t starting = count(app, WorkerPhase::starting);
     uint32_t live = starting + count(app, WorkerPhase::ready);
     uint32_t most =
         std::min(spec.workers_max ? spec.workers_max : options_.pool_size, options_.pool_size);
-    bool room = alive() < options_.pool_size;
     uint32_t warm = app.removed ? 0 : spec.workers - std::min(spec.workers, app.evicted);
-    while (live < std::min(warm, most) && room) {
+    while (live < std::min(warm, most) && room()) {
         // A failing app is tried with one at a time.
         if ((app.failures > 0 && starting > 0) || !start_worker(app)) break;
         ++live;
         ++starting;
-        room = alive() < options_.pool_size;
     }
-    if (!room && live == 0) drain_worn_out(app);
+    if (!room() && live == 0) drain_worn_out(app);
     bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
     bool more = app.wants_more && waiting && starting == 0 && live < most;
-    app.wants_more = more && !room;
+    app.wants_more = more && !room();
     if (more && make_room()) {
         app.wants_more = false;
         start_worker(app);
@@ -334,13 +391,10 @@ void Supervisor::reconcile(App& app) {
 
 // Where the pool has no room for a replacement, the worn-out instance goes first.
 void Supervisor::drain_worn_out(App& app) {
-    for (size_t i = 0; i < workers_.size(); ++i) {
-        Worker& worker = *workers_[i];
-        if (!worker.used || worker.app != &app || !worker.worn_out ||
-            worker.phase != WorkerPhase::ready)
-            continue;
+    for (Worker* worker : app.members) {
+        if (!worker->worn_out || worker->phase != WorkerPhase::ready) continue;
         ++counters_.recycled;
-        return begin_draining(worker, "worn out");
+        return begin_draining(*worker, "worn out");
     }
 }
 
@@ -352,13 +406,18 @@ void Supervisor::stop(Milliseconds grace) {
         if (worker.used && !worker.exited && worker.phase != WorkerPhase::ending) terminate(worker);
     }
     Nanoseconds deadline = now_ + from_milliseconds(grace);
-    while (zygote_.running() && alive() > 0 && now_ < deadline) poll_once(5);
+    while (zygote_.running() && alive_ > 0 && now_ < deadline) poll_once(5);
     zygote_.stop();
-    for (size_t i = 0; i < workers_.size(); ++i)
-        if (workers_[i]->used && !workers_[i]->exited) {
-            workers_[i]->expected_end = true;
-            worker_ended(*workers_[i], SIGKILL);
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        Worker& worker = *workers_[i];
+        if (!worker.used || worker.exited) continue;
+        worker.expected_end = true;
+        if (worker.role == WorkerRole::spare) {
+            spare_ended(worker, SIGKILL);
+        } else {
+            worker_ended(worker, SIGKILL);
         }
+    }
     flush_outboxes();
 }
 

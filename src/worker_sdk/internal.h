@@ -53,7 +53,7 @@ typedef struct rtw_queue {
 
 typedef struct rtw_worker {
     const rtw_app* app;
-    rtw_link links[RTW_CORES_MAX];
+    rtw_link* links;     /* RTW_CORES_MAX */
     uint32_t link_count; /* one more than the highest core attached */
     int epoll_fd;
     int ending;
@@ -70,11 +70,16 @@ typedef struct rtw_worker {
     uint64_t batch_began;
     uint32_t batch_requests;
     uint32_t service_ns;
+    int can_fork; /* the library has the process's main loop: it may continue in a child */
+    int one_shot; /* forked for one request */
+    int served;   /* one_shot: has begun it */
 } rtw_worker;
 
 extern rtw_worker rtw_this;
 
 /* link.c */
+/* Maps a pair of regions; takes over `fds`. 0 or -1. */
+int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]);
 int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]);
 void rtw_link_detach(rtw_link* link);
 /* Never refuses: waits for the gateway, which always drains its ring. */
@@ -111,5 +116,13 @@ void rtw_queue_push(rtw_queue* queue, rtw_request* request);
 void rtw_request_progress(rtw_request* request);
 /* Inside a handler: publishes, then waits until something has come; begins no other request. */
 void rtw_wait_inside(void);
+/* Adds it to the process's epoll descriptor. 0 or -1. */
+int rtw_watch(int fd, uint32_t events);
+
+/* template.c */
+void rtw_template_take(const rtw_control* control, const int* fds, unsigned count);
+/* Forks what was asked for and reports what ended. 1 in a new process, which goes on as a worker.
+ */
+int rtw_template_work(void);
 
 #endif

@@ -23,9 +23,7 @@ static int allocate_tables(rtw_link* link) {
            link->body_bytes && link->requests;
 }
 
-int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]) {
-    rtw_link* link = &rtw_this.links[core];
-    if (link->attached) rtw_link_detach(link);
+int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]) {
     const rtw_region* incoming = map_region(fds[0], region_bytes, PROT_READ);
     rtw_region* outgoing = map_region(fds[1], region_bytes, PROT_READ | PROT_WRITE);
     close(fds[0]);
@@ -42,6 +40,13 @@ int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]) {
     link->consumer = (rtw_consumer){incoming, outgoing, 0, 0};
     rtw_arena_init(&link->arena, link->arena_bytes);
     link->attached = 1;
+    return 0;
+}
+
+int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]) {
+    rtw_link* link = &rtw_this.links[core];
+    if (link->attached) rtw_link_detach(link);
+    if (rtw_link_open(link, core, region_bytes, fds) != 0) return -1;
     if (rtw_this.link_count <= core) rtw_this.link_count = core + 1;
     return 0;
 }

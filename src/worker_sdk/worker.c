@@ -96,6 +96,7 @@ static void begin_request(rtw_request* request) {
     rtw_store(&outgoing->begun, number);
     rtw_full_fence();
     request->begun = 1;
+    rtw_this.served = 1;
     ++rtw_this.open;
     ++rtw_this.batch_requests;
     if (rtw_load(&incoming->recalling) &&
@@ -212,11 +213,11 @@ static void spin(void) {
 
 /* Waits for a doorbell or the gateway's word; `timeout_ms` 0 only looks. */
 static void wait_for_events(int timeout_ms) {
-    struct epoll_event events[2];
+    struct epoll_event events[3];
     if (timeout_ms != 0) spin();
     set_wants_wake(1);
     rtw_full_fence();
-    int count = epoll_wait(rtw_this.epoll_fd, events, 2, anything_to_do() ? 0 : timeout_ms);
+    int count = epoll_wait(rtw_this.epoll_fd, events, 3, anything_to_do() ? 0 : timeout_ms);
     set_wants_wake(0);
     for (int i = 0; i < count; ++i)
         if (events[i].data.fd == RTW_CONTROL_FD) take_control();
@@ -235,11 +236,18 @@ void rtw_wait_inside(void) {
 
 /* ---- Control ---- */
 
-static void take_attach(const rtw_control* control, struct msghdr* message) {
-    int fds[3] = {-1, -1, -1};
+#define PASSED_FDS_MAX 4u
+
+static unsigned take_fds(struct msghdr* message, int* fds) {
     struct cmsghdr* part = CMSG_FIRSTHDR(message);
-    if (!part || part->cmsg_type != SCM_RIGHTS || part->cmsg_len != CMSG_LEN(sizeof fds)) return;
-    memcpy(fds, CMSG_DATA(part), sizeof fds);
+    if (!part || part->cmsg_type != SCM_RIGHTS) return 0;
+    unsigned count = (unsigned)((part->cmsg_len - CMSG_LEN(0)) / sizeof *fds);
+    memcpy(fds, CMSG_DATA(part), count * sizeof *fds);
+    return count;
+}
+
+static void take_attach(const rtw_control* control, const int* fds, unsigned count) {
+    if (count != 3) return;
     if (control->core >= RTW_CORES_MAX ||
         rtw_link_attach(control->core, (size_t)control->region_bytes, fds) != 0) {
         fprintf(stderr, "the gateway's memory cannot be mapped: %s\n", strerror(errno));
@@ -250,12 +258,39 @@ static void take_attach(const rtw_control* control, struct msghdr* message) {
         rtw_this.concurrency = control->concurrency;
 }
 
+static void take_message(const rtw_control* control, const int* fds, unsigned count) {
+    switch (control->kind) {
+        case RTW_ATTACH:
+            take_attach(control, fds, count);
+            break;
+        case RTW_DETACH:
+            if (control->core < RTW_CORES_MAX) rtw_link_detach(&rtw_this.links[control->core]);
+            break;
+        case RTW_TERMINATE:
+            rtw_this.ending = 1;
+            break;
+        case RTW_IDLE:
+            if (rtw_this.app->on_idle) rtw_this.app->on_idle(rtw_this.app->self);
+            break;
+        case RTW_SEAT:
+        case RTW_FORK:
+            if (rtw_this.can_fork) rtw_template_take(control, fds, count);
+            break;
+    }
+}
+
 static void take_control(void) {
+    /* What comes is the template's; for us the socket only tells that the gateway is gone. */
+    if (rtw_this.one_shot) {
+        rtw_this.ending = 1;
+        return;
+    }
     for (;;) {
         rtw_control control;
+        int fds[PASSED_FDS_MAX];
         union {
             struct cmsghdr align;
-            char bytes[CMSG_SPACE(3 * sizeof(int))];
+            char bytes[CMSG_SPACE(PASSED_FDS_MAX * sizeof(int))];
         } space;
         struct iovec part = {&control, sizeof control};
         struct msghdr message;
@@ -269,18 +304,13 @@ static void take_control(void) {
         if (size < 0) return;
         if (size == 0) rtw_this.ending = 1; /* the gateway is gone */
         if (size != (ssize_t)sizeof control) return;
-        if (control.kind == RTW_ATTACH) take_attach(&control, &message);
-        if (control.kind == RTW_DETACH && control.core < RTW_CORES_MAX)
-            rtw_link_detach(&rtw_this.links[control.core]);
-        if (control.kind == RTW_TERMINATE) rtw_this.ending = 1;
-        if (control.kind == RTW_IDLE && rtw_this.app->on_idle)
-            rtw_this.app->on_idle(rtw_this.app->self);
+        take_message(&control, fds, take_fds(&message, fds));
     }
 }
 
-static int watch(int fd) {
+int rtw_watch(int fd, uint32_t events) {
     /* Edge-triggered: a doorbell need not be read, which saves a system call per wake-up. */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.fd = fd}};
+    struct epoll_event event = {.events = events | EPOLLET, .data = {.fd = fd}};
     return epoll_ctl(rtw_this.epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
@@ -317,11 +347,15 @@ static void* api_context(const rtw_request* request) { return request->context; 
 static int api_fd(void) { return rtw_this.epoll_fd; }
 
 static int api_open(const rtw_app* app) {
-    rtw_control ready = {RTW_READY, RTW_ABI_VERSION, 0, app->concurrency, 0, 0};
+    uint32_t abilities = rtw_this.can_fork ? RTW_CAN_FORK : 0;
+    rtw_control ready = {RTW_READY, RTW_ABI_VERSION, abilities, app->concurrency, 0, 0};
+    rtw_this.links = calloc(RTW_CORES_MAX, sizeof *rtw_this.links);
+    if (!rtw_this.links) return -1;
     rtw_this.app = app;
     rtw_this.concurrency = app->concurrency ? app->concurrency : 1;
     rtw_this.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (rtw_this.epoll_fd < 0 || watch(RTW_DOORBELL_FD) != 0 || watch(RTW_CONTROL_FD) != 0 ||
+    if (rtw_this.epoll_fd < 0 || rtw_watch(RTW_DOORBELL_FD, EPOLLIN) != 0 ||
+        rtw_watch(RTW_CONTROL_FD, EPOLLIN) != 0 ||
         send(RTW_CONTROL_FD, &ready, sizeof ready, MSG_NOSIGNAL) != (ssize_t)sizeof ready) {
         fprintf(stderr,
                 "This program is a worker of the Ringtime gateway and is started by it: name it"
@@ -341,7 +375,9 @@ static int turn(int timeout_ms) {
     drain_all();
     run_requests();
     publish_all();
-    wait_for_events(timeout_ms);
+    /* What it has said stays in shared memory when it ends. */
+    if (rtw_this.one_shot && rtw_this.served && !rtw_this.open) rtw_this.ending = 1;
+    if (!rtw_this.ending) wait_for_events(timeout_ms);
     return finish_when_told();
 }
 
@@ -356,9 +392,9 @@ static int api_process(void) {
 }
 
 static int api_run(const rtw_app* app) {
+    rtw_this.can_fork = 1;
     if (api_open(app) != 0) return 2;
-    while (turn(-1)) {
-    }
+    while (turn(-1)) rtw_template_work();
     return rtw_this.ending - 1;
 }
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """A native plugin over everything: continue, edit, answer, fail, and a sign on every response."""
 
+import os
+import signal
+
 import harness
 from servers import Upstream
 
@@ -73,6 +76,32 @@ class Hook(harness.Case):
                 what = ("answer", "edit", "none", "status")[n % 4]
                 answer = client.ask("GET", "/up/b/100", {"X-Hook": what})
                 self.assertEqual(answer.status, {"answer": 418, "status": 299}.get(what, 200))
+
+
+class Workers(harness.Case):
+    def test_plugins_hear_of_worker_processes(self):
+        self.packages.plugin("hooks", "hooks.so", "base: /hooks\n")
+        self.packages.app("app", "app.so", "ttl: 1h\n")
+        self.packages.app("brief", "app.so", "ttl: 0\n")
+        gateway = self.start()
+
+        def pid_of(app):
+            return int(gateway.get(f"/{app}/about").body.split()[1])
+
+        def wait_logged(text):
+            harness.wait_until(lambda: text in gateway.log(), f"the plugin says {text!r}")
+
+        pid = pid_of("app")
+        wait_logged(f"app app pid {pid} spawned 0")
+        os.kill(pid, signal.SIGKILL)
+        wait_logged(f"app app pid {pid} terminated 9")
+        pid = pid_of("brief")
+        wait_logged(f"app brief pid {pid} spawned 0")
+        wait_logged(f"app brief pid {pid} terminated 0")
+        harness.wait_until(lambda: gateway.get("/app/about").status == 200, "it is replaced")
+        pid = pid_of("app")
+        self.assertEqual(gateway.stop(), 0)
+        wait_logged(f"app app pid {pid} terminated 0")
 
 
 class Broken(harness.Case):

@@ -248,10 +248,12 @@ TEST(Pool, an_idle_app_is_told_once) {
 }
 
 TEST(Pool, apps_come_and_go_while_the_core_runs) {
-    World world({plain_app()});
+    AppSpec app = plain_app();
+    app.workers_max = 1;
+    World world({app});
     EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
     WorkerRequest request = World::request("/hello");
-    request.app = world.supervisor().add(plain_app());
+    request.app = world.supervisor().add(app);
     EXPECT_EQ(request.app, 1U);
     EXPECT_EQ(world.fetch(request)->received, "hello\n");
     Client last(world.pool(), World::request("/sleep", "100"));

@@ -10,7 +10,7 @@ using ringtime::Verdict;
 
 class Hooks {
  public:
-    explicit Hooks(ringtime::Context& context) {
+    explicit Hooks(ringtime::Context& context) : context_(context) {
         context.route<&Hooks::item>("GET", "/items/:id", this);
     }
 
@@ -37,10 +37,20 @@ class Hooks {
         response.fields().remove("x-hidden");
     }
 
+    void on_worker_spawn(const ringtime::Worker& worker) { tell("spawned", worker); }
+    void on_worker_terminate(const ringtime::Worker& worker) { tell("terminated", worker); }
+
  private:
+    void tell(const char* what, const ringtime::Worker& worker) {
+        context_.info("app " + std::string(ringtime::text(worker.app->name)) + " pid " +
+                      std::to_string(worker.pid) + " " + what + " " +
+                      std::to_string(worker.wait_status));
+    }
     Verdict item(ringtime::Request& request) {
         return request.respond(200, "item " + std::string(request.parameter("id")) + "\n");
     }
+
+    ringtime::Context& context_;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ extern char** environ;
 static const rtw_api* api;
 static char scratch[65536];
 static int idle_calls;
+static int calls;
 
 static int is(rtw_text text, const char* other) {
     return text.size == strlen(other) && memcmp(text.data, other, text.size) == 0;
@@ -121,6 +122,7 @@ static void on_request(void* self, rtw_request* request) {
     rtw_text path = rtw_span_text(head, head->path);
     rtw_text query = rtw_span_text(head, head->query);
     (void)self;
+    ++calls;
     if (is(path, "/hello")) {
         rtw_respond_text(api, request, 200, "text/plain", "hello\n");
     } else if (is(path, "/show")) {
@@ -131,6 +133,9 @@ static void on_request(void* self, rtw_request* request) {
         escape(request);
     } else if (is(path, "/pid")) {
         snprintf(scratch, sizeof scratch, "%ld", (long)getpid());
+        rtw_respond_text(api, request, 200, "text/plain", scratch);
+    } else if (is(path, "/calls")) {
+        snprintf(scratch, sizeof scratch, "%d", calls);
         rtw_respond_text(api, request, 200, "text/plain", scratch);
     } else if (is(path, "/idle-calls")) {
         snprintf(scratch, sizeof scratch, "%d", idle_calls);
