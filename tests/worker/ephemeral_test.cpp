@@ -178,6 +178,7 @@ TEST(Ephemeral, an_operator_replaces_the_origin_without_a_gap) {
 
 TEST(Ephemeral, an_app_that_is_removed_leaves_nothing) {
     World world({ephemeral_app(3), plain_app()});
+    ASSERT_TRUE(world.until([&] { return world.supervisor().ready(0); }));
     Client last(world.pool(), World::request("/sleep", "100"));
     world.run_for(20);
     world.supervisor().remove(0);
