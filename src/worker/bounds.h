@@ -31,8 +31,6 @@ inline constexpr uint32_t chunks_max = 1024;
 inline constexpr uint32_t chunks_per_core = 262'144;
 /// A share of an arena, in parts, that bodies leave to heads.
 inline constexpr uint32_t head_share = 16;
-/// The loop of a worker whose request timed out must have advanced by then.
-inline constexpr Nanoseconds liveness_after = 5 * kNanosecondsPerSecond;
 /// A queued request that waited this long asks for another instance.
 inline constexpr Nanoseconds growth_after = 5 * kNanosecondsPerMillisecond;
 /// Attempts of one request: one retry, and recalls that never began do not count up to this many.

@@ -17,7 +17,8 @@ Link::Link(CorePool& pool, WorkerState& worker, RegionPair region)
       slabs_(region_.arena_bytes() / RTW_UNIT_BYTES) {
     rtw_arena_init(&arena_, region_.arena_bytes());
     active.link = this;
-    watch_timer_.owner = liveness_timer_.owner = again_timer_.owner = this;
+    watch_timer_.owner = liveness_timer_.owner = again_timer_.owner = lost_timer_.owner = this;
+    lost_timer_.on_expire = &on_lost;
     watch_timer_.on_expire = &on_watch;
     liveness_timer_.on_expire = &on_liveness;
     again_timer_.on_expire = &on_again;
@@ -245,7 +246,7 @@ void Link::abort(uint32_t index) noexcept {
     Slot& slot = slots_[index];
     slot.answer = nullptr;
     if (slot.aborted) return;
-    slot.aborted = true;
+    give_up(slot);
     say(RTW_ABORT, 0, index, 0, 0);
 }
 

@@ -27,6 +27,7 @@ struct Slot {
     uint32_t sequence = 0;              ///< Of its REQUEST, counted from 1.
     uint32_t unfreed = 0;               ///< Bytes of the answer not given back.
     uint32_t lent = 0;                  ///< Bytes of region A its body holds.
+    Nanoseconds aborted_at = 0;
     uint32_t first_slab = RTW_NO_SLAB;  ///< Of region A: the head, then the body in order.
     uint32_t last_slab = RTW_NO_SLAB;
     uint16_t generation = 0;
@@ -142,6 +143,9 @@ class Link final : public PieceOwner, public loop::Flushable {
     [[nodiscard]] bool begun(const Slot& slot) const noexcept;
     void fail_all(Reason reason) noexcept;
     void disarm_all() noexcept;
+    void give_up(Slot& slot) noexcept;
+    [[nodiscard]] Nanoseconds patience() const noexcept;
+    static void on_lost(loop::Timer& timer) noexcept;
     void watch_ahead() noexcept;
     static void on_doorbell(ring::Op& op) noexcept;
     static void on_watch(loop::Timer& timer) noexcept;
@@ -179,6 +183,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     loop::Timer watch_timer_;
     loop::Timer liveness_timer_;
     loop::Timer again_timer_;
+    loop::Timer lost_timer_;  ///< Runs while the worker has not ended what was given up.
     uint64_t doorbell_value_ = 0;
     ring::Op doorbell_op_;
 };

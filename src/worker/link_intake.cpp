@@ -1,5 +1,7 @@
 // What a worker says, checked. Everything here reads a hostile process's memory: a descriptor is
 // copied once, the copy is checked against what this side knows, and only then used.
+#include <algorithm>
+
 #include "base/log.h"
 #include "worker/answer.h"
 #include "worker/core_pool.h"
@@ -134,6 +136,7 @@ void Link::strike(const char* what, uint32_t index) noexcept {
             answer->worker_lost(true, Reason::worker_protocol);
         }
     }
+    pool_.tell(worker_, kWorkerStruck);
     if (++strikes_ >= strikes_max) condemn("broke the protocol too often");
 }
 
@@ -182,6 +185,7 @@ void Link::disarm_all() noexcept {
     reactor.disarm(watch_timer_);
     reactor.disarm(liveness_timer_);
     reactor.disarm(again_timer_);
+    reactor.disarm(lost_timer_);
     loop::Reactor::forget(static_cast<loop::Flushable&>(*this));
 }
 
@@ -214,12 +218,39 @@ void Link::recall() noexcept {
         bool ours = slot.open && !begun(slot) && static_cast<int32_t>(slot.sequence - first) >= 0;
         if (!ours) continue;
         ++recalled_;
-        slot.aborted = slot.recalled = true;
+        slot.recalled = true;
+        give_up(slot);
         WorkerAnswer* answer = slot.answer;
         slot.answer = nullptr;
         if (answer) answer->recalled();
     }
     if (recalled_ == 0) rtw_store(&to_worker->recalling, 0);
+}
+
+// A worker ends what was given up; until then its number and its place are taken. One that has not
+// long after the handler's time was over has lost it: the process is replaced.
+void Link::give_up(Slot& slot) noexcept {
+    slot.aborted = true;
+    slot.aborted_at = pool_.reactor().now();
+    if (lost_timer_.armed()) return;
+    pool_.reactor().arm(lost_timer_, slot.aborted_at + patience());
+}
+
+Nanoseconds Link::patience() const noexcept {
+    const AppSpec& spec = worker_.app->spec;
+    return from_milliseconds(spec.timeout_ms + spec.grace_ms);
+}
+
+void Link::on_lost(loop::Timer& timer) noexcept {
+    auto& self = *static_cast<Link*>(timer.owner);
+    Nanoseconds now = self.pool_.reactor().now();
+    Nanoseconds time = self.patience();
+    Nanoseconds oldest = UINT64_MAX;
+    for (const Slot& slot : self.slots_)
+        if (slot.open && slot.aborted) oldest = std::min(oldest, slot.aborted_at);
+    if (oldest == UINT64_MAX) return;
+    if (now - oldest >= time) return self.pool_.tell(self.worker_, kWorkerStruck);
+    self.pool_.reactor().arm(timer, oldest + time);
 }
 
 void Link::watch_ahead() noexcept {
@@ -240,7 +271,8 @@ void Link::suspect() noexcept {
     recall();
     if (liveness_timer_.armed()) return;
     watched_loops_ = rtw_load(&region_.to_gateway()->loops);
-    pool_.reactor().arm(liveness_timer_, pool_.reactor().now() + liveness_after);
+    Nanoseconds grace = from_milliseconds(worker_.app->spec.grace_ms);
+    pool_.reactor().arm(liveness_timer_, pool_.reactor().now() + grace);
 }
 
 void Link::on_liveness(loop::Timer& timer) noexcept {

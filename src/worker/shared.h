@@ -51,6 +51,7 @@ inline constexpr uint32_t kWorkerWornOut =
     8;  ///< requests_max reached, or its one ephemeral request.
 inline constexpr uint32_t kWorkerReleased = 16;  ///< One more core has let go of it.
 inline constexpr uint32_t kWorkerRenewed = 32;   ///< One more core has made its link as new.
+inline constexpr uint32_t kWorkerStruck = 64;    ///< Broke a rule or lost a request: replaced.
 /// Bits of an app's notice.
 inline constexpr uint32_t kAppWantsMore = 1;  ///< Requests wait.
 /// Bits of a core's notice.

@@ -39,6 +39,8 @@ struct AppSpec {
     uint32_t ephemeral_max = 64;  ///< Processes of an ephemeral app at once, its template apart.
     Milliseconds timeout_ms = 30'000;               ///< To the head of the answer.
     Milliseconds queue_timeout_ms = 10'000;         ///< Waiting for an instance.
+    /// Beyond `timeout_ms`, for a worker to show that it lives or to end what was given up.
+    Milliseconds grace_ms = 5'000;
     Milliseconds ttl_ms = 0;                ///< Idle instances above `workers` end; 0: never.
     Milliseconds idle_timeout_ms = 60'000;  ///< Until on_idle.
     uint32_t uid = 0;                       ///< 0: as the gateway.

@@ -194,8 +194,8 @@ void Supervisor::enlist(Worker& worker, App& app, WorkerRole role) {
 void Supervisor::begin_process(Worker& worker) {
     ++alive_;
     worker.phase = WorkerPhase::starting;
-    worker.worn_out = worker.expected_end = worker.idle_told = worker.exited = worker.was_ready =
-        worker.vacant = false;
+    worker.worn_out = worker.doubted = worker.expected_end = worker.idle_told = worker.exited =
+        worker.was_ready = worker.vacant = false;
     worker.started_at = now_;
     worker.phase_deadline = now_ + from_milliseconds(options_.ready_ms);
     worker.wait_status = 0;
@@ -261,7 +261,19 @@ void Supervisor::begin_draining(Worker& worker, std::string_view why) {
     forget_ready(worker);
     worker.phase = WorkerPhase::draining;
     worker.reason = why;
-    if (worker.state.close() == 0) terminate(worker);
+    if (worker.state.close() == 0) return terminate(worker);
+    if (worker.doubted)
+        worker.phase_deadline = now_ + from_milliseconds(worker.app->state.spec.timeout_ms +
+                                                         worker.app->state.spec.grace_ms);
+}
+
+/// What it broke was one request's; the others it has may still end well.
+void Supervisor::doubt(Worker& worker) {
+    if (worker.role == WorkerRole::spare) return kill_worker(worker, "broke the protocol");
+    if (worker.phase != WorkerPhase::ready || worker.worn_out) return;
+    worker.worn_out = worker.doubted = true;
+    (void)delay_next_start(*worker.app, worker);
+    reconcile(*worker.app);
 }
 
 /// It takes no more requests from here on.
@@ -345,8 +357,7 @@ void Supervisor::release_record(Worker& worker) {
 }
 
 // The first restart is immediate; each further one in a row waits twice as long.
-void Supervisor::note_failure(App& app, Worker& worker, const std::string& cause) {
-    ++counters_.crashed;
+Milliseconds Supervisor::delay_next_start(App& app, const Worker& worker) {
     if (now_ - worker.started_at >= from_milliseconds(kHealthyAfter)) app.failures = 0;
     ++app.failures;
     Milliseconds delay = 0;
@@ -355,6 +366,12 @@ void Supervisor::note_failure(App& app, Worker& worker, const std::string& cause
         delay = std::min(options_.restart_first_ms << doublings, options_.restart_longest_ms);
     }
     app.next_start = now_ + from_milliseconds(delay);
+    return delay;
+}
+
+void Supervisor::note_failure(App& app, Worker& worker, const std::string& cause) {
+    ++counters_.crashed;
+    Milliseconds delay = delay_next_start(app, worker);
     log_format(
         LogLevel::error, "worker", "app={} worker={} pid={} {}; starting another in {} ms{}{}",
         app.state.spec.name, worker.state.id, worker.state.pid, cause, delay,

@@ -159,6 +159,7 @@ class Supervisor {
         WorkerPhase phase = WorkerPhase::dead;
         bool used = false;      ///< This record belongs to a process.
         bool worn_out = false;  ///< To be replaced; ends when its replacement is ready.
+        bool doubted = false;   ///< It may have lost a request: its end is not waited for.
         bool expected_end = false;
         bool idle_told = false;
         bool was_ready = false;
@@ -206,6 +207,8 @@ class Supervisor {
     void terminate(Worker& worker);
     void kill_worker(Worker& worker, std::string_view why);
     void note_failure(App& app, Worker& worker, const std::string& cause);
+    Milliseconds delay_next_start(App& app, const Worker& worker);
+    void doubt(Worker& worker);
     // tidy: allow(bool-parameter) the state to be set
     void set_hopeless(App& app, bool hopeless);
     // supervisor_events.cpp: what arrives, and time

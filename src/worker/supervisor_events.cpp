@@ -241,6 +241,7 @@ void Supervisor::take_worker_notice(Worker& worker, uint32_t bits) {
     if (worker.exited) return;
     if (bits & kWorkerBroken) return kill_worker(worker, "broke the protocol");
     if (bits & kWorkerHung) return kill_worker(worker, "did not answer and did not advance");
+    if (bits & kWorkerStruck) doubt(worker);
     if (worker.role == WorkerRole::spare) {
         if (bits & kWorkerWornOut) spare_taken(worker);
         return;
@@ -379,7 +380,8 @@ void Supervisor::reconcile(App& app) {
         ++live;
         ++starting;
     }
-    if (!room() && live == 0) drain_worn_out(app);
+    bool replaced = count(app, WorkerPhase::ready) >= std::max(1U, std::min(warm, most));
+    if (replaced || (!room() && live == 0)) drain_worn_out(app);
     bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
     bool more = app.wants_more && waiting && starting == 0 && live < most;
     app.wants_more = more && !room();
@@ -389,7 +391,7 @@ void Supervisor::reconcile(App& app) {
     }
 }
 
-// Where the pool has no room for a replacement, the worn-out instance goes first.
+// Where there are enough others, or no room for a replacement, the worn-out instance goes first.
 void Supervisor::drain_worn_out(App& app) {
     for (Worker* worker : app.members) {
         if (!worker->worn_out || worker->phase != WorkerPhase::ready) continue;

@@ -153,6 +153,7 @@ TEST(Ephemeral, the_death_of_its_origin_is_survived) {
 TEST(Ephemeral, a_process_that_hangs_is_ended_and_its_seat_used_again) {
     AppSpec app = ephemeral_app();
     app.timeout_ms = 50;
+    app.grace_ms = 300;
     app.ephemeral_max = 1;
     World world({app});
     WorkerRequest request = World::request("/sleep", "60000", http::Method::post);

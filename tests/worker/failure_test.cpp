@@ -132,6 +132,7 @@ TEST(Failure, requests_handed_in_advance_leave_a_worker_that_is_stuck) {
 TEST(Failure, a_worker_whose_loop_stands_still_is_ended) {
     AppSpec app = plain_app();
     app.timeout_ms = 50;
+    app.grace_ms = 300;
     app.workers_max = 1;
     World world({app});
     auto client = world.fetch(World::request("/sleep", "60000", http::Method::post));

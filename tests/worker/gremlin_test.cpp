@@ -4,12 +4,13 @@
 namespace ringtime::worker::test {
 namespace {
 
-constexpr int kActs = 17;
+constexpr int kActs = 18;
 
 TEST(Gremlin, no_act_reaches_another_app) {
     AppSpec honest = plain_app();
     AppSpec gremlin = program_app("gremlin");
     gremlin.timeout_ms = 200;
+    gremlin.grace_ms = 100;
     gremlin.workers_max = 1;
     World world({honest, gremlin}, [](SupervisorOptions& options) {
         options.restart_first_ms = 1;

@@ -303,6 +303,33 @@ TEST(Pool, an_ephemeral_app_serves_every_request_from_a_fresh_process) {
     EXPECT_EQ(seen.size(), 20U);
 }
 
+TEST(Pool, a_worn_out_instance_goes_when_others_are_enough) {
+    AppSpec app = plain_app();
+    app.workers_max = 2;
+    app.requests_max = 30;
+    World world({app});
+    Clients clients;
+    for (int i = 0; i < 2; ++i)
+        clients.push_back(std::make_unique<Client>(world.pool(), World::request("/sleep", "40")));
+    ASSERT_TRUE(world.until([&] { return all_done(clients); }));
+    ASSERT_EQ(world.supervisor().workers().size(), 2U);
+    for (int i = 0; i < 30; ++i) world.fetch(World::request("/hello"));
+    EXPECT_TRUE(world.until([&] { return world.supervisor().counters().recycled > 0; }));
+}
+
+TEST(Pool, an_operator_drains_an_instance_and_its_last_request_ends_well) {
+    World world({plain_app()});
+    std::string first = world.fetch(World::request("/pid"))->received;
+    Client last(world.pool(), World::request("/sleep", "100"));
+    world.run_for(20);
+    ASSERT_TRUE(world.supervisor().drain(0));
+    EXPECT_FALSE(world.supervisor().drain(0)) << "it drains already";
+    EXPECT_NE(world.fetch(World::request("/pid"))->received, first);
+    ASSERT_TRUE(world.until([&] { return last.done(); }));
+    EXPECT_EQ(last.received, "slept");
+    for (const WorkerView& view : world.supervisor().workers()) EXPECT_GT(view.rss_bytes, 0U);
+}
+
 TEST(Pool, an_operator_restarts_an_instance_without_a_gap) {
     World world({plain_app()});
     std::string first = world.fetch(World::request("/pid"))->received;

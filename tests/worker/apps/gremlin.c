@@ -124,6 +124,11 @@ static void misbehave(rtw_request* request, int act) {
             rtw_respond_text(api, request, 200, "text/plain", "twice");
             say(link, desc);
             return;
+        case 17: /* forgets it, and looks so slow that nothing is handed over in advance */
+            rtw_this.service_ns = UINT32_MAX / 2;
+            rtw_store(&link->outgoing->service_ns, UINT32_MAX / 2);
+            rtw_request_release(request);
+            return;
         default:
             exit(0);
     }
