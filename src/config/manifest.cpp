@@ -202,19 +202,6 @@ void read_env(MapReader& map, Manifest& manifest) {
     manifest.env_blocked = std::move(filtered.blocked);
 }
 
-void read_site(MapReader& map, Manifest& manifest) {
-    Located<bool> inject_base;
-    map.boolean("injectBase", inject_base);
-    manifest.site.inject_base = *inject_base;
-    Located<std::string>& cache = manifest.site.cache_control;
-    if (!map.text("cacheControl", cache)) return;
-    bool printable =
-        std::all_of(cache->begin(), cache->end(), [](char c) { return c >= 0x20 && c < 0x7F; });
-    if (printable && !cache->empty()) return;
-    map.error(cache.at, "cacheControl", fmt::format("{} is not a header's value", quote(*cache)),
-              "expected directives such as \"public, max-age=3600\"");
-}
-
 void read_choices(MapReader& map, Manifest& manifest) {
     static constexpr std::array<std::pair<std::string_view, Visibility>, 3> visibilities{
         {{"public", Visibility::public_},
@@ -371,7 +358,7 @@ Manifest read_manifest(const YamlNode& node, std::string_view file, ManifestPlac
     read_worker_options(map, manifest.worker);
     read_sandbox(map, manifest);
     read_hooks(map, manifest);
-    read_site(map, manifest);
+    read_site(map, manifest.site);
     read_choices(map, manifest);
     check_targets(map, place, manifest);
     read_config(map, environment, manifest);

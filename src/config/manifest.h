@@ -73,9 +73,16 @@ struct HookScope {
 
 enum class OnFailure : uint8_t { abort, isolate };
 
+/// `glob` of paths below the site's base, and the header's value for them.
+struct CacheControlRule {
+    std::string glob;
+    std::string value;
+};
+
 struct SiteOptions {
     bool inject_base = false;
-    Located<std::string> cache_control;  ///< Empty: decided per file.
+    bool compress = true;
+    std::vector<CacheControlRule> cache_control;  ///< The first that matches; none: per file.
 };
 
 // --- Upstreams ---

@@ -13,6 +13,8 @@ void read_sandbox(MapReader& map, Manifest& manifest);
 void read_hooks(MapReader& map, Manifest& manifest);
 /// `upstream`: a map, or one server, or a list of servers.
 void read_upstream(MapReader& map, Manifest& manifest);
+/// `injectBase`, `compress`, `cacheControl`: how files are served.
+void read_site(MapReader& map, SiteOptions& site);
 /// `config`: the declared fields and their values; every known key must have been asked for before.
 void read_config(MapReader& map, const Environment& environment, Manifest& manifest);
 

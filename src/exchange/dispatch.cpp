@@ -176,9 +176,22 @@ void Exchange::dispatch_site() noexcept {
     request.method = head.method;
     request.path = stripped_path(path_);
     request.query = head.query;
+    request.base = {};
+    if (match_.base_size > 0) request.base = path_.substr(0, match_.base_size);
     request.fields = &request_;
     answer_ = core_.sites.serve(*hold_->snapshot->sites[mount_->target], request, fiber_);
     if (!answer_) answer_error({Reason::overload, Source::gateway, Retry::no, 0, 0});
+}
+
+// A site that will not serve says why; the words are the gateway's, in the form the client takes.
+void Exchange::take_refusal() noexcept {
+    if (!mount_ || mount_->kind != TargetKind::site || answer_ == &fixed_) return;
+    if (answer_->advance() != http::Answer::Phase::headed || answer_->error().ok()) return;
+    Error error = answer_->error();
+    answer_->release();
+    if (error.reason == Reason::method_not_allowed)
+        return answer_error(error, {}, {FieldId::allow, site::allowed_methods});
+    answer_error(error);
 }
 
 // --- Answers of the gateway's own ---

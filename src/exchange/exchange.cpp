@@ -88,6 +88,7 @@ bool Exchange::step() noexcept {
                 break;
             case Answer::Phase::failed: fail(answer_->error()); break;
             case Answer::Phase::headed:
+                if (!response_prepared_) take_refusal();
                 if (!start_response()) return false;
                 break;
         }
@@ -258,6 +259,7 @@ void Exchange::move_head() noexcept {
                                    &upstream_request_.authority,
                                    &site_request_.path,
                                    &site_request_.query,
+                                   &site_request_.base,
                                    &facts_.path,
                                    &facts_.full_path,
                                    &facts_.host,

@@ -85,6 +85,7 @@ class Exchange {
     void dispatch_upstream() noexcept;
     void dispatch_worker() noexcept;
     void dispatch_site() noexcept;
+    void take_refusal() noexcept;
     [[nodiscard]] std::string_view stripped_path(std::string_view path) noexcept;
     void add_forwarding_fields() noexcept;
     /// A field of an answer of the gateway's own, beside the usual ones.

@@ -17,6 +17,12 @@ constexpr Nanoseconds kLookAgain = 50 * kNanosecondsPerMillisecond;
 // After everything was cut, the time the kernel has to give operations back.
 constexpr Nanoseconds kTeardown = 2 * kNanosecondsPerSecond;
 
+site::CacheOptions site_cache_options(site::Compressor& compressor) {
+    site::CacheOptions options;
+    options.compressor = &compressor;
+    return options;
+}
+
 }  // namespace
 
 struct CoreThread::Parts {
@@ -25,7 +31,7 @@ struct CoreThread::Parts {
           io(reactor),
           upstreams(io),
           workers(reactor, thread.shared_.supervisor),
-          sites(reactor),
+          sites(reactor, site_cache_options(thread.shared_.compressor)),
           hook_port(reactor),
           core(io, upstreams, workers, sites, thread.shared_.hooks, thread.shared_.access_log,
                thread.shared_.readiness, thread.options_.settings) {

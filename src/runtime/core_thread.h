@@ -34,6 +34,7 @@ struct CoreShared {
     const exchange::Readiness& readiness;
     worker::Supervisor& supervisor;
     hook::HookCore& hooks;
+    site::Compressor& compressor;
 };
 
 class CoreThread {

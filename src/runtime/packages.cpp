@@ -107,8 +107,9 @@ site::SiteOptions site_options(const Package& package) {
     options.base = manifest.base.value;
     options.inject_base = manifest.site.inject_base;
     options.env_json = public_env_json(manifest.env);
-    if (!manifest.site.cache_control.value.empty())
-        options.cache_rules.push_back({"**", manifest.site.cache_control.value});
+    options.compress = manifest.site.compress;
+    for (const config::CacheControlRule& rule : manifest.site.cache_control)
+        options.cache_rules.push_back({rule.glob, rule.value});
     return options;
 }
 

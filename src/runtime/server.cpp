@@ -120,6 +120,9 @@ bool Server::load_plugins(std::string& problem) {
 
 bool Server::start_cores(std::string& problem) {
     const config::Settings& settings = configuration_.settings;
+    // One core needs no second copy of what it has had compressed.
+    size_t kept_bytes = cpus_.size() > 1 ? site::limits::compressed_kept_bytes : 0;
+    compressor_ = std::make_unique<site::Compressor>(kept_bytes);
     for (size_t i = 0; i < cpus_.size(); ++i) {
         CoreOptions options;
         options.index = static_cast<unsigned>(i);
@@ -127,7 +130,7 @@ bool Server::start_cores(std::string& problem) {
         options.settings.connections_max = settings.limits.connections;
         options.settings.access_log = settings.access_log.kind != config::AccessLog::Kind::off;
         CoreShared shared{access_log_.add_core(), *this, *supervisor_,
-                          (*hook_cores_)[options.index]};
+                          (*hook_cores_)[options.index], *compressor_};
         cores_.push_back(std::make_unique<CoreThread>(options, shared));
     }
     for (auto& core : cores_) {

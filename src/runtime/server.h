@@ -66,6 +66,7 @@ class Server final : public exchange::Readiness, private Control {
     WorkerHooks worker_hooks_;
     std::unique_ptr<worker::Supervisor> supervisor_;
     std::unique_ptr<hook::Cores> hook_cores_;
+    std::unique_ptr<site::Compressor> compressor_;
     std::unique_ptr<hook::Watchdog> watchdog_;
     KeyStore keys_;
     Api api_;

@@ -21,7 +21,6 @@ constexpr http::FieldSet kConditions =
     http::field_bit(FieldId::if_modified_since) | http::field_bit(FieldId::if_unmodified_since) |
     http::field_bit(FieldId::range);
 
-constexpr std::string_view kAllowed = "GET, HEAD, OPTIONS";
 constexpr size_t kLocationBytesMax = 4096;
 
 int64_t seconds_now() noexcept { return static_cast<int64_t>(wall_clock_milliseconds() / 1000); }
@@ -42,7 +41,7 @@ void FixedHead::make(Kind kind) {
     body = describe(reason).message;
     HeadMaker maker(head, row.status);
     if (kind == Kind::method_not_allowed || kind == Kind::options)
-        maker.add(FieldId::allow, kAllowed);
+        maker.add(FieldId::allow, allowed_methods);
     if (!body.empty()) {
         maker.add(FieldId::content_type, "text/plain; charset=utf-8");
         maker.add("x-content-type-options", "nosniff");
@@ -85,10 +84,23 @@ void FileAnswer::begin(const Site& site) noexcept {
         case PathVerdict::missing:
             // No file can be there, but a page of the application's own router.
             if (!may_be_page()) return fixed(FixedHead::Kind::not_found);
-            return cache_.ask(site, entrypoint, *this);
-        case PathVerdict::ok:
-            return cache_.ask(site, path.text.empty() ? entrypoint : path.text, *this);
+            return ask(site, entrypoint);
+        case PathVerdict::ok: return ask(site, path.text.empty() ? entrypoint : path.text);
     }
+}
+
+void FileAnswer::ask(const Site& site, std::string_view path) noexcept {
+    const SiteOptions& options = site.options();
+    std::string_view base = request_->base;
+    bool told = options.inject_base && base.data() && base != options.base &&
+                path == options.entrypoint && base.size() <= limits::path_bytes_max;
+    if (!told) return cache_.ask(site, path, *this);
+    char name[2 * limits::path_bytes_max + 1];
+    if (path.size() > limits::path_bytes_max) return cache_.ask(site, path, *this);
+    size_t size = path.copy(name, path.size());
+    name[size++] = '\0';
+    size += base.copy(name + size, base.size());
+    cache_.ask(site, {name, size}, *this);
 }
 
 /// Whether the entrypoint stands in for a missing path: a page is asked for, or what it could be is
@@ -101,10 +113,7 @@ bool FileAnswer::may_be_page() const noexcept {
 void FileAnswer::decide(Entry& entry) noexcept {
     switch (entry.kind) {
         case Entry::Kind::unknown: ASSERT(entry.kind != Entry::Kind::unknown); return;
-        case Entry::Kind::file: {
-            Coding coding = choose_coding(*request_->fields, entry.codings);
-            return serve_file(*entry.contents[static_cast<unsigned>(coding)]);
-        }
+        case Entry::Kind::file: return serve_file(choose(entry));
         case Entry::Kind::redirect: return redirect(entry.root->site);
         case Entry::Kind::missing: return decide_missing(entry);
         case Entry::Kind::refused: return fixed(FixedHead::Kind::not_found);
@@ -112,11 +121,34 @@ void FileAnswer::decide(Entry& entry) noexcept {
     }
 }
 
+/// The coding the client likes best of those that are there. One that is not but could be is made
+/// for later requests.
+Content& FileAnswer::choose(Entry& entry) noexcept {
+    const http::FieldDraft& fields = *request_->fields;
+    Content& plain = *entry.contents[0];
+    if (!plain.varies() || !fields.has(FieldId::accept_encoding)) return plain;
+    CodingSet there = entry.codings;
+    // What we make comes and goes with memory: parts of it would not fit together.
+    if (!fields.has(FieldId::range)) {
+        auto makeable = static_cast<CodingSet>(plain.makeable() & ~there);
+        there |= plain.variants();
+        Coding best = choose_coding(fields, there | makeable);
+        if (makeable & coding_bit(best)) cache_.compress(plain, best);
+    }
+    Coding coding = choose_coding(fields, there);
+    if (coding == Coding::identity) return plain;
+    // Who has it plain needs no other form of the same.
+    std::string_view known = fields.get(FieldId::if_none_match);
+    if (known.data() && list_holds(known, plain.validators().etag, Comparison::weak)) return plain;
+    Content* lying = entry.contents[static_cast<unsigned>(coding)];
+    return lying ? *lying : *plain.variant(coding);
+}
+
 void FileAnswer::decide_missing(Entry& entry) noexcept {
     if (fallen_back_ || !may_be_page()) return fixed(FixedHead::Kind::not_found);
     fallen_back_ = true;
     ++entry.pins;
-    cache_.ask(entry.root->site, entry.root->site.options().entrypoint, *this);
+    ask(entry.root->site, entry.root->site.options().entrypoint);
     --entry.pins;
 }
 
@@ -237,7 +269,7 @@ void FileAnswer::refuse_ranges(const Content& content) noexcept {
 // To the same path with its slash, below the mount. Absolute in path, so that no base element of a
 // page and no doubled slash can lead it to another host.
 void FileAnswer::redirect(const Site& site) noexcept {
-    std::string_view base = site.options().base;
+    std::string_view base = request_->base.data() ? request_->base : site.options().base;
     if (base.ends_with('/')) base.remove_suffix(1);
     std::string location = fmt::format("{}{}/", base, request_->path);
     if (request_->query.data()) location.append("?").append(request_->query);

@@ -20,6 +20,9 @@
 
 namespace ringtime::site {
 
+/// What Allow says of every file.
+inline constexpr std::string_view allowed_methods = "GET, HEAD, OPTIONS";
+
 struct Entry;
 class FileAnswer;
 class SiteCache;
@@ -125,8 +128,10 @@ class FileAnswer final : public http::Answer, public http::BodySource, public Li
 
     void begin(const Site& site) noexcept;
     [[nodiscard]] bool may_be_page() const noexcept;
+    void ask(const Site& site, std::string_view path) noexcept;
     void decide(Entry& entry) noexcept;
     void decide_missing(Entry& entry) noexcept;
+    [[nodiscard]] Content& choose(Entry& entry) noexcept;
     void serve_file(Content& content) noexcept;
     void serve_whole(Content& content) noexcept;
     void serve_ranges(Content& content, const RangeSet& ranges) noexcept;

@@ -20,23 +20,32 @@ constexpr Nanoseconds kSweepEvery = kNanosecondsPerSecond;
 
 // --- Root ---
 
-Root::Root(SiteCache& cache, const Site& from) : site(from), serial(from.serial()), cache_(cache) {
+Root::Root(SiteCache& cache, const Site& from)
+    : site(from), serial(from.serial()), releases(from.releases()), cache_(cache) {
     how_.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 }
 
 Root::~Root() {
     ASSERT(!asking_ && entries == 0);
-    drop_folder();
+    drop(folder_);
+    drop(previous_);
 }
 
-void Root::drop_folder() noexcept {
-    if (folder_) cache_.release_folder(*folder_);
-    folder_ = nullptr;
+void Root::drop(Folder*& folder) noexcept {
+    if (folder) cache_.release_folder(*folder);
+    folder = nullptr;
+}
+
+void Root::drop_previous_if_old() noexcept {
+    Nanoseconds age = cache_.reactor_.now() - switched_at_;
+    if (age >= from_milliseconds(ages::release_overlap_ms)) drop(previous_);
 }
 
 void Root::ask_folder(Load& load) noexcept {
     Nanoseconds now = cache_.reactor_.now();
-    if (folder_ && now - checked_at_ <= from_milliseconds(ages::folder_ms)) {
+    uint64_t release = releases->now();
+    bool fresh = now - checked_at_ <= from_milliseconds(ages::folder_ms);
+    if (folder_ && fresh && release == release_) {
         ++folder_->references;
         return load.on_folder(folder_, 0);
     }
@@ -45,6 +54,7 @@ void Root::ask_folder(Load& load) noexcept {
     if (asking_) return;
     asking_ = true;
     asked_at_ = now;
+    asked_release_ = release;
     op_.kind = ring::OpKind::open_at;
     op_.fd = AT_FDCWD;
     op_.address = const_cast<char*>(site.options().folder.c_str());
@@ -59,19 +69,40 @@ void Root::on_complete(ring::Op& op) noexcept {
     self.cache_.reactor_.wake(self);
 }
 
+// Returns why there is no folder; 0 when there is.
+int Root::take_handle(int result) noexcept {
+    release_ = asked_release_;
+    FileFacts facts;
+    int error = result < 0 ? -result : 0;
+    if (!error && !read_facts(result, facts)) error = EIO;
+    Nanoseconds now = cache_.reactor_.now();
+    if (error) {
+        if (result >= 0) cache_.close_later(result);
+        if (!gone_since_) gone_since_ = now;
+        bool brief = now - gone_since_ < from_milliseconds(ages::folder_gone_ms);
+        if (error == ENOENT && folder_ && brief) return 0;
+        drop(folder_);
+        return error;
+    }
+    gone_since_ = 0;
+    if (folder_ && facts.device == folder_->device && facts.inode == folder_->inode) {
+        cache_.close_later(result);
+        return 0;
+    }
+    // Another folder is there now, as when a release was switched by its link.
+    if (folder_) {
+        drop(previous_);
+        previous_ = std::exchange(folder_, nullptr);
+        switched_at_ = now;
+        release_ = releases->switched(asked_release_);
+    }
+    folder_ = new Folder{result, 1, facts.device, facts.inode};
+    return 0;
+}
+
 void Root::run() noexcept {
     asking_ = false;
-    int error = op_.result < 0 ? -op_.result : 0;
-    FileFacts facts;
-    if (!error && !read_facts(op_.result, facts)) error = EIO;
-    if (!error && folder_ && facts.device == folder_->device && facts.inode == folder_->inode) {
-        cache_.close_later(op_.result);
-    } else {
-        // Another folder is there now, as when a release was switched by its link.
-        drop_folder();
-        if (!error) folder_ = new Folder{op_.result, 1, facts.device, facts.inode};
-        if (error && op_.result >= 0) cache_.close_later(op_.result);
-    }
+    int error = take_handle(op_.result);
     checked_at_ = asked_at_;
     Folder* folder = folder_;
     // The last lookup to end may take this object with it.
@@ -94,7 +125,8 @@ SiteCache::SiteCache(loop::Reactor& reactor, const CacheOptions& options)
       answers_(limits::answers_max),
       made_heads_(limits::made_heads_max, 8),
       buffers_(options.stream_buffers, 2),
-      closes_(limits::loads_max) {
+      closes_(limits::loads_max),
+      compressions_(limits::compressions_max, 8) {
     sweep_timer_.owner = this;
     sweep_timer_.on_expire = &on_sweep;
     for (size_t i = 0; i < FixedHead::kinds_count; ++i)
@@ -105,9 +137,13 @@ SiteCache::~SiteCache() {
     ASSERT(answers_.used() == 0);
     reactor_.disarm(sweep_timer_);
     while (loads_.used()) reactor_.turn(kNanosecondsPerMillisecond);
+    while (turns_.pop_front()) continue;
     while (Entry* entry = present_.front()) drop(*entry);
     while (Entry* entry = absent_.front()) drop(*entry);
-    while (closes_.used() || buffers_.used()) reactor_.turn(kNanosecondsPerMillisecond);
+    if (compressions_.used()) options_.compressor->abandon(reactor_);
+    while (closes_.used() || buffers_.used() || compressions_.used())
+        reactor_.turn(kNanosecondsPerMillisecond);
+    if (options_.compressor) options_.compressor->leave(reactor_);
     ASSERT(counters_.contents == 0);
 }
 
@@ -118,11 +154,11 @@ FileAnswer* SiteCache::serve(const Site& site, const SiteRequest& request,
     return answer;
 }
 
-void SiteCache::ask(const Site& site, std::string_view path, FileAnswer& answer) noexcept {
-    uint64_t hash = hash_bytes(path, site.hash());
+void SiteCache::ask(const Site& site, std::string_view name, FileAnswer& answer) noexcept {
+    uint64_t hash = hash_bytes(name, site.hash());
     Nanoseconds now = reactor_.now();
-    Entry* entry = find(site, path, hash);
-    if (entry && now < entry->valid_until) {
+    Entry* entry = find(site, name, hash);
+    if (entry && entry->current(now)) {
         ++counters_.hits;
         touch(*entry);
         bool ending = now + from_milliseconds(ages::refresh_ahead_ms) >= entry->valid_until;
@@ -130,38 +166,43 @@ void SiteCache::ask(const Site& site, std::string_view path, FileAnswer& answer)
         if (ending && !entry->load) [[maybe_unused]] bool started = start_load(*entry);
         return answer.decide(*entry);
     }
-    if (!entry) entry = create(site, path, hash);
-    if (!entry || (!entry->load && !start_load(*entry)))
-        return answer.fail({Reason::overload, Source::gateway, Retry::yes, 0, 0});
+    if (!entry) entry = create(site, name, hash);
+    if (!entry) return answer.fail({Reason::overload, Source::gateway, Retry::yes, 0, 0});
+    if (!entry->load && !entry->turn.linked() && !start_load(*entry)) {
+        ++counters_.queued;
+        turns_.push_back(entry->turn);
+    }
     ++counters_.waits;
     touch(*entry);
     entry->waiters.push_back(answer);
 }
 
-Entry* SiteCache::find(const Site& site, std::string_view path, uint64_t hash) noexcept {
+Entry* SiteCache::find(const Site& site, std::string_view name, uint64_t hash) noexcept {
     for (Entry* entry = buckets_[hash & (buckets_.size() - 1)]; entry; entry = entry->chain) {
-        if (entry->hash != hash || entry->path() != path) continue;
+        if (entry->hash != hash || entry->name() != name) continue;
         Root& root = *entry->root;
         if (root.serial == site.serial()) return entry;
         if (root.site.identity() != site.identity()) continue;
         root.serial = site.serial();
+        root.releases = site.releases();
         return entry;
     }
     return nullptr;
 }
 
-Entry* SiteCache::create(const Site& site, std::string_view path, uint64_t hash) noexcept {
+Entry* SiteCache::create(const Site& site, std::string_view name, uint64_t hash) noexcept {
     if (absent_used_ >= options_.entries / 4) evict_one(absent_);
     if (entry_slab_.used() >= options_.entries && !evict_one(present_) && !evict_one(absent_))
         return nullptr;
     Entry* entry = entry_slab_.create();
     if (!entry) return nullptr;
-    entry->key = static_cast<char*>(std::malloc(path.size() + 1));
+    entry->key = static_cast<char*>(std::malloc(name.size() + 1));
     ASSERT(entry->key);
-    std::memcpy(entry->key, path.data(), path.size());
-    entry->key_size = static_cast<uint32_t>(path.size());
+    std::memcpy(entry->key, name.data(), name.size());
+    entry->key_size = static_cast<uint32_t>(name.size());
     entry->hash = hash;
     entry->root = root_of(site);
+    entry->turn.entry = entry;
     ++entry->root->entries;
     Entry*& bucket = buckets_[hash & (buckets_.size() - 1)];
     entry->chain = std::exchange(bucket, entry);
@@ -189,8 +230,21 @@ bool SiteCache::start_load(Entry& entry) noexcept {
     return true;
 }
 
+/// Those whose askers have all gone lose their turn.
+void SiteCache::start_next_load() noexcept {
+    while (Entry::Turn* turn = turns_.pop_front()) {
+        if (turn->entry->waiters.empty()) continue;
+        if (!start_load(*turn->entry)) turns_.push_front(*turn);
+        return;
+    }
+}
+
 void SiteCache::load_ended(Entry& entry) noexcept {
     entry.load = nullptr;
+    // Begun before a switch that those who wait may have seen the result of: once more.
+    if (entry.release != entry.root->releases->now() && !entry.waiters.empty() &&
+        start_load(entry))
+        return;
     if (entry.listed_present != entry.leads_to_file()) {
         static_cast<ListNode&>(entry).unlink();
         absent_used_ -= entry.listed_present ? 0 : 1;
@@ -206,6 +260,7 @@ void SiteCache::load_ended(Entry& entry) noexcept {
         if (answer->advance() != http::Answer::Phase::waiting) answer->wake();
     }
     --entry.pins;
+    start_next_load();
     for (unsigned i = 0; i < kEvictionsMax && counters_.open_files > options_.open_files; ++i) {
         if (!evict_one(present_)) break;
     }
@@ -273,6 +328,8 @@ void SiteCache::on_sweep(loop::Timer& timer) noexcept {
     SiteCache& self = *static_cast<SiteCache*>(timer.owner);
     self.drop_idle(self.present_);
     self.drop_idle(self.absent_);
+    for (RootNode* node = self.roots_.front(); node; node = self.roots_.next(*node))
+        static_cast<Root*>(node)->drop_previous_if_old();
     if (self.entries()) self.reactor_.arm(timer, self.reactor_.now() + kSweepEvery);
 }
 
@@ -309,6 +366,42 @@ void SiteCache::close_later(int fd) noexcept {
         ended->cache->closes_.destroy(ended);
     };
     reactor_.ring().submit(close->op);
+}
+
+// --- Codings made here ---
+
+void SiteCache::compress(Content& plain, Coding coding) noexcept {
+    if (!options_.compressor || !plain.begin_variant(coding)) return;
+    Compression* made = compressions_.create(Compression{this, &plain, {}});
+    if (!made) return plain.cancel_variant(coding);
+    made->job.coding = coding;
+    made->job.bytes = {plain.bytes(), plain.size()};
+    made->job.facts = plain.facts();
+    made->job.etag = plain.validators().etag;
+    made->job.reactor = &reactor_;
+    made->job.on_done = &on_compressed;
+    made->job.context = made;
+    plain.retain();
+    if (options_.compressor->submit(made->job)) return;
+    plain.cancel_variant(coding);
+    plain.release();
+    compressions_.destroy(made);
+}
+
+void SiteCache::on_compressed(CompressionJob& job) noexcept {
+    auto* made = static_cast<Compression*>(job.context);
+    SiteCache& self = *made->cache;
+    Content& plain = *made->plain;
+    Content* variant = nullptr;
+    if (job.result && self.make_room(job.result_size)) {
+        variant = new Content(plain, job.coding, job.result, job.result_size);
+        ++self.counters_.compressed;
+    } else {
+        std::free(job.result);
+    }
+    plain.end_variant(job.coding, variant);
+    plain.release();
+    self.compressions_.destroy(made);
 }
 
 bool SiteCache::may_warn() noexcept {

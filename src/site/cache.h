@@ -13,6 +13,7 @@
 #include "base/slab.h"
 #include "loop/reactor.h"
 #include "site/answer.h"
+#include "site/compressor.h"
 #include "site/content.h"
 #include "site/limits.h"
 #include "site/load.h"
@@ -33,26 +34,37 @@ class Root final : public loop::Runnable, public RootNode {
 
     /// A copy: the snapshot that brought it may be gone before a lookup ends.
     const Site site;
-    /// The last site found to be this one.
+    /// The last site found to be this one, and its count of releases.
     uint64_t serial;
+    ReleaseCounter releases;
     size_t entries = 0;
 
     /// Has the folder's handle opened by path unless that happened just now, and calls
     /// `load.on_folder()` then, possibly at once.
     void ask_folder(Load& load) noexcept;
-    /// When the handle was last known to be what the path leads to.
+    /// When the handle was last known to be what the path leads to, and of which release.
     [[nodiscard]] Nanoseconds checked_at() const noexcept { return checked_at_; }
+    [[nodiscard]] uint64_t release() const noexcept { return release_; }
+    /// The folder before the last switch, while pages of it may be open in browsers; else null.
+    [[nodiscard]] Folder* previous() const noexcept { return previous_; }
+    void drop_previous_if_old() noexcept;
 
     void run() noexcept override;
 
  private:
     static void on_complete(ring::Op& op) noexcept;
-    void drop_folder() noexcept;
+    void drop(Folder*& folder) noexcept;
+    [[nodiscard]] int take_handle(int result) noexcept;
 
     SiteCache& cache_;
     Folder* folder_ = nullptr;
+    Folder* previous_ = nullptr;
+    Nanoseconds switched_at_ = 0;
+    Nanoseconds gone_since_ = 0;  ///< When the path first led nowhere.
     Nanoseconds checked_at_ = 0;
     Nanoseconds asked_at_ = 0;
+    uint64_t release_ = 0;
+    uint64_t asked_release_ = 0;
     bool asking_ = false;
     Load* waiting_ = nullptr;
     ring::Op op_;
@@ -82,15 +94,34 @@ struct Entry : ListNode {
     Error error;
     Content* contents[codings_count] = {};
     Nanoseconds valid_until = 0;
+    uint64_t release = 0;  ///< Of its site, when it was looked up.
     Nanoseconds last_used = 0;
     Load* load = nullptr;
+    /// Its place among those whose lookup waits for its turn.
+    struct Turn : ListNode {
+        Entry* entry = nullptr;
+    } turn;
     List<FileAnswer> waiters;
 
-    [[nodiscard]] std::string_view path() const noexcept { return {key, key_size}; }
+    [[nodiscard]] std::string_view name() const noexcept { return {key, key_size}; }
+    /// The file below the folder. An entrypoint that is told its base has one entry for each, and
+    /// the base behind a NUL, which no path holds.
+    [[nodiscard]] std::string_view path() const noexcept {
+        return name().substr(0, name().find('\0'));
+    }
+    [[nodiscard]] std::string_view base() const noexcept {
+        size_t end = path().size();
+        return end < key_size ? name().substr(end + 1) : std::string_view{};
+    }
     [[nodiscard]] bool leads_to_file() const noexcept {
         return kind == Kind::file || kind == Kind::redirect;
     }
-    [[nodiscard]] bool busy() noexcept { return pins || load || !waiters.empty(); }
+    [[nodiscard]] bool current(Nanoseconds now) const noexcept {
+        return now < valid_until && release == root->releases->now();
+    }
+    [[nodiscard]] bool busy() noexcept {
+        return pins || load || turn.linked() || !waiters.empty();
+    }
 };
 
 struct CacheOptions {
@@ -99,14 +130,17 @@ struct CacheOptions {
     size_t entries = limits::entries_default;
     size_t open_files = limits::open_files_default;
     size_t stream_buffers = limits::stream_buffers_max;
+    Compressor* compressor = nullptr;  ///< None: files are served in the codings they lie in.
 };
 
 struct CacheCounters {
     uint64_t hits = 0;        ///< Answered from what was known.
     uint64_t waits = 0;       ///< Waited for a lookup.
     uint64_t lookups = 0;     ///< Paths looked up on disk, again or for the first time.
+    uint64_t queued = 0;      ///< Lookups that waited for their turn.
     uint64_t reads = 0;       ///< Files read into memory.
     uint64_t evictions = 0;
+    uint64_t compressed = 0;  ///< Versions in codings made here.
     uint64_t changed = 0;     ///< Answers cut because their file changed under them.
     uint64_t starved = 0;     ///< Streams that waited for a buffer.
     uint64_t bytes = 0;       ///< In memory now.
@@ -140,8 +174,8 @@ class SiteCache {
     friend class StreamBuffer;
 
     // For answers.
-    /// Decides `answer` by the entry of `path`, now or when its lookup has ended.
-    void ask(const Site& site, std::string_view path, FileAnswer& answer) noexcept;
+    /// Decides `answer` by the entry called `name`, now or when its lookup has ended.
+    void ask(const Site& site, std::string_view name, FileAnswer& answer) noexcept;
     void destroy(FileAnswer& answer) noexcept { answers_.destroy(&answer); }
     [[nodiscard]] const FixedHead& fixed(FixedHead::Kind kind) const noexcept {
         return fixed_[static_cast<size_t>(kind)];
@@ -153,6 +187,10 @@ class SiteCache {
     void wake_starved() noexcept;
     [[nodiscard]] unsigned buffers_allowed() const noexcept;
 
+    /// Has `plain` coded beside the core's work, unless that is under way.
+    void compress(Content& plain, Coding coding) noexcept;
+    static void on_compressed(CompressionJob& job) noexcept;
+
     // For lookups.
     void load_ended(Entry& entry) noexcept;
     void release_folder(Folder& folder) noexcept;
@@ -163,8 +201,8 @@ class SiteCache {
     void content_added(uint64_t cost, int fd) noexcept;
     void content_removed(uint64_t cost, int fd) noexcept;
 
-    [[nodiscard]] Entry* find(const Site& site, std::string_view path, uint64_t hash) noexcept;
-    [[nodiscard]] Entry* create(const Site& site, std::string_view path, uint64_t hash) noexcept;
+    [[nodiscard]] Entry* find(const Site& site, std::string_view name, uint64_t hash) noexcept;
+    [[nodiscard]] Entry* create(const Site& site, std::string_view name, uint64_t hash) noexcept;
     [[nodiscard]] bool start_load(Entry& entry) noexcept;
     [[nodiscard]] Root* root_of(const Site& site) noexcept;
     /// Drops the entry longest unused of those that are not in use now. False when there is none.
@@ -174,12 +212,19 @@ class SiteCache {
     [[nodiscard]] List<Entry>& list_of(const Entry& entry) noexcept {
         return entry.listed_present ? present_ : absent_;
     }
+    void start_next_load() noexcept;
     void drop_idle(List<Entry>& list) noexcept;
     static void on_sweep(loop::Timer& timer) noexcept;
 
     struct Close {
         SiteCache* cache;
         ring::Op op;
+    };
+
+    struct Compression {
+        SiteCache* cache;
+        Content* plain;
+        CompressionJob job;
     };
 
     loop::Reactor& reactor_;
@@ -195,6 +240,7 @@ class SiteCache {
     size_t absent_used_ = 0;
     List<RootNode> roots_;
     List<FileAnswer> starved_;
+    List<Entry::Turn> turns_;
     loop::Timer sweep_timer_;
     Slab<Entry> entry_slab_;
     Slab<Load> loads_;
@@ -202,6 +248,7 @@ class SiteCache {
     Slab<MadeHead> made_heads_;
     Slab<StreamBuffer> buffers_;
     Slab<Close> closes_;
+    Slab<Compression> compressions_;
     FixedHead fixed_[FixedHead::kinds_count];
 };
 

@@ -97,7 +97,39 @@ Content::Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& 
     // What was added may change while the file does not: then only the tag tells.
     validators_.last_modified = made ? -1 : tellable_time(facts.modified_s);
     make_heads(traits, tag_of(traits.coding, size, hash_bytes({bytes, size}, 0)));
+    if (traits.compress && size >= limits::compress_bytes_min)
+        makeable_ = coding_bit(Coding::br) | coding_bit(Coding::zstd) | coding_bit(Coding::gzip);
     cache_.content_added(cost(), fd_);
+}
+
+Content::Content(const Content& plain, Coding coding, char* bytes, uint64_t size)
+    : cache_(plain.cache_), bytes_(bytes), size_(size), facts_(plain.facts_), varies_(true),
+      type_(plain.type_) {
+    validators_.last_modified = plain.validators_.last_modified;
+    ContentTraits traits;
+    traits.coding = coding;
+    traits.cache_control = plain.ok_head_.fields.get(FieldId::cache_control);
+    make_heads(traits, tag_of(coding, size, hash_bytes({bytes, size}, 0)));
+    cache_.content_added(cost(), fd_);
+}
+
+bool Content::begin_variant(Coding coding) noexcept {
+    if (being_made_ & coding_bit(coding)) return false;
+    being_made_ |= coding_bit(coding);
+    return true;
+}
+
+void Content::end_variant(Coding coding, Content* variant) noexcept {
+    makeable_ = static_cast<CodingSet>(makeable_ & ~coding_bit(coding));
+    cancel_variant(coding);
+    if (!variant) return;
+    ASSERT(!variants_[static_cast<unsigned>(coding)]);
+    variants_[static_cast<unsigned>(coding)] = variant;
+    variants_set_ |= coding_bit(coding);
+}
+
+void Content::cancel_variant(Coding coding) noexcept {
+    being_made_ = static_cast<CodingSet>(being_made_ & ~coding_bit(coding));
 }
 
 Content::Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits, int fd)
@@ -112,6 +144,9 @@ Content::Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& 
 
 Content::~Content() {
     cache_.content_removed(cost(), fd_);
+    for (Content* variant : variants_) {
+        if (variant) variant->release();
+    }
     std::free(bytes_);
     if (fd_ >= 0) cache_.close_later(fd_);
 }

@@ -60,7 +60,8 @@ struct ContentTraits {
     std::string_view type;
     std::string_view cache_control;
     Coding coding = Coding::identity;
-    bool varies = false;  ///< Other codings of the same file exist.
+    bool varies = false;  ///< Other codings of the same file exist or may come to.
+    bool compress = false;  ///< They may be made from this one.
 };
 
 class Content final : public PieceOwner {
@@ -69,6 +70,8 @@ class Content final : public PieceOwner {
     /// says that they are not what lies on disk but made from it.
     Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits, char* bytes,
             uint64_t size);
+    /// Made by us from `plain`, in another coding.
+    Content(const Content& plain, Coding coding, char* bytes, uint64_t size);
     /// Streamed: `fd` becomes this object's.
     Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits, int fd);
     Content(const Content&) = delete;
@@ -87,6 +90,20 @@ class Content final : public PieceOwner {
         return unmodified_head_;
     }
 
+    // --- Codings made from this one. They go when it goes: a new version begins without. ---
+    /// Those that are there, and those that may yet be.
+    [[nodiscard]] CodingSet variants() const noexcept { return variants_set_; }
+    [[nodiscard]] CodingSet makeable() const noexcept { return makeable_; }
+    [[nodiscard]] Content* variant(Coding coding) const noexcept {
+        return variants_[static_cast<unsigned>(coding)];
+    }
+    /// False when that was asked for before.
+    [[nodiscard]] bool begin_variant(Coding coding) noexcept;
+    /// Ends begin_variant(): with null there will be none.
+    void end_variant(Coding coding, Content* variant) noexcept;
+    /// There was no room to try: another may.
+    void cancel_variant(Coding coding) noexcept;
+
     void retain() noexcept { ++references_; }
     void release() noexcept;
     void release_piece(uint64_t) noexcept override { release(); }
@@ -103,6 +120,10 @@ class Content final : public PieceOwner {
     uint64_t size_;
     FileFacts facts_;
     bool varies_;
+    CodingSet variants_set_ = 0;
+    CodingSet makeable_ = 0;
+    CodingSet being_made_ = 0;
+    Content* variants_[codings_count] = {};
     std::string type_;
     std::string text_;
     Validators validators_;

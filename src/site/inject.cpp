@@ -33,18 +33,33 @@ void append_script_json(std::string& out, std::string_view json) {
     }
 }
 
-/// Behind the `>` of a tag; quoted attributes may hold one. npos when the tag does not end.
+bool is_space(char c) noexcept {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
+
+/// Behind the `>` of a tag; a quoted value may hold one. Quotes elsewhere (`<html lang=it's>`) are
+/// letters to a browser. npos when the tag does not end.
 size_t end_of_tag(std::string_view html, size_t at) noexcept {
-    char quote = 0;
+    bool value_begins = false;
     for (; at < html.size(); ++at) {
         char c = html[at];
-        if (quote) {
-            if (c == quote) quote = 0;
-        } else if (c == '"' || c == '\'') {
-            quote = c;
-        } else if (c == '>') {
-            return at + 1;
+        if (c == '>') return at + 1;
+        if (value_begins && (c == '"' || c == '\'')) {
+            at = html.find(c, at + 1);
+            if (at == std::string_view::npos) return at;
         }
+        value_begins = c == '=' || (value_begins && is_space(c));
+    }
+    return std::string_view::npos;
+}
+
+/// Behind a comment that begins at `at`, as browsers end it: `<!-->` and `--!>` do too.
+size_t end_of_comment(std::string_view html, size_t at) noexcept {
+    for (at = html.find("--", at + 2); at != std::string_view::npos; at = html.find("--", at + 1)) {
+        std::string_view behind = html.substr(at + 2);
+        if (behind.starts_with('>')) return at + 3;
+        // `<!--!>` has but one pair of dashes, which opens.
+        if (behind.starts_with("!>") && html[at - 1] != '!') return at + 4;
     }
     return std::string_view::npos;
 }
@@ -54,8 +69,7 @@ bool tag_at(std::string_view html, size_t at, std::string_view name) noexcept {
     if (found.size() <= name.size()) return false;
     if (!http::equal_ignoring_case(found.substr(0, name.size()), name)) return false;
     char behind = found[name.size()];
-    return behind == '>' || behind == '/' || behind == ' ' || behind == '\t' || behind == '\n' ||
-           behind == '\r' || behind == '\f';
+    return behind == '>' || behind == '/' || is_space(behind);
 }
 
 }  // namespace
@@ -81,9 +95,15 @@ size_t injection_point(std::string_view html) noexcept {
     size_t behind = html.starts_with(mark) ? mark.size() : 0;
     for (size_t at = html.find('<'); at != none; at = html.find('<', at)) {
         if (html.substr(at).starts_with("<!--")) {
-            size_t end = html.find("-->", at + 4);
-            if (end == none) return behind;
-            at = end + 3;
+            at = end_of_comment(html, at);
+            if (at == none) return behind;
+            continue;
+        }
+        // What begins like this and is no doctype is a comment to a browser: `<?xml ... ?>`.
+        if (html.substr(at).starts_with("<?")) {
+            at = html.find('>', at);
+            if (at == none) return behind;
+            ++at;
             continue;
         }
         bool head = tag_at(html, at, "<head");

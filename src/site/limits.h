@@ -22,7 +22,7 @@ inline constexpr uint64_t cache_bytes_default = 64 * 1024 * 1024;
 inline constexpr size_t entries_default = 16384;
 /// Descriptors kept open for streamed files.
 inline constexpr size_t open_files_default = 512;
-/// Paths being looked up at once, 5 KiB each; more are answered 503.
+/// Paths being looked up at once, 5 KiB each; others wait for their turn.
 inline constexpr size_t loads_max = 512;
 /// Largest read while a file is taken into memory: bounds how long one copy holds the core.
 inline constexpr uint32_t load_read_bytes = 256 * 1024;
@@ -30,6 +30,17 @@ inline constexpr uint32_t load_read_bytes = 256 * 1024;
 inline constexpr unsigned load_attempts_max = 3;
 /// Times a lookup that lost a race with a rename (EAGAIN) is tried again.
 inline constexpr unsigned open_attempts_max = 32;
+
+/// Times a lookup waits for a file that is being written to rest.
+inline constexpr unsigned settle_attempts_max = 4;
+
+/// Files smaller than this are not compressed: the head costs more than what is saved.
+inline constexpr uint64_t compress_bytes_min = 512;
+/// Jobs that wait for the one thread that compresses; more are asked for again by later requests.
+inline constexpr size_t compressions_max = 256;
+/// Results kept beside the cores' own copies, for the other cores, in all.
+inline constexpr size_t compressed_kept_bytes = 16 * 1024 * 1024;
+inline constexpr size_t compressed_kept_max = 256;
 
 /// One read of a streamed file.
 inline constexpr uint32_t stream_buffer_bytes = 128 * 1024;
@@ -53,6 +64,13 @@ inline constexpr uint64_t fresh_ms = 1000;
 inline constexpr uint64_t refresh_ahead_ms = 300;
 /// How old a site's folder handle may be when a lookup begins.
 inline constexpr uint64_t folder_ms = 250;
+/// A file written to less than this ago may change once more without a new modification time: the
+/// kernel's clock for those advances by 1 to 10 ms. It is not used before it has rested.
+inline constexpr uint64_t settle_ms = 20;
+/// After a release was switched: pages loaded just before still find the files they name.
+inline constexpr uint64_t release_overlap_ms = 60'000;
+/// A folder that is being replaced by two renames has no name in between: the old one serves on.
+inline constexpr uint64_t folder_gone_ms = 2000;
 /// Entries nobody asked for are dropped, and their descriptors closed.
 inline constexpr uint64_t idle_ms = 60'000;
 

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "site/cache.h"
+#include "site/caching.h"
 #include "site/inject.h"
 #include "site/mime.h"
 #include "site/path.h"
@@ -27,6 +28,13 @@ bool means_missing(int error) noexcept {
     return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
 }
 
+/// Too young to tell a change by its time of modification. Negative: another machine's clock.
+bool rests(const FileFacts& facts) noexcept {
+    int64_t written = facts.modified_s * 1000 + facts.modified_ns / 1'000'000;
+    int64_t age = static_cast<int64_t>(wall_clock_milliseconds()) - written;
+    return age < 0 || age >= static_cast<int64_t>(ages::settle_ms);
+}
+
 /// A property of the path itself, as opposed to the machine's state.
 bool means_refused(int error) noexcept {
     return error == EXDEV || error == ELOOP || error == EACCES || error == EPERM || error == ENXIO;
@@ -39,10 +47,16 @@ Load::Load(SiteCache& cache, Entry& entry) noexcept : cache_(cache), entry_(entr
     // it.
     how_.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     how_.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    settle_timer_.owner = this;
+    settle_timer_.on_expire = [](loop::Timer& timer) noexcept {
+        auto& self = *static_cast<Load*>(timer.owner);
+        self.cache_.reactor_.wake(self);
+    };
 }
 
 Load::~Load() {
     ASSERT(pending_ == 0);
+    cache_.reactor_.disarm(settle_timer_);
     loop::Reactor::forget(*this);
     for (Probe& probe : probes_) {
         close(probe);
@@ -59,7 +73,12 @@ void Load::start() noexcept {
 
 void Load::on_folder(Folder* folder, int error) noexcept {
     folder_ = folder;
+    entry_.release = entry_.root->release();
     if (!folder) return finish_failed(error);
+    open_first();
+}
+
+void Load::open_first() noexcept {
     std::string_view key = entry_.path();
     bool folder_form = key.ends_with('/');
     step_ = folder_form ? Step::index : Step::plain;
@@ -117,6 +136,7 @@ void Load::run() noexcept {
         case Step::plain: return on_plain();
         case Step::index: return on_index();
         case Step::codings: return on_codings();
+        case Step::settling: return on_settled();
         case Step::reading: return on_read();
     }
 }
@@ -127,7 +147,7 @@ void Load::on_plain() noexcept {
     if (probe.facts.kind == FileFacts::Kind::file) return on_file();
     if (probe.facts.kind == FileFacts::Kind::other) return finish_by(EACCES);
     close(probe);
-    size_t size = entry_.key_size;
+    size_t size = entry_.path().size();
     probe.path[size++] = '/';
     step_ = Step::index;
     open(probe, {probe.path, size}, kIndex);
@@ -147,7 +167,7 @@ void Load::on_index() noexcept {
 void Load::on_file() noexcept {
     codings_ = coding_bit(Coding::identity);
     std::string_view path = probes_[0].path;
-    bool made = is_entrypoint() && !entry_.root->site.injection().empty();
+    bool made = adds_markup();
     // What a sibling holds is the file without the additions.
     if (made || !may_have_codings(media_type(extension_of(path)))) return next_content();
     step_ = Step::codings;
@@ -169,6 +189,20 @@ void Load::on_codings() noexcept {
     next_content();
 }
 
+/// Whether it may be sent in a coding made here, so that what is sent depends on the request.
+bool Load::compressible() const noexcept {
+    const Site& site = entry_.root->site;
+    uint64_t size = probes_[0].facts.size;
+    if (adds_markup()) size += site.injection().size();
+    return site.options().compress && cache_.options_.compressor &&
+           size >= limits::compress_bytes_min && size <= cache_.options_.memory_file_bytes &&
+           compresses_well(media_type(extension_of(probes_[0].path)));
+}
+
+bool Load::varies() const noexcept {
+    return codings_ != coding_bit(Coding::identity) || compressible();
+}
+
 ContentTraits Load::traits_of(unsigned index) const noexcept {
     const Site& site = entry_.root->site;
     std::string_view path = probes_[0].path;
@@ -178,25 +212,26 @@ ContentTraits Load::traits_of(unsigned index) const noexcept {
     traits.cache_control =
         cache_control_of(site.options().cache_rules, path, is_html(traits.type));
     traits.coding = static_cast<Coding>(index);
-    traits.varies = codings_ != coding_bit(Coding::identity);
+    traits.varies = varies();
+    traits.compress = index == 0 && compressible();
     return traits;
 }
 
 // Takes the codings one after another: kept from the entry when nothing changed, else read, else
 // left to be streamed.
 void Load::next_content() noexcept {
-    step_ = Step::reading;
     for (; index_ < codings_count; ++index_) {
+        step_ = Step::reading;
         Probe& probe = probes_[index_];
         if (!(codings_ & (1U << index_))) continue;
         Content* known = entry_.contents[index_];
-        bool varies = codings_ != coding_bit(Coding::identity);
-        if (known && known->facts() == probe.facts && known->varies() == varies) {
+        if (known && known->facts() == probe.facts && known->varies() == varies()) {
             known->retain();
             probe.content = known;
             close(probe);
             continue;
         }
+        if (must_settle(probe.facts)) return;
         read_attempts_ = 0;
         if (!begin_read(probe)) {
             stream(probe);
@@ -207,6 +242,35 @@ void Load::next_content() noexcept {
         }
     }
     publish_file();
+}
+
+/// True when the file is left alone for a moment first.
+bool Load::must_settle(const FileFacts& facts) noexcept {
+    if (rests(facts) || ++settle_attempts_ > limits::settle_attempts_max) return false;
+    step_ = Step::settling;
+    cache_.reactor_.arm(settle_timer_,
+                        cache_.reactor_.now() + from_milliseconds(ages::settle_ms));
+    return true;
+}
+
+void Load::on_settled() noexcept {
+    Probe& probe = probes_[index_];
+    if (!read_facts(probe.fd, probe.facts)) return finish_by(EIO);
+    next_content();
+}
+
+/// What a page loaded before the last switch names is still there for a while. Only names that
+/// stand for their content: others exist in both releases and mean another thing in each.
+bool Load::try_previous_release() noexcept {
+    Folder* before = entry_.root->previous();
+    if (in_previous_ || !before || !has_hashed_name(entry_.path())) return false;
+    in_previous_ = true;
+    close(probes_[0]);
+    cache_.release_folder(*folder_);
+    folder_ = before;
+    ++folder_->references;
+    open_first();
+    return true;
 }
 
 /// False when the file is not for memory. An empty one needs no read.
@@ -259,8 +323,11 @@ void Load::on_read() noexcept {
 void Load::take_bytes(Probe& probe) noexcept {
     ++cache_.counters_.reads;
     uint64_t size = probe.facts.size;
-    const std::string& injection = entry_.root->site.injection();
-    if (is_entrypoint() && !injection.empty()) {
+    if (adds_markup()) {
+        const Site& site = entry_.root->site;
+        std::string other;
+        if (entry_.base().data()) other = injection_of(entry_.base(), site.options().env_json);
+        const std::string& injection = other.empty() ? site.injection() : other;
         size_t point = injection_point({bytes_, size});
         auto* made = static_cast<char*>(std::malloc(size + injection.size()));
         ASSERT(made);
@@ -276,7 +343,7 @@ void Load::take_bytes(Probe& probe) noexcept {
 }
 
 void Load::stream(Probe& probe) noexcept {
-    if (is_entrypoint() && !entry_.root->site.injection().empty() && cache_.may_warn())
+    if (adds_markup() && cache_.may_warn())
         log_format(LogLevel::warn, "site",
                    "{}/{} is too large to be held in memory: served without <base> and __env__",
                    entry_.root->site.options().folder, entry_.path());
@@ -296,6 +363,7 @@ void Load::publish_file() noexcept {
 
 void Load::finish_by(int error) noexcept {
     if (means_missing(error)) {
+        if (try_previous_release()) return;
         entry_.kind = Entry::Kind::missing;
     } else if (means_refused(error)) {
         entry_.kind = Entry::Kind::refused;
@@ -339,8 +407,9 @@ void Load::close(Probe& probe) noexcept {
     if (probe.fd >= 0) cache_.close_later(std::exchange(probe.fd, -1));
 }
 
-bool Load::is_entrypoint() const noexcept {
-    return entry_.path() == entry_.root->site.options().entrypoint;
+bool Load::adds_markup() const noexcept {
+    const Site& site = entry_.root->site;
+    return !site.injection().empty() && entry_.path() == site.options().entrypoint;
 }
 
 }  // namespace ringtime::site

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "loop/runnable.h"
+#include "loop/timer.h"
 #include "ring/op.h"
 #include "site/content.h"
 #include "site/limits.h"
@@ -41,7 +42,7 @@ class Load final : public loop::Runnable {
     Load* next_waiting = nullptr;  ///< In the list of its Root.
 
  private:
-    enum class Step : uint8_t { folder, plain, index, codings, reading };
+    enum class Step : uint8_t { folder, plain, index, codings, settling, reading };
 
     /// One coding of the file.
     struct Probe {
@@ -54,6 +55,7 @@ class Load final : public loop::Runnable {
     };
 
     static void on_complete(ring::Op& op) noexcept;
+    void open_first() noexcept;
     void open(Probe& probe, std::string_view path, std::string_view suffix) noexcept;
     void submit(ring::Op& op) noexcept;
     /// The opened probe's errno, 0 when `facts` are there.
@@ -64,13 +66,19 @@ class Load final : public loop::Runnable {
     void on_file() noexcept;
     void on_codings() noexcept;
     void next_content() noexcept;
+    [[nodiscard]] bool must_settle(const FileFacts& facts) noexcept;
+    void on_settled() noexcept;
+    [[nodiscard]] bool try_previous_release() noexcept;
     [[nodiscard]] bool begin_read(Probe& probe) noexcept;
     void read_more(Probe& probe) noexcept;
     void on_read() noexcept;
     void take_bytes(Probe& probe) noexcept;
     void stream(Probe& probe) noexcept;
     [[nodiscard]] ContentTraits traits_of(unsigned index) const noexcept;
-    [[nodiscard]] bool is_entrypoint() const noexcept;
+    [[nodiscard]] bool compressible() const noexcept;
+    [[nodiscard]] bool varies() const noexcept;
+    /// Its bytes are not those of the file: an entrypoint with `<base>` or `__env__`.
+    [[nodiscard]] bool adds_markup() const noexcept;
     void publish_file() noexcept;
     void finish_by(int error) noexcept;
     void finish_failed(int error) noexcept;
@@ -83,6 +91,9 @@ class Load final : public loop::Runnable {
     unsigned pending_ = 0;  ///< Operations in flight.
     unsigned index_ = 0;    ///< The coding being read.
     unsigned read_attempts_ = 0;
+    unsigned settle_attempts_ = 0;
+    bool in_previous_ = false;  ///< Looks in the release before the last switch.
+    loop::Timer settle_timer_;
     CodingSet codings_ = 0;
     Folder* folder_ = nullptr;
     char* bytes_ = nullptr;

@@ -38,8 +38,21 @@ bool is_html(std::string_view type) noexcept {
     return type == "text/html" || type == "application/xhtml+xml";
 }
 
+bool compresses_well(std::string_view type) noexcept {
+    if (type.starts_with("text/") || type.ends_with("+xml") || type.ends_with("+json")) return true;
+    constexpr std::string_view others[] = {
+        "application/json",   "application/javascript", "application/xml",
+        "application/wasm",   "application/x-ndjson",   "application/rtf",
+        "application/vnd.ms-fontobject", "font/ttf",    "font/otf",
+        "font/sfnt",          "image/bmp",              "image/vnd.microsoft.icon",
+        "image/x-icon",
+    };
+    return std::find(std::begin(others), std::end(others), type) != std::end(others);
+}
+
 bool may_have_codings(std::string_view type) noexcept {
-    if (type == "image/svg+xml" || type == "image/x-icon" || type == "image/bmp") return true;
+    if (type == "image/svg+xml" || type == "image/x-icon" ||
+        type == "image/vnd.microsoft.icon" || type == "image/bmp") return true;
     constexpr std::string_view compressed[] = {"image/", "audio/", "video/", "font/woff",
                                                "application/gzip", "application/zip",
                                                "application/zstd"};

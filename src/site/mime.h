@@ -15,5 +15,7 @@ inline constexpr std::string_view unknown_type = "application/octet-stream";
 [[nodiscard]] bool is_html(std::string_view type) noexcept;
 /// False for what is compressed by its nature: nobody keeps `photo.jpg.br` beside it.
 [[nodiscard]] bool may_have_codings(std::string_view type) noexcept;
+/// True for text and what is as loosely packed as text: worth compressing unasked.
+[[nodiscard]] bool compresses_well(std::string_view type) noexcept;
 
 }  // namespace ringtime::site

@@ -74,6 +74,7 @@ Site::Site(SiteOptions options) : options_(std::move(options)), serial_(next_ser
     append_part(identity_, options_.entrypoint);
     append_part(identity_, options_.base);
     append_part(identity_, injection_);
+    append_part(identity_, options_.compress ? "compressed" : "plain");
     for (const CacheRule& rule : options_.cache_rules) {
         append_part(identity_, rule.glob);
         append_part(identity_, rule.value);

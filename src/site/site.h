@@ -3,7 +3,9 @@
 // of a snapshot and shared by all cores; what a core has open and in memory of it is its
 // SiteCache's.
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +23,28 @@ struct SiteOptions {
     bool inject_base = false;               ///< `<base href>` into the entrypoint.
     std::string env_json;                   ///< PUBLIC_* and VITE_* as a JSON object; empty: none.
     std::vector<CacheRule> cache_rules;     ///< The first that matches wins.
+    bool compress = true;                   ///< Text without a compressed sibling.
 };
+
+/// Counts the releases of a site that were seen to be switched, for all cores: once a client has
+/// been sent a page of the new release by one core, no other may answer from the old one.
+class ReleaseCount {
+ public:
+    [[nodiscard]] uint64_t now() const noexcept { return count_.load(std::memory_order_acquire); }
+    /// By a core that knew `from`: counts the switch unless another was first, who may have seen a
+    /// later one. Returns what the caller knows now; it looks again when that is not now().
+    [[nodiscard]] uint64_t switched(uint64_t from) noexcept {
+        uint64_t known = from;
+        bool first = count_.compare_exchange_strong(known, from + 1, std::memory_order_acq_rel);
+        return first ? from + 1 : from;
+    }
+
+ private:
+    std::atomic<uint64_t> count_{1};
+};
+
+// tidy: allow(data-path) shared by the copies of a site, taken once per core and snapshot
+using ReleaseCounter = std::shared_ptr<ReleaseCount>;
 
 class Site {
  public:
@@ -38,6 +61,8 @@ class Site {
     /// identities.
     [[nodiscard]] uint64_t serial() const noexcept { return serial_; }
 
+    [[nodiscard]] const ReleaseCounter& releases() const noexcept { return releases_; }
+
     /// Whether a rule's value may stand in a head.
     [[nodiscard]] static bool valid_cache_control(std::string_view value) noexcept;
 
@@ -47,6 +72,7 @@ class Site {
     std::string identity_;
     uint64_t hash_;
     uint64_t serial_;
+    ReleaseCounter releases_{new ReleaseCount};
 };
 
 /// What of a request a site looks at. The object is borrowed until the answer is headed or
@@ -55,6 +81,8 @@ struct SiteRequest {
     http::Method method = http::Method::get;
     std::string_view path;   ///< Canonical, still escaped, base stripped, begins with `/`.
     std::string_view query;  ///< Without `?`; data() is null when there is none.
+    /// What was stripped, as the client wrote it (`/shop@1`); data() is null for the site's own.
+    std::string_view base;
     const http::FieldDraft* fields = nullptr;
 };
 

@@ -63,7 +63,10 @@ enabled: true
     EXPECT_EQ(manifest.on_failure, OnFailure::isolate);
     EXPECT_EQ(manifest.visibility, Visibility::protected_);
     EXPECT_TRUE(manifest.site.inject_base);
-    EXPECT_EQ(*manifest.site.cache_control, "public, max-age=60");
+    EXPECT_TRUE(manifest.site.compress);
+    ASSERT_EQ(manifest.site.cache_control.size(), 1u);
+    EXPECT_EQ(manifest.site.cache_control[0].glob, "/**");
+    EXPECT_EQ(manifest.site.cache_control[0].value, "public, max-age=60");
     EXPECT_EQ(*manifest.max_body_bytes, 1536u << 10);
 }
 

@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 """A static site: its files, and nothing that is not one of them."""
 
+import gzip
+import json
 import os
+import random
+import re
+import shutil
+import socket
+import threading
 
 import harness
-from client import make_request
+from client import Closed, make_request
 
 
 class Site(harness.Case):
@@ -62,6 +69,27 @@ class Site(harness.Case):
         self.assertEqual(answer.header("content-range"), f"bytes 250-259/{256 * 8192}")
         self.assertEqual(answer.body, bytes(range(250, 256)) + bytes(range(4)))
         self.assertEqual(self.gateway.get("/large.bin", {"Range": "bytes=99999999-"}).status, 416)
+        tag = answer.header("etag")
+        same = self.gateway.get("/large.bin", {"Range": "bytes=-3", "If-Range": tag})
+        self.assertEqual((same.status, same.body), (206, b"\xfd\xfe\xff"))
+        other = self.gateway.get("/large.bin", {"Range": "bytes=-3", "If-Range": '"x"'})
+        self.assertEqual((other.status, len(other.body)), (200, 256 * 8192))
+
+    def test_several_ranges_are_parts_of_the_file(self):
+        content = bytes(range(256)) * 8192
+        chance = random.Random(3)
+        wanted = [(at, at + chance.randrange(1, 5000))
+                  for at in chance.sample(range(0, len(content) - 5000, 6000), 8)]
+        answer = self.gateway.get("/large.bin", {
+            "Range": "bytes=" + ", ".join(f"{first}-{last}" for first, last in wanted)})
+        self.assertEqual(answer.status, 206)
+        boundary = answer.header("content-type").split("boundary=")[1].encode()
+        parts = answer.body.split(b"--" + boundary)
+        self.assertEqual((parts[0], parts[-1]), (b"", b"--\r\n"))
+        for (first, last), part in zip(wanted, parts[1:-1], strict=True):
+            head, _, body = part.partition(b"\r\n\r\n")
+            self.assertIn(b"content-range: bytes %d-%d/%d" % (first, last, len(content)), head)
+            self.assertEqual(body, content[first:last + 1] + b"\r\n")
 
     def test_nothing_outside_and_nothing_hidden(self):
         for path in ("/.secret", "/data/.env", "/link.txt", "/../outside.txt",
@@ -76,14 +104,177 @@ class Site(harness.Case):
 
     def test_only_reading_methods(self):
         answer = self.gateway.post("/app.js", b"x")
-        self.assertEqual(answer.status, 405)
-        self.assertIn("GET", answer.header("allow"))
+        self.assertEqual((answer.status, answer.header("allow")), (405, "GET, HEAD, OPTIONS"))
+        answer = self.gateway.get("/app.js", method="OPTIONS")
+        self.assertEqual((answer.status, answer.header("allow")), (204, "GET, HEAD, OPTIONS"))
+
+    def test_refusals_speak_the_client_s_language_and_are_logged(self):
+        text = self.gateway.get("/missing.js", {"Accept": "*/*"})
+        self.assertEqual((text.status, text.header("content-type")),
+                         (404, "text/plain; charset=utf-8"))
+        answer = self.gateway.get("/missing.js", {"Accept": "application/json"})
+        error = json.loads(answer.body)
+        self.assertEqual((answer.status, error["error"]), (404, "not_found"))
+        self.assertEqual(error["requestId"], answer.header("x-request-id"))
+        entry = self.gateway.logged(error["requestId"])
+        self.assertEqual((entry["status"], entry["reason"]), (404, "not_found"))
+        with self.gateway.connect() as client:
+            head = client.ask("HEAD", "/missing.js", {"Accept": "*/*"})
+            self.assertEqual((head.status, head.body), (404, b""))
+            self.assertEqual(client.ask("GET", "/app.js").status, 200)
 
     def test_a_changed_file_is_served_changed(self):
         self.assertEqual(self.gateway.get("/app.js").body, b"let a;")
         self.packages.write("apps/site/app.js", "let changed;")
         harness.wait_until(lambda: self.gateway.get("/app.js").body == b"let changed;",
                            "the change is seen", 5)
+
+
+class Built(harness.Case):
+    """What a bundler made, mounted where it does not know of."""
+
+    TITLE = 'Shop </script><script>alert("&") ' + "x" * 200
+
+    def setUp(self):
+        super().setUp()
+        shop = os.path.join(self.packages.apps, "shop")
+        shutil.copytree(os.path.join(os.path.dirname(os.path.abspath(__file__)), "sites/shop"),
+                        shop)
+        self.packages.manifest("apps/shop", "name: shop\nbase: /shop/v1\ninjectBase: true\n"
+                               "cacheControl: {'/*.svg': 'public, max-age=60'}\nenv:\n"
+                               f"  PUBLIC_TITLE: '{self.TITLE}'\n  VITE_API: /api\n"
+                               "  SERVER_SIDE: hidden\n")
+        self.packages.write("apps/shop/icon.svg", "<svg/>")
+        self.gateway = self.start()
+
+    def page(self, path="/shop/v1/orders/7", headers=()):
+        answer = self.gateway.get(path, headers or {"Accept": "text/html"})
+        self.assertEqual((answer.status, answer.header("content-type")),
+                         (200, "text/html; charset=utf-8"))
+        self.assertEqual(answer.header("cache-control"), "no-cache")
+        return answer
+
+    def test_a_deep_link_finds_its_base_and_its_environment(self):
+        page = self.page().body.decode()
+        self.assertEqual(page, self.page("/shop/v1").body.decode())
+        added = page[page.index("<base"):page.index("\n", page.index("<base"))]
+        self.assertTrue(page[:page.index("<base")].endswith('<HEAD data-note="a > b">'), page)
+        self.assertTrue(added.startswith('<base href="/shop/v1/"><script>window.__env__='), added)
+        self.assertEqual(added.count("</script>"), 1)
+        env = json.loads(added[added.index("__env__=") + 8:added.index(";</script>")])
+        self.assertEqual(env, {"PUBLIC_TITLE": self.TITLE, "VITE_API": "/api"})
+        # Everything the page names is there, below the base.
+        names = re.findall(r'(?:src|href)="\./([^"]+)"', page)
+        self.assertEqual(len(names), 2)
+        for name in names:
+            answer = self.gateway.get("/shop/v1/" + name, {"Accept": "*/*"})
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.header("x-content-type-options"), "nosniff")
+            self.assertIn({"js": "text/javascript", "css": "text/css"}[name.rsplit(".", 1)[1]],
+                          answer.header("content-type"))
+        script = next(name for name in names if name.endswith(".js"))
+        self.assertIn("immutable", self.gateway.get("/shop/v1/" + script).header("cache-control"))
+
+    def test_a_compressed_page_holds_the_same(self):
+        plain = self.page()
+        self.assertEqual(plain.header("vary"), "accept-encoding")
+
+        def coded():
+            answer = self.page(headers={"Accept": "text/html", "Accept-Encoding": "gzip"})
+            return answer if answer.header("content-encoding") == "gzip" else None
+        answer = harness.wait_until(coded, "the page is compressed")
+        self.assertEqual(gzip.decompress(answer.body), plain.body)
+        self.assertNotEqual(answer.header("etag"), plain.header("etag"))
+        again = self.gateway.get("/shop/v1/", {"Accept-Encoding": "gzip",
+                                               "If-None-Match": answer.header("etag")})
+        self.assertEqual((again.status, again.header("etag")), (304, answer.header("etag")))
+
+    def test_rules_of_the_manifest_win(self):
+        self.assertEqual(self.gateway.get("/shop/v1/icon.svg").header("cache-control"),
+                         "public, max-age=60")
+
+    def test_a_folder_moves_to_its_slash_below_the_base(self):
+        self.packages.write("apps/shop/docs/index.html", "docs")
+        moved = self.gateway.get("/shop/v1/docs?page=%2F2&x")
+        self.assertEqual((moved.status, moved.header("location")),
+                         (301, "/shop/v1/docs/?page=%2F2&x"))
+        self.assertEqual(self.gateway.get("/shop/v1/docs/").body, b"docs")
+
+
+class Replacing(harness.Case):
+    """Deployments while clients read."""
+
+    def release(self, number):
+        folder = f"apps/site/releases/{number}"
+        self.packages.write(f"{folder}/index.html", f'<script src="app-AbCd{number:04}.js">')
+        self.packages.write(f"{folder}/app-AbCd{number:04}.js", f"{number} " + "x" * 50000)
+
+    def switch(self, number):
+        site = os.path.join(self.packages.apps, "site")
+        os.symlink(f"releases/{number}", f"{site}/next")
+        os.rename(f"{site}/next", f"{site}/current")
+
+    def test_a_site_switched_under_load_shows_no_broken_page(self):
+        self.packages.manifest("apps/site", "name: site\nbase: /\n"
+                               "entrypoint: current/index.html\n")
+        for number in range(5):
+            self.release(number)
+        self.switch(0)
+        gateway = self.start()
+        broken, seen, stop = [], set(), threading.Event()
+
+        def browse():
+            with gateway.connect() as one, gateway.connect() as other:
+                while not stop.is_set():
+                    page = one.ask("GET", "/").body.decode()
+                    name = re.search("app-AbCd[0-9]+.js", page)
+                    script = other.ask("GET", "/" + name.group(), {"Accept": "*/*"})
+                    number = int(name.group()[8:12])
+                    seen.add(number)
+                    if script.status != 200 or script.body != f"{number} ".encode() + b"x" * 50000:
+                        broken.append((number, script.status, script.body[:20]))
+        readers = [threading.Thread(target=browse) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        try:
+            for number in range(1, 5):
+                self.switch(number)
+                harness.wait_until(lambda n=number: n in seen, f"release {number} is seen", 5)
+        finally:
+            stop.set()
+            for reader in readers:
+                reader.join()
+        self.assertEqual(broken, [])
+
+    def test_a_file_cut_while_it_is_sent_is_not_padded(self):
+        size = 48 << 20
+        content = os.urandom(1 << 20) * (size >> 20)
+        self.packages.site("site", {"index.html": "x", "large.bin": content})
+        gateway = self.start()
+        path = os.path.join(self.packages.apps, "site/large.bin")
+        with gateway.connect() as client:
+            client.request("GET", "/large.bin")
+            client.socket.recv(100)
+            os.truncate(path, 1000)
+            got = 100
+            with self.assertRaises((ConnectionResetError, Closed)):
+                while piece := client.socket.recv(1 << 20):
+                    got += len(piece)
+                raise Closed(b"", "closed")
+            self.assertLess(got, size)
+
+    def test_a_file_replaced_while_it_is_sent_stays_the_old_one(self):
+        size = 24 << 20
+        self.packages.site("site", {"index.html": "x", "large.bin": b"a" * size})
+        gateway = self.start()
+        path = self.packages.write("apps/site/new.bin", b"b" * size)
+        with gateway.connect() as client:
+            client.request("GET", "/large.bin")
+            harness.wait_until(lambda: len(client.socket.recv(100, socket.MSG_PEEK)) == 100,
+                               "the answer begins")
+            os.rename(path, os.path.join(self.packages.apps, "site/large.bin"))
+            self.assertEqual(client.read_response().body, b"a" * size)
+        harness.wait_until(lambda: gateway.get("/large.bin").body[:1] == b"b", "the new one", 5)
 
 
 class Mounts(harness.Case):

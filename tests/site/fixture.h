@@ -91,8 +91,10 @@ class TempFolder {
 class Fetch final : public loop::Runnable {
  public:
     Fetch(loop::Reactor& reactor, SiteCache& cache, const Site& site, std::string target,
-          const std::vector<Fields::Line>& lines = {}, http::Method method = http::Method::get)
+          const std::vector<Fields::Line>& lines = {}, http::Method method = http::Method::get,
+          std::string_view base = {})
         : reactor_(reactor), target_(std::move(target)), fields_(lines), method_(method) {
+        request_.base = base;
         request_.method = method;
         size_t mark = target_.find('?');
         request_.path = std::string_view(target_).substr(0, mark);

@@ -213,6 +213,15 @@ TEST(SiteInject, finds_the_place) {
         {"<head/>", "x"},
         {"", "<!-- never closed <head>"},
         {"<html a=\"<head>\">", "<body>"},
+        {"<!--><html><head>", "x"},
+        {"<!---><head>", "x"},
+        {"<!--!> <head> --><head>", "x"},
+        {"<!-- --!><head>", "x"},
+        {"<?xml version=\"1.0\"?><html lang=it's><HEAD>", "x"},
+        {"<html lang = 'a>b' x>", "<script>'<head>'</script><head>"},
+        {"", "<script>document.write('<head>')</script><head>"},
+        {"<html><head>", "<script>'<head>'</script>"},
+        {"", "<html lang='open"},
     };
     for (const Row& row : rows) {
         std::string html = std::string(row.before) + row.behind;

@@ -315,6 +315,27 @@ TEST_F(SiteTest, ignores_siblings_older_than_their_file) {
     EXPECT_EQ(fetch(site, "/a.js", {{"accept-encoding", "gzip"}})->body, "new");
 }
 
+TEST_F(SiteTest, a_version_range_is_a_base_of_its_own) {
+    folder_.write("index.html", "<head></head>");
+    folder_.write("docs/index.html", "docs");
+    SiteOptions with = options();
+    with.base = "/shop";
+    with.inject_base = true;
+    with.env_json = R"({"PUBLIC_X":"1"})";
+    Site site(with);
+    auto body = [&](std::string_view base, const char* target = "/deep/link") {
+        return Fetch(*reactor_, *cache_, site, target, {}, Method::get, base).finish().body;
+    };
+    const std::string script = "<script>window.__env__={\"PUBLIC_X\":\"1\"};</script></head>";
+    EXPECT_EQ(body("/shop"), "<head><base href=\"/shop/\">" + script);
+    EXPECT_EQ(body("/shop@1.2"), "<head><base href=\"/shop@1.2/\">" + script);
+    EXPECT_EQ(body("/shop@1.2", "/index.html"), body("/shop@1.2"));
+    EXPECT_EQ(body({}), body("/shop"));
+    EXPECT_EQ(body("/" + std::string(3000, 'x')), body("/shop"));
+    Fetch moved(*reactor_, *cache_, site, "/docs?q", {}, Method::get, "/shop@1.2");
+    EXPECT_EQ(moved.finish().field("location"), "/shop@1.2/docs/?q");
+}
+
 TEST_F(SiteTest, injects_into_the_entrypoint_once_per_version) {
     folder_.write("index.html", "<HTML><HEAD lang=en>\n<title>x</title></HEAD></HTML>");
     folder_.write("index.html.gz", "not this");
