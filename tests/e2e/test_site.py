@@ -6,8 +6,10 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import socket
+import subprocess
 import threading
 
 import harness
@@ -275,6 +277,30 @@ class Replacing(harness.Case):
             os.rename(path, os.path.join(self.packages.apps, "site/large.bin"))
             self.assertEqual(client.read_response().body, b"a" * size)
         harness.wait_until(lambda: gateway.get("/large.bin").body[:1] == b"b", "the new one", 5)
+
+
+class Documented(harness.Case):
+    """docs/sites.md: its manifest is good, and each of its lines does what is said behind it."""
+
+    def test_each_line(self):
+        page = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/sites.md")
+        with open(page, encoding="utf-8") as f:
+            text = f.read()
+        manifest = re.search(r"```yaml\n(.*?)```", text, re.S).group(1)
+        self.packages.manifest("apps/shop", manifest)
+        for path, content in {"index.html": "<head></head>", "docs/index.html": "docs",
+                              "app.js": "let a;\n" * 1000, ".env": "KEY=1"}.items():
+            self.packages.write(f"apps/shop/dist/{path}", content)
+        gateway = self.start()
+        self.assertIn(b'{"PUBLIC_TITLE":"Shop","VITE_API":"/api"}', gateway.get("/shop").body)
+        lines = re.findall(r"^(curl .*?) +# (\d{3})", text, re.M)
+        self.assertEqual(len(lines), 20)
+        for line, status in lines:
+            command = shlex.split(line.replace("localhost:8000", f"127.0.0.1:{gateway.port}"))
+            answer = subprocess.run(command, stdout=subprocess.PIPE, timeout=60)
+            with self.subTest(line=line):
+                self.assertTrue(answer.stdout.startswith(b"HTTP/1.1 " + status.encode()),
+                                answer.stdout[:200])
 
 
 class Mounts(harness.Case):

@@ -105,7 +105,7 @@ void check_conditions(Request& request) {
     bool holds = if_range_holds(fields, current, kNow);
     if (fields.get(FieldId::if_range) == tag) CHECK(holds);
     RangeSet ranges = resolve_ranges(fields.get(FieldId::range), 1000);
-    CHECK(ranges.count <= limits::ranges_max);
+    CHECK(ranges.count <= site::limits::ranges_max);
     // If-Match and If-None-Match take the place of their dates (RFC 9110 §13.2.2).
     if (fields.has(FieldId::if_match)) fields.remove(FieldId::if_unmodified_since);
     if (fields.has(FieldId::if_none_match)) fields.remove(FieldId::if_modified_since);

@@ -15,10 +15,13 @@ async function ask(card, target) {
     const response = await fetch(target.path, { cache: "no-store" });
     const body = (await response.text()).trim();
     const took = (performance.now() - began).toFixed(1);
-    card.dataset.state = response.ok ? "good" : "bad";
-    out.textContent = body.length > 160 ? body.slice(0, 160) + "…" : body;
+    // A path that nobody has is this site's own, and comes as its page.
+    const mounted = !response.headers.get("content-type")?.startsWith("text/html");
+    card.dataset.state = !mounted ? "absent" : response.ok ? "good" : "bad";
+    out.textContent = mounted ? body.slice(0, 160) : "Nothing is mounted here.";
     const id = response.headers.get("x-request-id") ?? "none";
-    card.querySelector("small").textContent = `${response.status} · ${took} ms · request ${id}`;
+    card.querySelector("small").textContent =
+      `${response.status} in ${took} ms, request ${id.slice(0, 8)}…`;
   } catch (error) {
     card.dataset.state = "bad";
     out.textContent = String(error);
@@ -32,9 +35,11 @@ function drawTry(page) {
     card.innerHTML = "<h2></h2><p></p><output></output><small></small>";
     card.querySelector("h2").textContent = target.title;
     card.querySelector("p").textContent = target.text;
-    const path = document.createElement("code");
+    const path = document.createElement("a");
+    path.href = target.path;
     path.textContent = target.path;
-    card.querySelector("h2").append(" ", path);
+    path.dataset.plain = "";
+    card.querySelector("h2").append(path);
     cards.append(card);
     return () => ask(card, target);
   });
@@ -57,7 +62,8 @@ function draw() {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a");
-  if (!link || link.origin !== location.origin || event.metaKey || event.ctrlKey) return;
+  if (!link || link.origin !== location.origin || "plain" in link.dataset) return;
+  if (event.metaKey || event.ctrlKey) return;
   event.preventDefault();
   history.pushState(null, "", link.href);
   draw();
