@@ -20,13 +20,12 @@ void lower_priority() noexcept {
     ::setpriority(PRIO_PROCESS, 0, nicest);  // Of this thread alone: that is how Linux reads it.
     sched_param none{};
     ::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &none);
-    ::pthread_setname_np(::pthread_self(), "compress");
 }
 
 }  // namespace
 
-Compressor::Compressor(size_t kept_bytes)
-    : kept_bytes_max_(kept_bytes), thread_([this] { run(); }) {}
+Compressor::Compressor(size_t kept_bytes, Priority priority)
+    : kept_bytes_max_(kept_bytes), thread_([this, priority] { run(priority); }) {}
 
 Compressor::~Compressor() {
     {
@@ -82,8 +81,9 @@ void Compressor::leave(const loop::Reactor& reactor) noexcept {
     idle_.wait(lock, [&] { return running_for_ != &reactor; });
 }
 
-void Compressor::run() noexcept {
-    lower_priority();
+void Compressor::run(Priority priority) noexcept {
+    ::pthread_setname_np(::pthread_self(), "compress");
+    if (priority == Priority::lowest) lower_priority();
     std::unique_lock lock(mutex_);
     for (;;) {
         wake_.wait(lock, [this] { return first_ || ending_; });

@@ -39,8 +39,11 @@ struct CompressionJob {
 
 class Compressor {
  public:
+    enum class Priority : uint8_t { lowest, as_started };
+
     /// `kept_bytes`: of results, for other cores that will ask for the same.
-    explicit Compressor(size_t kept_bytes = limits::compressed_kept_bytes);
+    explicit Compressor(size_t kept_bytes = limits::compressed_kept_bytes,
+                        Priority priority = Priority::lowest);
     /// Precondition: no job is out.
     ~Compressor();
     Compressor(const Compressor&) = delete;
@@ -63,7 +66,7 @@ class Compressor {
         std::string bytes;
     };
 
-    void run() noexcept;
+    void run(Priority priority) noexcept;
     void answer(CompressionJob& job) noexcept;
     [[nodiscard]] bool take_kept(CompressionJob& job);
     void keep(const CompressionJob& job);
