@@ -120,6 +120,7 @@ inline constexpr uint64_t response_stall_ms = 30'000;  ///< No byte taken by the
 inline constexpr uint64_t linger_ms = 2'000;           ///< Reading on after a refusal.
 inline constexpr size_t linger_bytes = 64 * 1024;
 inline constexpr uint64_t half_closed_ms = 10'000;  ///< An endless answer after the client's FIN.
+inline constexpr uint64_t tunnel_idle_ms = 3'600'000;  ///< A tunnel without a byte either way.
 inline constexpr uint64_t upstream_connect_ms = 3'000;
 inline constexpr uint64_t upstream_head_ms = 60'000;
 inline constexpr uint64_t upstream_idle_ms = 60'000;

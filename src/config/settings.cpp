@@ -375,6 +375,7 @@ void read_timeouts(SettingSources& sources, Settings& settings) {
     duration("head", to.head_ms);
     duration("keepAlive", to.keep_alive_ms);
     duration("responseStall", to.response_stall_ms);
+    duration("tunnelIdle", to.tunnel_idle_ms);
     duration("workerReady", to.worker_ready_ms);
     duration("pluginInit", to.plugin_init_ms);
     duration("pluginShutdown", to.plugin_shutdown_ms);

@@ -50,6 +50,7 @@ struct ConfiguredTimeouts {
     uint64_t head_ms = timeouts::head_ms;
     uint64_t keep_alive_ms = timeouts::keep_alive_ms;
     uint64_t response_stall_ms = timeouts::response_stall_ms;
+    uint64_t tunnel_idle_ms = timeouts::tunnel_idle_ms;
     uint64_t worker_ready_ms = timeouts::worker_ready_ms;
     uint64_t plugin_init_ms = timeouts::plugin_init_ms;
     uint64_t plugin_shutdown_ms = timeouts::plugin_shutdown_ms;

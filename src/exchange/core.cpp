@@ -53,6 +53,8 @@ void Core::use(std::shared_ptr<const Snapshot> snapshot) {
     std::erase_if(holds_, [&](const std::unique_ptr<SnapshotHold>& hold) {
         return hold != holds_.back() && hold->pins == 0;
     });
+    for (auto* member = members_.front(); member; member = members_.next(*member))
+        member->connection->snapshot_replaced();
 }
 
 SnapshotHold& Core::pin() noexcept {

@@ -79,6 +79,10 @@ class Core final : public net::Acceptor {
    // tidy: allow(data-path) taken once per snapshot, never per request
    void use(std::shared_ptr<const Snapshot> snapshot);
    [[nodiscard]] SnapshotHold& pin() noexcept;
+   /// Exchanges that are told so by a wake-up let go of an older one as soon as they can.
+   [[nodiscard]] bool in_force(const SnapshotHold& hold) const noexcept {
+       return &hold == holds_.back().get();
+   }
    void unpin(SnapshotHold& hold) noexcept;
    [[nodiscard]] const Snapshot& snapshot() const noexcept { return *holds_.back()->snapshot; }
 

@@ -34,8 +34,11 @@ bool Exchange::dispatch() noexcept {
     }
     if (answer_core_api()) return true;
     if (connection_->entrance() == Entrance::admin_socket) match_ = {};
+    // As the hooks left it: one that removes the field turns the upgrade down.
+    if (framing.upgrade) upgrade_ = request_.get(FieldId::upgrade);
     while (match_.found()) {
         mount_ = &hold_->snapshot->mounts[match_.mount];
+        body_bytes_max_ = mount_->body_bytes_max;
         bool passed = true;
         if (mount_->plugin && !ask_plugin_routes(passed)) return false;
         if (!passed) return true;
@@ -130,6 +133,7 @@ void Exchange::add_forwarding_fields() noexcept {
 void Exchange::dispatch_upstream() noexcept {
     upstream::Upstream& upstream = *hold_->snapshot->upstreams[mount_->target];
     const upstream::UpstreamSpec& spec = upstream.spec();
+    if (!spec.upgrades) upgrade_ = {};
     add_forwarding_fields();
     for (const std::string& name : spec.remove_fields) request_.remove(name);
     for (const auto& [name, value] : spec.set_fields) (void)request_.set(name, value);
@@ -145,11 +149,13 @@ void Exchange::dispatch_upstream() noexcept {
                                       : head.authority;
     upstream_request_.fields = &request_;
     upstream_request_.body_length = source_->length();
+    upstream_request_.upgrade = upgrade_;
     answer_ = core_.upstreams.send(upstream, upstream_request_, fiber_);
     if (!answer_) answer_error({Reason::overload, Source::gateway, Retry::no, 0, 0});
 }
 
 void Exchange::dispatch_worker() noexcept {
+    upgrade_ = {};
     add_forwarding_fields();
     char text[net::PeerAddress::text_bytes_max];
     // The pool keeps the views until a worker has taken the request: not of a scarce buffer.
@@ -172,6 +178,7 @@ void Exchange::dispatch_worker() noexcept {
 }
 
 void Exchange::dispatch_site() noexcept {
+    upgrade_ = {};
     site::SiteRequest& request = site_request_;
     request.method = head.method;
     request.path = stripped_path(path_);

@@ -41,10 +41,14 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     hold_ = &core_.pin();
     mount_ = nullptr;
     api_.reset();
+    mount_name_ = {};
+    body_bytes_max_ = UINT64_MAX;
     answer_ = nullptr;
     refusal_ = outcome_ = {};
     status_ = 0;
+    upgrade_ = {};
     request_done_ = response_started_ = response_complete_ = ended_ = false;
+    tunnel_ = tunnel_answered_ = false;
     hooks_begun_ = hooks_active_ = response_prepared_ = head_is_lent_ = lends_memory_ = false;
     received_ = sent_ = 0;
     ++core_.counters.requests;
@@ -70,6 +74,8 @@ loop::Fiber Exchange::serve(Exchange& self) {
 bool Exchange::step() noexcept {
     for (;;) {
         if (ended_) return true;
+        if (response_started_ && hold_ && !core_.in_force(*hold_)) let_go_of_snapshot();
+        if (tunnel_ && !sink_->client_gone()) return relay_tunnel();
         // Bytes of a plugin lie in this exchange or in its generation: both stay until they have
         // left.
         if (response_complete_) return sink_->drained() || sink_->client_gone();
@@ -98,6 +104,8 @@ bool Exchange::step() noexcept {
 void Exchange::relay_request_body() noexcept {
     http::BodySink* sink = answer_->request_body();
     if (request_done_ || !sink) return;
+    // Behind a request that offers an upgrade stand the tunnel's first bytes, or another request.
+    if (!upgrade_.empty() && !response_started_) return;
     uint64_t moved = 0;
     while (uint32_t room = sink->room()) {
         Piece piece;
@@ -106,7 +114,7 @@ void Exchange::relay_request_body() noexcept {
             case Pull::data:
                 received_ += piece.size;
                 moved += piece.size;
-                if (mount_ && received_ > mount_->body_bytes_max) {
+                if (received_ > body_bytes_max_) {
                     piece.release();
                     return fail({Reason::body_too_large, Source::client, Retry::no, 0, 0});
                 }
@@ -126,6 +134,10 @@ void Exchange::relay_request_body() noexcept {
 
 // False while a hook has paused.
 bool Exchange::start_response() noexcept {
+    if (answer_->head().status == 101 && switched_protocol().empty()) {
+        refuse_switch();
+        return true;
+    }
     if (!response_prepared_) {
         const http::ResponseHead& answer_head = answer_->head();
         response_.begin(answer_head.fields);
@@ -148,6 +160,14 @@ bool Exchange::start_response() noexcept {
         response_prepared_ = true;
     }
     if (!run_response_hooks()) return false;
+    std::string_view protocol;
+    if (answer_->head().status == 101) {
+        if (response_facts_.status != 101) {
+            refuse_tunnel();
+        } else {
+            protocol = switched_protocol();
+        }
+    }
     response_started_ = true;
     status_ = response_facts_.status;
     (void)response_.set(http::FieldId::x_request_id, request_id_);
@@ -158,7 +178,8 @@ bool Exchange::start_response() noexcept {
     AfterResponse after = last                      ? AfterResponse::close
                           : answer_->request_body() ? AfterResponse::keep_alive
                                                     : AfterResponse::discard_body;
-    sink_->start_response({status_, &response_, answer_->body().length(), after});
+    sink_->start_response({status_, &response_, answer_->body().length(), after, protocol});
+    if (status_ == 101) start_tunnel();
     return true;
 }
 
@@ -214,7 +235,7 @@ void Exchange::fail(Error error) noexcept {
 void Exchange::time_out(Reason reason) noexcept {
     if (!running()) return;
     if (outcome_.ok()) outcome_ = {reason, Source::client, Retry::no, 0, 0};
-    if (reason == Reason::stalled || response_started_) {
+    if (reason == Reason::stalled || reason == Reason::draining || response_started_) {
         sink_->abort_response();
     } else {
         fail({reason, Source::client, Retry::no, 0, 0});
@@ -252,11 +273,13 @@ void Exchange::move_head() noexcept {
                                    &path_,
                                    &forwarded_,
                                    &host_,
+                                   &upgrade_,
                                    &request_id_,
                                    &upstream_request_.method,
                                    &upstream_request_.path,
                                    &upstream_request_.query,
                                    &upstream_request_.authority,
+                                   &upstream_request_.upgrade,
                                    &site_request_.path,
                                    &site_request_.query,
                                    &site_request_.base,
@@ -277,9 +300,28 @@ void Exchange::finish() noexcept {
     answer_ = nullptr;
     if (unsigned kind = status_ / 100; kind < 6) ++core_.counters.status_class[kind];
     if (core_.settings.access_log) write_access_log();
+    if (hold_) core_.unpin(*hold_);
+    hold_ = nullptr;
+    kept_target_.reset();
+    connection_->exchange_ended();
+}
+
+// After its head an answer needs only what is behind it, so that no stream or tunnel, however long,
+// keeps a whole configuration. Plugins' hooks still run at its end: they keep theirs.
+void Exchange::let_go_of_snapshot() noexcept {
+    if (hooks_active_) return;
+    if (mount_) {
+        const Snapshot& snapshot = *hold_->snapshot;
+        std::string_view name = arena_.copy(mount_->name);
+        if (name.size() != mount_->name.size()) return;
+        mount_name_ = name;
+        if (mount_->kind == TargetKind::upstream)
+            kept_target_ = snapshot.upstreams[mount_->target];
+        if (mount_->kind == TargetKind::site) kept_target_ = snapshot.sites[mount_->target];
+        mount_ = nullptr;
+    }
     core_.unpin(*hold_);
     hold_ = nullptr;
-    connection_->exchange_ended();
 }
 
 void Exchange::write_access_log() noexcept {
@@ -291,7 +333,7 @@ void Exchange::write_access_log() noexcept {
     entry.method = head.method_text;
     entry.target = head.target;
     entry.host = head.authority;
-    entry.mount = mount_ ? std::string_view(mount_->name) : std::string_view{};
+    entry.mount = mount_ ? std::string_view(mount_->name) : mount_name_;
     entry.user_agent = head.fields.get(http::FieldId::user_agent);
     entry.reason = outcome_.reason;
     entry.status = response_started_ ? status_ : uint16_t{0};

@@ -99,6 +99,15 @@ class Exchange {
     void answer_fixed(uint16_t status, std::string_view type, const Piece& body,
                       const OwnField& field) noexcept;
 
+    // tunnel.cpp
+    enum class Flow : uint8_t { open, ended, broken };
+    [[nodiscard]] std::string_view switched_protocol() noexcept;
+    void refuse_switch() noexcept;
+    void refuse_tunnel() noexcept;
+    void start_tunnel() noexcept;
+    [[nodiscard]] Flow pump(http::BodySource& from, http::BodySink& to, uint64_t& total) noexcept;
+    [[nodiscard]] bool relay_tunnel() noexcept;
+
     // exchange.cpp
     [[nodiscard]] bool step() noexcept;
     void relay_request_body() noexcept;
@@ -106,6 +115,7 @@ class Exchange {
     [[nodiscard]] bool start_response() noexcept;
     void fail(Error error) noexcept;
     void finish() noexcept;
+    void let_go_of_snapshot() noexcept;
     void write_access_log() noexcept;
     void before_waiting() noexcept;
     [[nodiscard]] bool buffers_run_low() noexcept;
@@ -116,9 +126,13 @@ class Exchange {
     Http1Connection* connection_ = nullptr;
     ResponseSink* sink_ = nullptr;
     http::BodySource* source_ = nullptr;
-    SnapshotHold* hold_ = nullptr;
+    SnapshotHold* hold_ = nullptr;        ///< Null once a newer one has come, after the head.
     const Mount* mount_ = nullptr;
     std::unique_ptr<ApiAdmission> api_;  ///< Of a request under the API's prefix.
+    // tidy: allow(data-path) taken when a snapshot is replaced, never per request
+    std::shared_ptr<const void> kept_target_;  ///< What the answer uses of a snapshot let go of.
+    std::string_view mount_name_;              ///< Then, for the access log.
+    uint64_t body_bytes_max_ = 0;
     route::Match match_;
     http::Answer* answer_ = nullptr;
 
@@ -128,6 +142,7 @@ class Exchange {
     std::string_view forwarded_;   ///< As sent to upstreams: received bytes, dot segments resolved.
     std::string_view host_;        ///< Canonical, for routing.
     std::string_view request_id_;
+    std::string_view upgrade_;     ///< Protocols offered to the target; empty: none.
     // What the target was asked: borrowed by the answer, moved along with the head.
     upstream::UpstreamRequest upstream_request_;
     site::SiteRequest site_request_;
@@ -147,6 +162,8 @@ class Exchange {
     bool request_done_ = false;
     bool response_started_ = false;
     bool response_complete_ = false;
+    bool tunnel_ = false;          ///< After 101.
+    bool tunnel_answered_ = false; ///< The far side has sent its last byte.
     bool ended_ = false;
     uint64_t received_ = 0;
     uint64_t sent_ = 0;

@@ -92,7 +92,7 @@ void Http1Connection::begin_exchange() noexcept {
     http_1_0_ = exchange_->head.version == http::Version::http_1_0;
     expect_continue_ = framing->expect_continue;
     body_wanted_ = exchange_->head.method != http::Method::head;
-    response_started_ = response_finished_ = aborted_ = false;
+    response_started_ = response_finished_ = aborted_ = tunnel_ = fin_received_ = false;
     body_error_ = {};
     body_seen_ = UINT64_MAX;
     set_deadline(core_.snapshot().timeouts.response_stall_ms);
@@ -138,6 +138,11 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
     while (!decoder_.done() && body_error_.ok()) {
         std::string_view text = stream_.readable();
         if (text.empty()) {
+            if (tunnel_ && stream_.ended() && !stream_.failed()) {
+                if (!fin_received_) watch_tunnel();
+                fin_received_ = true;
+                return Pull::end;
+            }
             if (stream_.ended() || stream_.failed()) {
                 body_error_ = {Reason::client_closed, Source::client, Retry::no, 0, 0};
                 return Pull::failed;
@@ -211,7 +216,10 @@ bool Http1Connection::write_head(const ResponseStart& start, size_t capacity) no
                                              start.status >= 200 && start.status != 204)) {
         writer.number_field("content-length", start.length);
     }
-    if (!keep_alive_) {
+    if (tunnel_) {
+        writer.prepared("connection: upgrade\r\n");
+        writer.field("upgrade", start.upgrade);
+    } else if (!keep_alive_) {
         writer.prepared("connection: close\r\n");
     } else if (http_1_0_) {
         writer.prepared("connection: keep-alive\r\n");
@@ -229,7 +237,14 @@ void Http1Connection::start_response(const ResponseStart& start) noexcept {
     if (!may_keep_alive() || start.after == AfterResponse::close ||
         (start.after == AfterResponse::discard_body && !skip_body()))
         keep_alive_ = false;
-    if (!body_wanted_) {
+    tunnel_ = start.status == 101;
+    if (tunnel_) {
+        coding_ = Coding::until_close;
+        keep_alive_ = false;
+        http::Framing raw;
+        raw.kind = http::BodyKind::until_close;
+        decoder_ = http::BodyDecoder(raw);
+    } else if (!body_wanted_) {
         coding_ = Coding::none;
     } else if (start.length != unknown_length) {
         coding_ = Coding::length;
@@ -243,6 +258,7 @@ void Http1Connection::start_response(const ResponseStart& start) noexcept {
     if (!write_head(start, kUsualHeadBytes) && !write_head(start, kLargestHeadBytes))
         abort_response();
     set_deadline(core_.snapshot().timeouts.response_stall_ms);
+    if (tunnel_) watch_tunnel();
 }
 
 void Http1Connection::send_interim(uint16_t status, const http::FieldDraft& fields) noexcept {
@@ -292,6 +308,10 @@ void Http1Connection::finish() noexcept {
     if (coding_ == Coding::length && remaining_ != 0) return abort_response();
     if (coding_ == Coding::chunked) http::push_last_chunk(stream_);
     response_finished_ = true;
+    if (tunnel_) {
+        stream_.finish_sending();
+        watch_tunnel();
+    }
 }
 
 void Http1Connection::abort_response() noexcept { aborted_ = true; }
@@ -361,10 +381,14 @@ void Http1Connection::drain() noexcept {
     if (phase_ == Phase::head && !exchange_ && stream_.queued() == 0) start_linger();
 }
 
+void Http1Connection::snapshot_replaced() noexcept {
+    if (phase_ == Phase::exchange && response_started_) exchange_->wake();
+}
+
 void Http1Connection::abort() noexcept {
     if (phase_ == Phase::exchange) {
         aborted_ = true;
-        exchange_->wake();
+        exchange_->time_out(Reason::draining);
     } else if (phase_ != Phase::closing) {
         close(Stream::Close::abortive);
     }
@@ -376,12 +400,35 @@ void Http1Connection::check_progress() noexcept {
     if (stalled) {
         aborted_ = true;
         exchange_->time_out(Reason::stalled);
+    } else if (tunnel_) {
+        return check_tunnel();
     } else if (!decoder_.done() && !response_started_ && decoder_.decoded() == body_seen_) {
         // No byte of the body in a whole period.
         exchange_->time_out(Reason::timeout_body);
     }
     body_seen_ = decoder_.decoded();
     set_deadline(limits.response_stall_ms);
+}
+
+// A tunnel with both ends open may be quiet for long; with one end closed, only as an answer after
+// the client's FIN may.
+void Http1Connection::watch_tunnel() noexcept {
+    bool half_closed = fin_received_ || response_finished_;
+    const Timeouts& limits = core_.snapshot().timeouts;
+    uint64_t allowed = half_closed ? timeouts::half_closed_ms : limits.tunnel_idle_ms;
+    quiet_since_ = core_.reactor.now();
+    body_seen_ = decoder_.decoded();
+    set_deadline(std::min(allowed, limits.response_stall_ms));
+}
+
+void Http1Connection::check_tunnel() noexcept {
+    if (stream_.sent() != progress_ || decoder_.decoded() != body_seen_) return watch_tunnel();
+    bool half_closed = fin_received_ || response_finished_;
+    const Timeouts& limits = core_.snapshot().timeouts;
+    uint64_t allowed = half_closed ? timeouts::half_closed_ms : limits.tunnel_idle_ms;
+    Nanoseconds end = quiet_since_ + from_milliseconds(allowed);
+    if (core_.reactor.now() >= end) exchange_->time_out(Reason::idle);
+    set_deadline(std::min(allowed, limits.response_stall_ms));
 }
 
 void Http1Connection::on_deadline() noexcept {

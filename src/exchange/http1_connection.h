@@ -40,6 +40,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     /// The gateway is shutting down: closes when idle, else after the current answer.
     void drain() noexcept;
     void abort() noexcept;
+    /// A long answer need not keep the configuration that it began with.
+    void snapshot_replaced() noexcept;
     /// Called by the exchange as its last act.
     void exchange_ended() noexcept;
 
@@ -72,6 +74,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void set_deadline(uint64_t milliseconds) noexcept;
     void on_deadline() noexcept;
     void check_progress() noexcept;
+    void check_tunnel() noexcept;
+    void watch_tunnel() noexcept;
     [[nodiscard]] bool may_keep_alive() const noexcept;
     [[nodiscard]] bool skip_body() noexcept;
     [[nodiscard]] bool write_head(const ResponseStart& start, size_t capacity) noexcept;
@@ -92,6 +96,9 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     bool expect_continue_ = false;  ///< 100 has not been sent yet.
     bool aborted_ = false;
     bool http_1_0_ = false;
+    bool tunnel_ = false;           ///< After 101: bytes both ways, no framing.
+    bool fin_received_ = false;     ///< The tunnel's source has ended.
+    Nanoseconds quiet_since_ = 0;   ///< No byte of the tunnel has moved since.
     uint64_t remaining_ = 0;        ///< Of the answer's announced length.
     uint64_t progress_ = 0;         ///< Bytes sent when the deadline was last set.
     uint64_t body_seen_ = 0;        ///< Bytes of the request's body by then.

@@ -27,6 +27,9 @@ struct ResponseStart {
     /// Bytes of the body, or unknown_length. For HEAD and 304 what the body would have, or unknown.
     uint64_t length = 0;
     AfterResponse after = AfterResponse::keep_alive;
+    /// With 101: the protocol that both sides speak from here on. The connection's source of the
+    /// request's body then yields what the client sends, until its FIN; finish() sends ours.
+    std::string_view upgrade;
 };
 
 class ResponseSink : public http::BodySink {

@@ -49,6 +49,7 @@ struct Timeouts {
     uint64_t head_ms = timeouts::head_ms;
     uint64_t keep_alive_ms = timeouts::keep_alive_ms;
     uint64_t response_stall_ms = timeouts::response_stall_ms;
+    uint64_t tunnel_idle_ms = timeouts::tunnel_idle_ms;
 };
 
 struct Snapshot {

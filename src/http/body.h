@@ -61,6 +61,20 @@ class BodySink {
 /// One attempt to get an answer to one request, from an upstream, a worker, a file or a plugin.
 /// Made by the target when a request is dispatched; belongs to the exchange until release().
 /// All calls on the core's thread; none blocks; progress arrives as a wake-up of the exchange.
+///
+/// An answer whose final head has status 101 becomes a tunnel (RFC 9110 §7.8). From then on body()
+/// is what flows to the client and request_body(), which must not be null, what flows from it:
+/// bytes without framing, both of unknown length, pulled and pushed as ever, so that the same
+/// windows are the back-pressure. Nobody touches request_body() of a request that offers an upgrade
+/// before the head has come: after any other head it is finished as the empty body it is. What the
+/// client sent right behind its request is the first that is pushed; what came right behind the 101
+/// the first that is pulled. Each direction ends by itself: Pull::end becomes FIN to the client;
+/// finish() has to become FIN (or whatever stands for it) to the far side once everything pushed
+/// has left, and the exchange is over when both have ended. Pull::failed, or release() before both
+/// have ended, means that the tunnel is cut, which the far side should be able to see. The head
+/// names the protocol that was chosen in its Upgrade field; without one it means the only one that
+/// was offered. A 101 that was not asked for, or names what was not offered, is answered 502 by the
+/// exchange.
 class Answer {
  public:
     enum class Phase : uint8_t {
@@ -75,7 +89,8 @@ class Answer {
     [[nodiscard]] virtual const ResponseHead& head() const noexcept = 0;
     virtual void take_interim() noexcept {}
     [[nodiscard]] virtual BodySource& body() noexcept = 0;
-    /// Where the request's body goes; null when the target takes none.
+    /// Where the request's body goes; null when the target takes none. Stays the same object from
+    /// the dispatch to release().
     [[nodiscard]] virtual BodySink* request_body() noexcept = 0;
     [[nodiscard]] virtual Error error() const noexcept = 0;
     /// Ends the attempt at any phase: resources return to their pools, or are torn down if not in

@@ -50,7 +50,8 @@ class Builder {
         for (const config::Cidr& cidr : settings.trusted_proxies)
             snapshot_->trusted_proxies.push_back(network_of(cidr));
         snapshot_->timeouts = {settings.timeouts.head_ms, settings.timeouts.keep_alive_ms,
-                               settings.timeouts.response_stall_ms};
+                               settings.timeouts.response_stall_ms,
+                               settings.timeouts.tunnel_idle_ms};
         snapshot_->head_limits = {static_cast<uint32_t>(settings.limits.head_bytes),
                                   static_cast<uint32_t>(settings.limits.target_bytes),
                                   static_cast<uint32_t>(settings.limits.fields)};

@@ -72,6 +72,7 @@ upstream::UpstreamSpec upstream_spec(const Package& package) {
     spec.idle_timeout = from.timeouts.idle_ms;
     spec.idle_max = from.connections.idle;
     spec.retries = from.retries.max;
+    spec.upgrades = from.websocket;
     spec.set_fields = from.request_headers.set;
     spec.add_fields = from.request_headers.add;
     spec.remove_fields = from.request_headers.remove;

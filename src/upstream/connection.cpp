@@ -30,6 +30,8 @@ void Connection::set_deadline(Nanoseconds deadline) noexcept {
     pool_.reactor().arm(timer_, deadline);
 }
 
+void Connection::clear_deadline() noexcept { pool_.reactor().disarm(timer_); }
+
 void Connection::on_deadline(loop::Timer& timer) noexcept {
     auto& self = *static_cast<Connection*>(timer.owner);
     self.expired_ = true;
@@ -43,6 +45,16 @@ void Connection::rest(Nanoseconds deadline) noexcept {
     stream_.set_owner(*this);
     stream_.receive(net::Receive::bulk);
     set_deadline(deadline);
+}
+
+void Connection::retire(Nanoseconds deadline) noexcept {
+    user_ = nullptr;
+    expired_ = false;
+    retired_ = true;
+    stream_.set_owner(*this);
+    stream_.finish_sending();
+    set_deadline(deadline);
+    pool_.reactor().wake(*this);
 }
 
 void Connection::discard(net::Stream::Close how) noexcept {
@@ -61,6 +73,11 @@ void Connection::discard(net::Stream::Close how) noexcept {
 void Connection::run() noexcept {
     if (stream_.closed()) return pool_.destroy(*this);
     if (stream_.closing() || user_) return;
+    if (retired_) {
+        bool over = stream_.sending_finished() || stream_.failed() || expired_;
+        if (over) discard(net::Stream::Close::graceful);
+        return;
+    }
     bool disturbed = stream_.ended() || stream_.failed() || !stream_.readable().empty();
     if (disturbed || expired_) discard(net::Stream::Close::graceful);
 }

@@ -28,10 +28,13 @@ class Connection final : public loop::Runnable {
     void attach(loop::Runnable& user) noexcept;
     /// Moves the deadline; `user` is woken when it passes, an idle connection is closed.
     void set_deadline(Nanoseconds deadline) noexcept;
+    void clear_deadline() noexcept;
     [[nodiscard]] bool expired() const noexcept { return expired_; }
 
     /// The exchange is over and both sides are in step: idle from now on, events are watched here.
     void rest(Nanoseconds deadline) noexcept;
+    /// What is queued still leaves, until `deadline`, and then FIN; after that as discard().
+    void retire(Nanoseconds deadline) noexcept;
     /// Not usable any more: closes, and returns its memory when that is done.
     void discard(net::Stream::Close how) noexcept;
 
@@ -46,6 +49,7 @@ class Connection final : public loop::Runnable {
     loop::Timer timer_;
     uint32_t uses_ = 0;
     bool expired_ = false;
+    bool retired_ = false;
 };
 
 }  // namespace ringtime::upstream

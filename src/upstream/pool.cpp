@@ -57,6 +57,11 @@ void ServerPool::drop(Connection& connection, net::Stream::Close how) noexcept {
     connection.discard(how);
 }
 
+void ServerPool::retire(Connection& connection, Nanoseconds deadline) noexcept {
+    --in_flight_;
+    connection.retire(deadline);
+}
+
 void ServerPool::forget_idle(Connection& connection) noexcept {
     auto found = std::find(idle_.begin(), idle_.end(), &connection);
     if (found != idle_.end()) idle_.erase(found);

@@ -36,6 +36,8 @@ class ServerPool {
     /// In step on both sides: kept for the next request, unless enough are.
     void put_back(Connection& connection, Nanoseconds deadline) noexcept;
     void drop(Connection& connection, net::Stream::Close how) noexcept;
+    /// As drop(), once everything queued has left.
+    void retire(Connection& connection, Nanoseconds deadline) noexcept;
 
     void close_idle() noexcept;
     [[nodiscard]] size_t connections() const noexcept { return slab_.used(); }
@@ -65,6 +67,8 @@ struct UpstreamRequest {
     /// Bytes of the body; unknown_length: it is sent chunked.
     uint64_t body_length = 0;
     http::Method method_id = http::Method::other;
+    /// Protocols the client offers to change to, written as Upgrade; empty: 101 is refused.
+    std::string_view upgrade;
 };
 
 /// All upstreams of one core.

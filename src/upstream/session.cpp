@@ -31,6 +31,7 @@ void Session::begin(Upstream& upstream, const UpstreamRequest& request,
     attempts_ = 0;
     interims_ = 0;
     body_pushed_ = false;
+    tunnel_ = false;
     request_complete_ = request.body_length == 0;
     acquire(ServerPool::Source::idle_or_new, nullptr);
 }
@@ -113,6 +114,10 @@ bool Session::write_head(size_t capacity) noexcept {
     request_->fields->for_each_line(
         [&](const http::Field& field) { writer.received_field(received, field); },
         [&](const http::Addition& added) { writer.field(added.name, added.value); });
+    if (!request_->upgrade.empty()) {
+        writer.prepared("connection: upgrade\r\n");
+        writer.field("upgrade", request_->upgrade);
+    }
     bool has_length = request_->body_length != 0 && request_->body_length != unknown_length;
     bool expects_body = request_->method_id == http::Method::post ||
                         request_->method_id == http::Method::put ||
@@ -154,6 +159,7 @@ void Session::push(const Piece& piece) noexcept {
 
 void Session::finish() noexcept {
     request_complete_ = true;
+    if (connection_ && tunnel_) return stream().finish_sending();
     if (connection_ && request_->body_length == unknown_length) http::push_last_chunk(stream());
 }
 
@@ -183,7 +189,8 @@ void Session::check_head() noexcept {
 
 void Session::take_head() noexcept {
     if (head_.status < 200) {
-        if (head_.status == 101 || ++interims_ > limits::interim_responses_max)
+        if (head_.status == 101) return take_switch();
+        if (++interims_ > limits::interim_responses_max)
             return fail(Reason::upstream_protocol);
         state_ = State::interim;
         return;
@@ -194,6 +201,21 @@ void Session::take_head() noexcept {
     decoder_ = http::BodyDecoder(framing_, Source::upstream);
     state_ = State::headed;
     connection_->set_deadline(after(upstream_->spec().idle_timeout));
+}
+
+// RFC 9110 §7.8: only what was offered, and nothing that was not asked for.
+void Session::take_switch() noexcept {
+    Result<http::Framing> framing = http::decide_response_framing(head_, request_->method_id);
+    if (!framing.ok() || request_->upgrade.empty() ||
+        !http::upgrade_was_offered(head_, request_->upgrade))
+        return fail(Reason::upstream_protocol, framing.ok() ? 0 : framing.error().detail);
+    framing_ = {};
+    framing_.kind = http::BodyKind::until_close;
+    decoder_ = http::BodyDecoder(framing_, Source::upstream);
+    tunnel_ = true;
+    request_complete_ = false;
+    state_ = State::headed;
+    connection_->clear_deadline();
 }
 
 void Session::take_interim() noexcept {
@@ -247,7 +269,7 @@ Pull Session::pull(Piece& out, uint32_t max) noexcept {
             fail(Reason::upstream_protocol, step.error.detail);
             return Pull::failed;
         }
-        connection_->set_deadline(after(upstream_->spec().idle_timeout));
+        if (!tunnel_) connection_->set_deadline(after(upstream_->spec().idle_timeout));
         if (step.size > 0) {
             out = stream().pin();
             out.data = step.data;
@@ -260,9 +282,20 @@ Pull Session::pull(Piece& out, uint32_t max) noexcept {
     return Pull::end;
 }
 
+// One that ended on both sides still delivers what is queued; one that was cut shows it.
+void Session::end_tunnel() noexcept {
+    if (state_ == State::complete && request_complete_ && !stream().failed()) {
+        server_->retire(*connection_, after(upstream_->spec().idle_timeout));
+    } else {
+        server_->drop(*connection_, net::Stream::Close::abortive);
+    }
+    connection_ = nullptr;
+}
+
 void Session::release() noexcept {
     drop_head();
     pool_.io().texts.let_go(text_);
+    if (connection_ && tunnel_) end_tunnel();
     if (connection_) {
         net::Stream& socket = stream();
         bool in_step = state_ == State::complete && request_complete_ && framing_.keep_alive &&

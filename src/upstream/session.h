@@ -52,6 +52,8 @@ class Session final : public http::Answer, public http::BodySource, public http:
     void fail(Reason reason, uint32_t detail = 0) noexcept;
     void give_up_connection(net::Stream::Close how) noexcept;
     [[nodiscard]] http::Pull cut_short() noexcept;
+    void take_switch() noexcept;
+    void end_tunnel() noexcept;
     [[nodiscard]] net::Stream& stream() const noexcept { return connection_->stream(); }
     [[nodiscard]] Nanoseconds after(Milliseconds time) const noexcept;
 
@@ -67,6 +69,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     unsigned interims_ = 0;
     bool body_pushed_ = false;
     bool request_complete_ = false;
+    bool tunnel_ = false;  ///< After 101: bytes both ways, timed by the client's side.
     http::ResponseParser parser_;
     http::ResponseHead head_;
     http::Framing framing_;

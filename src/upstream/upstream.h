@@ -40,6 +40,7 @@ struct UpstreamSpec {
     Milliseconds idle_timeout = timeouts::upstream_idle_ms;
     size_t idle_max = limits::upstream_idle_default;  ///< Kept connections per core and server.
     unsigned retries = 1;
+    bool upgrades = true;  ///< `websocket`: an offered upgrade is passed on.
     std::vector<std::pair<std::string, std::string>> set_fields;
     std::vector<std::pair<std::string, std::string>> add_fields;
     std::vector<std::string> remove_fields;
