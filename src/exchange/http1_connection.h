@@ -64,6 +64,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     enum class Phase : uint8_t { head, exchange, linger, closing };
     enum class Coding : uint8_t { none, length, chunked, until_close };
 
+    void push_bytes(const Piece& piece) noexcept;
     void read_head() noexcept;
     void begin_exchange() noexcept;
     void refuse(Error error) noexcept;

@@ -33,6 +33,14 @@ class FieldDraft {
     [[nodiscard]] std::string_view get(std::string_view name) const noexcept;
     [[nodiscard]] std::string_view get(FieldId id) const noexcept;
     [[nodiscard]] bool has(FieldId id) const noexcept { return get(id).data() != nullptr; }
+    /// Known fields that may be there; those that were dropped again may still be counted.
+    [[nodiscard]] FieldSet present() const noexcept {
+        FieldSet set = received_->present();
+        for (unsigned i = 0; i < count_; ++i) {
+            if (additions_[i].id != FieldId::other) set |= field_bit(additions_[i].id);
+        }
+        return set;
+    }
 
     /// Appends one line. False when limits::edits_max is reached. Syntax is the caller's to check.
     [[nodiscard]] bool add(std::string_view name, std::string_view value) noexcept;

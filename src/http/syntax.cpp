@@ -1,6 +1,7 @@
 #include "http/syntax.h"
 
 #include <algorithm>
+#include <climits>
 
 #include "http/fields.h"
 
@@ -174,7 +175,10 @@ unsigned weight_of(std::string_view parameters) noexcept {
 
 }  // namespace
 
-unsigned quality_of(std::string_view list, std::string_view wanted) noexcept {
+void qualities_of(std::string_view list, std::span<const std::string_view> wanted,
+                  std::span<unsigned> out) noexcept {
+    constexpr unsigned unlisted = UINT_MAX;
+    std::fill(out.begin(), out.end(), unlisted);
     unsigned any = 0;
     ListElements elements(list);
     for (std::string_view element; elements.next(element);) {
@@ -183,10 +187,20 @@ unsigned quality_of(std::string_view list, std::string_view wanted) noexcept {
         std::string_view parameters = semicolon == std::string_view::npos
                                           ? std::string_view{}
                                           : element.substr(semicolon + 1);
-        if (equal_ignoring_case(name, wanted)) return weight_of(parameters);
         if (name == "*") any = weight_of(parameters);
+        for (size_t i = 0; i < wanted.size(); ++i) {
+            // The first of two is meant.
+            if (out[i] == unlisted && equal_ignoring_case(name, wanted[i]))
+                out[i] = weight_of(parameters);
+        }
     }
-    return any;
+    std::replace(out.begin(), out.end(), unlisted, any);
+}
+
+unsigned quality_of(std::string_view list, std::string_view wanted) noexcept {
+    unsigned weight = 0;
+    qualities_of(list, {&wanted, 1}, {&weight, 1});
+    return weight;
 }
 
 bool valid_request_id(std::string_view text) noexcept {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/result.h"
@@ -101,6 +102,9 @@ class ListElements {
 /// Weight of `wanted` (lower-case) in an Accept-Encoding-like list, in thousandths: RFC 9110
 /// §12.4.2. An exact name wins over `*`; absent from the list: 0; an unreadable weight counts as 0.
 [[nodiscard]] unsigned quality_of(std::string_view list, std::string_view wanted) noexcept;
+/// The same for several names in one pass: `out[i]` is the weight of `wanted[i]`.
+void qualities_of(std::string_view list, std::span<const std::string_view> wanted,
+                  std::span<unsigned> out) noexcept;
 
 /// What is taken over from a trusted peer as a request id: 8 to 128 of [A-Za-z0-9._~+/=@:-].
 [[nodiscard]] bool valid_request_id(std::string_view text) noexcept;

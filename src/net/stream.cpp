@@ -166,13 +166,30 @@ Piece Stream::take(uint32_t size) noexcept {
 
 // --- Sending ---
 
+// Text written behind text of the same block is one run of bytes: one piece goes out by send(2),
+// two take sendmsg(2).
+bool Stream::extend_last(const Piece& piece) noexcept {
+    if (piece.owner != &io_.texts || last_block_->first == last_block_->count) return false;
+    Piece& last = last_block_->pieces[last_block_->count - 1];
+    bool behind = last.owner == piece.owner && last.token == piece.token &&
+                  last.data + last.size == piece.data;
+    if (!behind) return false;
+    last.size += piece.size;
+    queued_ += piece.size;
+    piece.release();
+    io_.reactor.flush_soon(*this);
+    return true;
+}
+
 void Stream::push(const Piece& piece) noexcept {
     bool usable =
         (state_ == State::open || state_ == State::connecting) && !failed() && !fin_wanted_;
     if (!usable || piece.size == 0) return piece.release();
     // The block in flight is the kernel's: new pieces go behind it.
     bool in_kernel = send_op_.in_flight && send_op_.kind != OpKind::connect;
-    if (!last_block_ || last_block_->full() || (in_kernel && last_block_ == first_block_)) {
+    bool open_block = last_block_ && !(in_kernel && last_block_ == first_block_);
+    if (open_block && extend_last(piece)) return;
+    if (!open_block || last_block_->full()) {
         SendBlock* block = io_.send_blocks.create();
         if (!block) {
             piece.release();

@@ -86,6 +86,7 @@ class Stream final : public loop::Flushable {
  private:
     enum class State : uint8_t { closed, connecting, open, closing };
 
+    [[nodiscard]] bool extend_last(const Piece& piece) noexcept;
     void start_receive() noexcept;
     void stop_receive() noexcept;
     void on_received(const ring::Op& op) noexcept;

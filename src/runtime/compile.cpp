@@ -103,7 +103,8 @@ class Builder {
         } else if (manifest.is_site()) {
             mount.kind = TargetKind::site;
             mount.target = static_cast<uint32_t>(snapshot_->sites.size());
-            snapshot_->sites.push_back(std::make_shared<site::Site>(site_options(package)));
+            snapshot_->sites.push_back(std::make_shared<site::Site>(
+                site_options(package, configuration_.settings)));
         } else if (manifest.is_worker()) {
             mount.kind = TargetKind::worker;
             mount.target = static_cast<uint32_t>(apps_.size());

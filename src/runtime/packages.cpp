@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/json.h"
 
@@ -26,11 +27,16 @@ std::string joined(const std::vector<std::string>& parts) {
     return text;
 }
 
-// What a page may know: only names that say so themselves.
-std::string public_env_json(const config::Variables& env) {
+// What a page may know: only names that say so themselves. The operator's values win.
+std::string public_env_json(const config::Variables& env, const config::Variables& operators) {
+    std::map<std::string_view, std::string_view> shown;
+    for (const config::Variables* from : {&env, &operators}) {
+        for (const auto& [name, value] : *from) {
+            if (name.starts_with("PUBLIC_") || name.starts_with("VITE_")) shown[name] = value;
+        }
+    }
     std::string json;
-    for (const auto& [name, value] : env) {
-        if (!name.starts_with("PUBLIC_") && !name.starts_with("VITE_")) continue;
+    for (const auto& [name, value] : shown) {
         json += json.empty() ? "{" : ",";
         append_json_string(json, name);
         json += ':';
@@ -100,14 +106,16 @@ std::vector<std::string> unserved_options(const config::Upstream& upstream) {
     return names;
 }
 
-site::SiteOptions site_options(const Package& package) {
+site::SiteOptions site_options(const Package& package, const config::Settings& settings) {
     const config::Manifest& manifest = package.manifest;
     site::SiteOptions options;
     options.folder = folder_of(package.entrypoint_file);
     options.entrypoint = package.entrypoint_file.substr(options.folder.size() + 1);
     options.base = manifest.base.value;
     options.inject_base = manifest.site.inject_base;
-    options.env_json = public_env_json(manifest.env);
+    auto grant = settings.apps.find(manifest.name.value);
+    options.env_json = public_env_json(
+        manifest.env, grant != settings.apps.end() ? grant->second.env : config::Variables{});
     options.compress = manifest.site.compress;
     for (const config::CacheControlRule& rule : manifest.site.cache_control)
         options.cache_rules.push_back({rule.glob, rule.value});

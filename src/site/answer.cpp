@@ -126,16 +126,18 @@ void FileAnswer::decide(Entry& entry) noexcept {
 Content& FileAnswer::choose(Entry& entry) noexcept {
     const http::FieldDraft& fields = *request_->fields;
     Content& plain = *entry.contents[0];
-    if (!plain.varies() || !fields.has(FieldId::accept_encoding)) return plain;
+    if (!plain.varies() || !(fields.present() & http::field_bit(FieldId::accept_encoding)))
+        return plain;
+    AcceptedCodings accepted(fields);
     CodingSet there = entry.codings;
     // What we make comes and goes with memory: parts of it would not fit together.
     if (!fields.has(FieldId::range)) {
         auto makeable = static_cast<CodingSet>(plain.makeable() & ~there);
         there |= plain.variants();
-        Coding best = choose_coding(fields, there | makeable);
+        Coding best = accepted.best_of(there | makeable);
         if (makeable & coding_bit(best)) cache_.compress(plain, best);
     }
-    Coding coding = choose_coding(fields, there);
+    Coding coding = accepted.best_of(there);
     if (coding == Coding::identity) return plain;
     // Who has it plain needs no other form of the same.
     std::string_view known = fields.get(FieldId::if_none_match);
@@ -154,8 +156,7 @@ void FileAnswer::decide_missing(Entry& entry) noexcept {
 
 void FileAnswer::serve_file(Content& content) noexcept {
     const http::FieldDraft& fields = *request_->fields;
-    if (!fields.edited() && !(fields.received().present() & kConditions))
-        return serve_whole(content);
+    if (!(fields.present() & kConditions)) return serve_whole(content);
     int64_t now = seconds_now();
     switch (evaluate_preconditions(fields, content.validators(), now)) {
         case Precondition::failed: return fixed(FixedHead::Kind::precondition_failed);

@@ -7,21 +7,12 @@
 namespace ringtime::site {
 namespace {
 
-/// The highest weight any line of a field gives to `wanted`, in thousandths.
-unsigned weight_of(const http::FieldDraft& fields, http::FieldId id,
-                   std::string_view wanted) noexcept {
-    unsigned weight = 0;
-    fields.for_each([&](std::string_view, std::string_view value, http::FieldId field) {
-        if (field == id) weight = std::max(weight, http::quality_of(value, wanted));
-    });
-    return weight;
-}
+constexpr std::string_view kNames[codings_count] = {"identity", "br", "zstd", "gzip"};
 
 }  // namespace
 
 std::string_view coding_name(Coding coding) noexcept {
-    constexpr std::string_view names[codings_count] = {"identity", "br", "zstd", "gzip"};
-    return names[static_cast<unsigned>(coding)];
+    return kNames[static_cast<unsigned>(coding)];
 }
 
 std::string_view coding_suffix(Coding coding) noexcept {
@@ -29,27 +20,37 @@ std::string_view coding_suffix(Coding coding) noexcept {
     return suffixes[static_cast<unsigned>(coding)];
 }
 
-Coding choose_coding(const http::FieldDraft& fields, CodingSet available) noexcept {
-    constexpr auto id = http::FieldId::accept_encoding;
-    if (available == coding_bit(Coding::identity) || !fields.has(id)) return Coding::identity;
+AcceptedCodings::AcceptedCodings(const http::FieldDraft& fields) noexcept {
+    fields.for_each([&](std::string_view, std::string_view value, http::FieldId field) {
+        if (field != http::FieldId::accept_encoding) return;
+        unsigned line[codings_count];
+        http::qualities_of(value, kNames, line);
+        for (unsigned i = 0; i < codings_count; ++i) weights_[i] = std::max(weights_[i], line[i]);
+    });
+}
+
+Coding AcceptedCodings::best_of(CodingSet available) const noexcept {
     Coding best = Coding::identity;
     // Identity is acceptable unlisted, but then any listed coding goes before it; a tie is a
     // coding's.
-    unsigned best_weight = weight_of(fields, id, coding_name(Coding::identity));
+    unsigned best_weight = weights_[0];
     for (unsigned i = 1; i < codings_count; ++i) {
         auto coding = static_cast<Coding>(i);
         if (!(available & coding_bit(coding))) continue;
-        unsigned weight = weight_of(fields, id, coding_name(coding));
-        if (weight == 0 || weight < best_weight) continue;
-        if (weight == best_weight && best != Coding::identity) continue;
+        if (weights_[i] == 0 || weights_[i] < best_weight) continue;
+        if (weights_[i] == best_weight && best != Coding::identity) continue;
         best = coding;
-        best_weight = weight;
+        best_weight = weights_[i];
     }
     return best;
 }
 
 bool wants_html(const http::FieldDraft& fields) noexcept {
-    return weight_of(fields, http::FieldId::accept, "text/html") > 0;
+    bool wanted = false;
+    fields.for_each([&](std::string_view, std::string_view value, http::FieldId field) {
+        wanted = wanted || (field == http::FieldId::accept && http::quality_of(value, "text/html"));
+    });
+    return wanted;
 }
 
 }  // namespace ringtime::site

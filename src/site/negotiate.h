@@ -23,10 +23,19 @@ using CodingSet = uint8_t;
 /// `.br`, `.zst`, `.gz`; empty for identity.
 [[nodiscard]] std::string_view coding_suffix(Coding coding) noexcept;
 
-/// The available coding with the highest weight in Accept-Encoding; on a tie the one that is
-/// smaller as a rule. Identity when nothing else is wanted: a client that refuses even that is
-/// better served than refused.
-[[nodiscard]] Coding choose_coding(const http::FieldDraft& fields, CodingSet available) noexcept;
+/// What a client says about codings, read once.
+class AcceptedCodings {
+ public:
+    explicit AcceptedCodings(const http::FieldDraft& fields) noexcept;
+
+    /// The available coding with the highest weight in Accept-Encoding; on a tie the one that is
+    /// smaller as a rule. Identity when nothing else is wanted: a client that refuses even that is
+    /// better served than refused.
+    [[nodiscard]] Coding best_of(CodingSet available) const noexcept;
+
+ private:
+    unsigned weights_[codings_count] = {};  ///< In thousandths.
+};
 
 /// True when Accept names text/html: a browser that navigates.
 [[nodiscard]] bool wants_html(const http::FieldDraft& fields) noexcept;

@@ -191,6 +191,16 @@ class Built(harness.Case):
                                                "If-None-Match": answer.header("etag")})
         self.assertEqual((again.status, again.header("etag")), (304, answer.header("etag")))
 
+    def test_the_operator_s_values_win(self):
+        config = self.packages.write("gateway.yaml", "apps: {shop: {env: {VITE_API: /else, "
+                                     "PUBLIC_MORE: 'yes', SECRET_KEY: x}}}\n")
+        gateway = self.start({"RUNTIME_CONFIG": config,
+                              "RUNTIME_DATA_DIR": self.packages.root + "/second"})
+        page = gateway.get("/shop/v1/").body.decode()
+        env = json.loads(page[page.index("__env__=") + 8:page.index(";</script>")])
+        self.assertEqual(env, {"PUBLIC_TITLE": self.TITLE, "VITE_API": "/else",
+                               "PUBLIC_MORE": "yes"})
+
     def test_rules_of_the_manifest_win(self):
         self.assertEqual(self.gateway.get("/shop/v1/icon.svg").header("cache-control"),
                          "public, max-age=60")

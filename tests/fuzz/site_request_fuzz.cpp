@@ -81,12 +81,13 @@ bool reference_holds(std::string_view list, std::string_view etag, bool strong) 
 }
 
 void check_codings(Request& request, CodingSet available) {
-    Coding chosen = choose_coding(request.fields(), available);
+    AcceptedCodings accepted(request.fields());
+    Coding chosen = accepted.best_of(available);
     CodingSet alone = coding_bit(Coding::identity) | coding_bit(chosen);
     CHECK((available | coding_bit(Coding::identity)) & coding_bit(chosen));
     // What was not chosen does not matter.
-    CHECK(choose_coding(request.fields(), alone) == chosen);
-    CHECK(choose_coding(request.fields(), coding_bit(Coding::identity)) == Coding::identity);
+    CHECK(accepted.best_of(alone) == chosen);
+    CHECK(accepted.best_of(coding_bit(Coding::identity)) == Coding::identity);
     if (!request.fields().has(FieldId::accept_encoding)) CHECK(chosen == Coding::identity);
 }
 

@@ -131,7 +131,7 @@ TEST(SiteRange, keeps_order_and_bounds_abuse) {
 TEST(SiteNegotiate, weighs_codings) {
     constexpr auto all = static_cast<CodingSet>(0xf);
     auto choose = [&](const std::vector<Fields::Line>& lines, CodingSet available) {
-        return choose_coding(Fields(lines).draft(), available);
+        return AcceptedCodings(Fields(lines).draft()).best_of(available);
     };
     EXPECT_EQ(choose({}, all), Coding::identity);
     EXPECT_EQ(choose({{"accept-encoding", ""}}, all), Coding::identity);
