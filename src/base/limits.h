@@ -52,6 +52,9 @@ inline constexpr size_t relay_window_bytes = 256 * 1024;
 inline constexpr size_t exchange_arena_bytes = 4 * 1024;
 inline constexpr size_t exchange_arena_bytes_max = 256 * 1024;
 
+/// Request bodies made whole for plugins that gather, at once; more are answered 503.
+inline constexpr size_t gathered_bytes_per_core = 64 * 1024 * 1024;
+
 // --- One core ---
 /// Client connections by default: 384 B of user memory each while idle.
 inline constexpr size_t connections_per_core = 65536;

@@ -12,6 +12,7 @@
 #include "exchange/admin_door.h"
 #include "exchange/api.h"
 #include "exchange/exchange.h"
+#include "exchange/gathered_body.h"
 #include "exchange/http1_connection.h"
 #include "exchange/snapshot.h"
 #include "hook/core.h"
@@ -71,6 +72,7 @@ class Core final : public net::Acceptor {
    const Readiness& readiness;
    const CoreSettings settings;
    CoreCounters counters;
+   GatheredBlocks gathered;
    ApiCalls api_calls;
    ApiService* api = nullptr;  ///< Null: there is no API. Set before the first listener.
 

@@ -44,6 +44,8 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     mount_name_ = {};
     body_bytes_max_ = UINT64_MAX;
     answer_ = nullptr;
+    body_ = nullptr;
+    gathering_ = false;
     refusal_ = outcome_ = {};
     status_ = 0;
     upgrade_ = {};
@@ -178,13 +180,16 @@ bool Exchange::start_response() noexcept {
     AfterResponse after = last                      ? AfterResponse::close
                           : answer_->request_body() ? AfterResponse::keep_alive
                                                     : AfterResponse::discard_body;
-    sink_->start_response({status_, &response_, answer_->body().length(), after, protocol});
+    body_ = &answer_->body();
+    body_length_ = body_->length();
+    if (hooks_active_ && chain_run_.watches_response()) hook_response_body();
+    sink_->start_response({status_, &response_, body_length_, after, protocol});
     if (status_ == 101) start_tunnel();
     return true;
 }
 
 bool Exchange::relay_response_body() noexcept {
-    http::BodySource& body = answer_->body();
+    http::BodySource& body = *body_;
     bool from_plugin = answer_ == &chain_run_.answer();
     uint64_t moved = 0;
     while (uint32_t room = sink_->room()) {
@@ -295,6 +300,8 @@ void Exchange::move_head() noexcept {
 }
 
 void Exchange::finish() noexcept {
+    hooked_request_.reset();
+    hooked_response_.reset();
     end_hooks();
     if (answer_) answer_->release();
     answer_ = nullptr;
@@ -303,6 +310,7 @@ void Exchange::finish() noexcept {
     if (hold_) core_.unpin(*hold_);
     hold_ = nullptr;
     kept_target_.reset();
+    gathered_.reset();
     connection_->exchange_ended();
 }
 

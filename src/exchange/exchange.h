@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "exchange/api.h"
 #include "exchange/fixed_answer.h"
+#include "exchange/gathered_body.h"
+#include "exchange/hooked_body.h"
 #include "exchange/sink.h"
 #include "exchange/snapshot.h"
 #include "hook/chain_run.h"
@@ -76,6 +78,10 @@ class Exchange {
     [[nodiscard]] bool run_response_hooks() noexcept;
     [[nodiscard]] bool ask_plugin_routes(bool& passed) noexcept;
     void take_edited_path() noexcept;
+    void begin_request_body() noexcept;
+    [[nodiscard]] bool gather_body() noexcept;
+    void hook_request_body() noexcept;
+    void hook_response_body() noexcept;
     void end_hooks() noexcept;
 
     // dispatch.cpp
@@ -125,7 +131,11 @@ class Exchange {
     loop::FiberSlot fiber_;
     Http1Connection* connection_ = nullptr;
     ResponseSink* sink_ = nullptr;
-    http::BodySource* source_ = nullptr;
+    http::BodySource* source_ = nullptr;  ///< Of the request's body, as targets get it.
+    http::BodySource* body_ = nullptr;    ///< Of the answer's, as the client gets it.
+    HookedBody hooked_request_{HookedBody::Way::request};
+    HookedBody hooked_response_{HookedBody::Way::response};
+    GatheredBody gathered_;
     SnapshotHold* hold_ = nullptr;        ///< Null once a newer one has come, after the head.
     const Mount* mount_ = nullptr;
     std::unique_ptr<ApiAdmission> api_;  ///< Of a request under the API's prefix.
@@ -151,6 +161,7 @@ class Exchange {
     hook::RequestFacts facts_;
     hook::ResponseFacts response_facts_;
     bool hooks_begun_ = false;
+    bool gathering_ = false;          ///< The request's body is being made whole.
     bool hooks_active_ = false;       ///< Some plugin may see this request.
     bool response_prepared_ = false;  ///< response_facts_ stands; its hooks may be paused.
     Error refusal_;                ///< Decided before dispatch.
@@ -165,6 +176,7 @@ class Exchange {
     bool tunnel_ = false;          ///< After 101.
     bool tunnel_answered_ = false; ///< The far side has sent its last byte.
     bool ended_ = false;
+    uint64_t body_length_ = 0;  ///< Of the answer, as announced.
     uint64_t received_ = 0;
     uint64_t sent_ = 0;
     Arena arena_;

@@ -2,6 +2,8 @@
 // and on every response. The chain itself is hook/chain_run.h; this is when it runs and what
 // becomes of it.
 
+#include <algorithm>
+
 #include "exchange/core.h"
 #include "exchange/exchange.h"
 #include "exchange/http1_connection.h"
@@ -37,6 +39,76 @@ void Exchange::begin_hooks() noexcept {
     facts_.app = mount_ ? &mount_->app : nullptr;
     chain_run_.begin(chain, core_.hooks, facts_,
                      {[](void* self) noexcept { static_cast<Exchange*>(self)->wake(); }, this});
+    if (framing.kind != http::BodyKind::none) begin_request_body();
+}
+
+// --- Bodies (the way through the hooks is hooked_body.h) ---
+
+void Exchange::begin_request_body() noexcept {
+    if (chain_run_.watches_request() && framing.kind == http::BodyKind::chunked) {
+        auto* trailers = arena_.create<http::TrailerStore>();
+        auto* text = static_cast<char*>(arena_.allocate(limits::trailer_bytes_max, 1));
+        if (trailers && text) {
+            trailers->text = text;
+            trailers->capacity = limits::trailer_bytes_max;
+            connection_->keep_trailers(*trailers);
+            facts_.trailers = &trailers->fields;
+        }
+    }
+    uint64_t most = chain_run_.gather_bytes_max();
+    if (most == 0) return;
+    if (mount_) most = std::min(most, mount_->body_bytes_max);
+    if (source_->length() != http::BodySource::unknown_length && source_->length() > most) {
+        refusal_ = {Reason::body_too_large, Source::client, Retry::no, 0, 0};
+        return;
+    }
+    gathered_.begin(core_.gathered, *source_, most);
+    gathering_ = true;
+}
+
+// False while bytes are missing.
+bool Exchange::gather_body() noexcept {
+    switch (gathered_.gather()) {
+        case GatheredBody::Progress::pending: return false;
+        case GatheredBody::Progress::failed: refusal_ = gathered_.error(); break;
+        case GatheredBody::Progress::complete:
+            source_ = &gathered_;
+            facts_.gathered = gathered_.view();
+            facts_.content_length = gathered_.length();
+            chain_run_.refresh();
+            break;
+    }
+    gathering_ = false;
+    return true;
+}
+
+// Settled before the request is forwarded: how its body is framed, and that an answer which will be
+// changed comes whole.
+void Exchange::hook_request_body() noexcept {
+    if (chain_run_.transforms_response()) {
+        request_.remove(http::FieldId::range);
+        request_.remove(http::FieldId::if_range);
+    }
+    if (!chain_run_.watches_request() || framing.kind == http::BodyKind::none) return;
+    bool transforms = chain_run_.transforms_request();
+    hooked_request_.begin(chain_run_, *source_,
+                          transforms ? http::BodySource::unknown_length : source_->length());
+    source_ = &hooked_request_;
+}
+
+// What a body that plugins may change cannot promise any more: its length, its bytes, its ranges.
+void Exchange::hook_response_body() noexcept {
+    if (status_ == 101) return;
+    if (chain_run_.transforms_response()) {
+        body_length_ = http::BodySource::unknown_length;
+        response_.remove("accept-ranges");
+        if (!response_.get(http::FieldId::etag).starts_with("W/"))
+            response_.remove(http::FieldId::etag);
+    }
+    bool described = head.method == http::Method::head || status_ == 204 || status_ == 304;
+    if (described) return;
+    hooked_response_.begin(chain_run_, *body_, body_length_);
+    body_ = &hooked_response_;
 }
 
 // False while a hook has paused.
@@ -44,6 +116,10 @@ bool Exchange::run_request_hooks() noexcept {
     if (!refusal_.ok() || sink_->client_gone()) return true;
     if (!hooks_begun_) begin_hooks();
     if (!hooks_active_) return true;
+    // Time ran out while a hook, or the client, kept us waiting.
+    if (answer_) return true;
+    if (gathering_ && !gather_body()) return false;
+    if (!refusal_.ok()) return true;
     switch (chain_run_.run_request()) {
         case Outcome::paused: return false;
         case Outcome::answered: answer_ = &chain_run_.answer(); return true;
@@ -54,6 +130,7 @@ bool Exchange::run_request_hooks() noexcept {
         case Outcome::passed: break;
     }
     if (chain_run_.path_edited()) take_edited_path();
+    hook_request_body();
     return true;
 }
 

@@ -137,6 +137,10 @@ void Http1Connection::refuse(Error error) noexcept {
     start_linger();
 }
 
+void Http1Connection::keep_trailers(http::TrailerStore& store) noexcept {
+    decoder_ = http::BodyDecoder(exchange_->framing, Source::client, &store);
+}
+
 Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
     while (!decoder_.done() && body_error_.ok()) {
         std::string_view text = stream_.readable();

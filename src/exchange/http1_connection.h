@@ -42,6 +42,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void abort() noexcept;
     /// A long answer need not keep the configuration that it began with.
     void snapshot_replaced() noexcept;
+    /// The trailers of the request's body are kept there. Before its first pull.
+    void keep_trailers(http::TrailerStore& store) noexcept;
     /// Called by the exchange as its last act.
     void exchange_ended() noexcept;
 

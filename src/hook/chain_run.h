@@ -92,6 +92,13 @@ class ChainRun {
     /// The most bytes of request body to gather before run_request(); 0: do not gather. Larger
     /// bodies are answered 413.
     [[nodiscard]] uint64_t gather_bytes_max() const noexcept;
+    /// Whether some plugin looks at bodies on this route: only then they have to pass here.
+    [[nodiscard]] bool watches_request() const noexcept {
+        return chain_ && chain_->request_body().entries;
+    }
+    [[nodiscard]] bool watches_response() const noexcept {
+        return chain_ && chain_->response_body().entries;
+    }
     /// Whether a body's length may change on its way (decisions before its head is forwarded).
     [[nodiscard]] bool transforms_request() const noexcept;
     [[nodiscard]] bool transforms_response() const noexcept;

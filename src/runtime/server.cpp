@@ -152,13 +152,6 @@ bool Server::start_plugins(std::string& problem) {
     connect_plugins(configuration_, *snapshot_);
     worker_hooks_.use(snapshot_);
     supervisor_->set_listener(&worker_hooks_);
-    for (const exchange::Mount& mount : snapshot_->mounts) {
-        if (!mount.chain ||
-            mount.chain->request_body().count + mount.chain->response_body().count == 0)
-            continue;
-        problem = "a plugin subscribes to body hooks, which this version does not call";
-        return false;
-    }
     watchdog_ = std::make_unique<hook::Watchdog>(*hook_cores_);
     watchdog_->start();
     return true;
