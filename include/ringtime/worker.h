@@ -76,7 +76,10 @@ typedef struct rtw_api {
      * is not valid or too large (an answer with 500 went out instead). */
     int (*respond)(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
                    const void* body, size_t size);
-    /* Sends a head; the body follows with write. An interim head (1xx) may come before. 0 or -1. */
+    /* Sends a head; the body follows with write. An interim head (1xx) may come before. 0 or -1.
+     * 101, to a request whose head has the flag RTW_REQUEST_UPGRADE, begins a tunnel: read() then
+     * gives what the client sends, END at its FIN, and write() what it gets. Name the protocol in
+     * a field `upgrade`. flush() what must not wait; finish() ends it. */
     int (*start)(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
                  uint64_t body_length);
     /* Takes as many bytes as there is room for (possibly 0); on_progress() tells of new room. */

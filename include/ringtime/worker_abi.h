@@ -141,6 +141,11 @@ enum {
     RTW_METHOD_PATCH
 };
 enum { RTW_SCHEME_HTTP, RTW_SCHEME_HTTPS };
+/* rtw_request_head.flags. UPGRADE: the client offers the protocols in the field `upgrade`. A HEAD
+ * with status 101 accepts one, and the exchange is a tunnel from there on: BODY descriptors carry
+ * bytes both ways, BODY_END stands for the client's FIN, END for the worker's. After any other head
+ * the request is what its body_length says: one without a body. */
+enum { RTW_REQUEST_UPGRADE = 1 };
 
 /* The fields follow the structure, then the text. */
 typedef struct rtw_request_head {

@@ -155,8 +155,8 @@ void Exchange::dispatch_upstream() noexcept {
 }
 
 void Exchange::dispatch_worker() noexcept {
-    upgrade_ = {};
     add_forwarding_fields();
+    if (!upgrade_.empty() && !request_.add(FieldId::upgrade, upgrade_)) upgrade_ = {};
     char text[net::PeerAddress::text_bytes_max];
     // The pool keeps the views until a worker has taken the request: not of a scarce buffer.
     if (head_pin.owner && buffers_run_low()) move_head();
@@ -174,6 +174,11 @@ void Exchange::dispatch_worker() noexcept {
     request.request_id = request_id_;
     request.fields = &request_;
     request.body_length = source_->length();
+    if (!upgrade_.empty()) {
+        // Left open: what follows is the tunnel's, or the end of a body that is empty.
+        request.upgrade = worker::WorkerRequest::Upgrade::yes;
+        request.body_length = http::BodySource::unknown_length;
+    }
     answer_ = core_.workers.dispatch(request, fiber_);
 }
 

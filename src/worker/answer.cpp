@@ -155,7 +155,8 @@ bool WorkerAnswer::take_head(uint32_t offset, uint32_t head_bytes, uint32_t leng
     stage_ = Stage::headed;
     interim_ = false;
     pool_.reactor().disarm(timer_);
-    body_length_ = decoded->body_length;
+    // A tunnel's length is nobody's to announce.
+    body_length_ = head_.status == 101 ? unknown_length : decoded->body_length;
     if (length == head_bytes) {
         link_->free_bytes(exchange_, offset, length);
         wake();

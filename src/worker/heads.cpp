@@ -81,7 +81,9 @@ void encode_request_head(const WorkerRequest& request, Milliseconds timeout, cha
     head->field_count = static_cast<uint16_t>(count);
     head->method = wire_method(request.method);
     head->version = static_cast<uint8_t>(request.version);
-    head->body_length = request.body_length;
+    bool upgrade = request.upgrade == WorkerRequest::Upgrade::yes;
+    head->body_length = upgrade ? 0 : request.body_length;
+    head->flags = upgrade ? uint8_t{RTW_REQUEST_UPGRADE} : uint8_t{0};
     head->scheme = static_cast<uint8_t>(request.scheme);
     head->timeout_ms = timeout > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(timeout);
     head->method_text = text.span(request.method_text);

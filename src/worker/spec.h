@@ -56,7 +56,7 @@ struct WorkerRequest {
     http::Method method = http::Method::get;
     http::Version version = http::Version::http_1_1;
     enum class Scheme : uint8_t { http, https } scheme = Scheme::http;
-    /// The client asked to change protocols: an answer 101 is allowed.
+    /// The client asked to change protocols: an answer 101 is allowed, body_length is unknown.
     enum class Upgrade : uint8_t { no, yes } upgrade = Upgrade::no;
     std::string_view method_text;
     std::string_view path;   ///< Canonical, the base stripped.

@@ -8,6 +8,8 @@
 rtw_read rtw_body_read(rtw_request* request, rtw_text* out) {
     rtw_link* link = request->link;
     if (request->aborted) return RTW_READ_ABORTED;
+    /* What follows an upgrade's head belongs to the tunnel, if it becomes one. */
+    if ((request->head->flags & RTW_REQUEST_UPGRADE) && !request->switched) return RTW_READ_END;
     if (request->read_unit != RTW_NO_SLAB) {
         rtw_link_post(link, RTW_FREE, 0, request->exchange, request->read_unit * RTW_UNIT_BYTES,
                       link->body_bytes[request->read_unit]);
@@ -125,6 +127,7 @@ int rtw_answer_start(rtw_request* request, unsigned status, const rtw_header* fi
     lend(request, RTW_HEAD, 0, slab, 0, size);
     rtw_slab_return(link, slab, 1);
     request->head_sent = status >= 200 || status == 101;
+    request->switched = status == 101;
     request->bodyless = request->head_sent && status != 101 && is_bodyless(request, status);
     return 0;
 }

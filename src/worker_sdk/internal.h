@@ -44,6 +44,7 @@ struct rtw_request {
     char* rest;                          /* what respond() could not place yet */
     size_t rest_size, rest_done;
     uint8_t begun, body_complete, head_sent, aborted, progress, starved;
+    uint8_t switched; /* 101 was sent: a tunnel */
     uint8_t bodyless; /* HEAD, 204, 304: what is written is dropped */
 };
 

@@ -302,6 +302,48 @@ class Refusals(Upgrade):
         self.assertIsNone(self.upstream.requests[-1].header("upgrade"))
 
 
+class Worker(Upgrade):
+    def test_bytes_pass_both_ways(self):
+        self.packages.app("app", "app.so")
+        gateway = self.start()
+        with gateway.connect() as client:
+            client.send(make_request("GET", "/app/tunnel", OFFER) + b"early")
+            answer = client.read_head()
+            self.assertEqual((answer.status, answer.header("upgrade")), (101, "echo/1"))
+            self.assertEqual(client._take(5), b"early")
+            for size in (1, 70_000, 1):
+                client.send(pattern(size))
+                self.assertEqual(client._take(size), pattern(size))
+            body = pattern(5_000_000)
+            sender = threading.Thread(target=lambda: (client.send(body), client.finish_sending()))
+            sender.start()
+            self.assertEqual(client.read_to_end(), body)
+            sender.join()
+        self.assertEqual(gateway.logged("/app/tunnel")["status"], 101)
+
+    def test_a_worker_may_decline_or_not_be_asked(self):
+        self.packages.app("app", "app.so")
+        gateway = self.start()
+        with gateway.connect() as client:
+            for path, headers, status in (("/app/about", OFFER, 200), ("/app/echo", OFFER, 200),
+                                          ("/app/tunnel", (), 426)):
+                self.assertEqual(client.ask("GET", path, headers).status, status)
+
+    def test_a_protocol_that_was_not_offered_is_502(self):
+        self.packages.app("app", "app.so")
+        gateway = self.start()
+        other = [("Connection", "Upgrade"), ("Upgrade", "other/2")]
+        self.assertEqual(gateway.get("/app/tunnel", other).status, 502)
+
+    def test_a_client_that_resets_frees_the_worker(self):
+        self.packages.app("app", "app.so")
+        gateway = self.start()
+        client = gateway.connect()
+        self.open(client, "/app/tunnel")
+        client.reset()
+        self.assertEqual(gateway.get("/app/about").status, 200)
+
+
 class Sockets(Upgrade):
     script = staticmethod(websocket_server)
 

@@ -10,6 +10,7 @@
  *     /status/N    that status
  *     /environment what it inherited
  *     /cookies     two Set-Cookie fields
+ *     /tunnel      101 to `echo/1`, then the bytes back; without the offer 426
  *     /crash       none: the process ends
  */
 #include <ringtime/worker.h>
@@ -93,6 +94,28 @@ static void echo(rtw_request* request, const rtw_request_head* head) {
         api->fail(request);
 }
 
+static void tunnel(rtw_request* request, const rtw_request_head* head) {
+    rtw_header protocol;
+    rtw_text piece;
+    rtw_read read;
+    if (!(head->flags & RTW_REQUEST_UPGRADE)) {
+        respond(request, 426, "upgrade\n", 8);
+        return;
+    }
+    protocol.name = rtw_text_of("upgrade");
+    protocol.value = rtw_text_of("echo/1");
+    api->start(request, 101, &protocol, 1, RTW_UNKNOWN_LENGTH);
+    api->flush(request);
+    while ((read = api->read_wait(request, &piece)) == RTW_READ_DATA) {
+        if (api->write(request, piece.data, piece.size)) break;
+        api->flush(request);
+    }
+    if (read == RTW_READ_END)
+        api->finish(request);
+    else
+        api->fail(request);
+}
+
 static void send_pattern(rtw_request* request, long size) {
     static char block[65536];
     for (unsigned i = 0; !block[sizeof block - 1] && i < sizeof block / 8; ++i) {
@@ -165,7 +188,8 @@ static void on_request(void* self, rtw_request* request) {
         void (*answer)(rtw_request*, const rtw_request_head*);
     } plain[] = {{"/about", respond_about}, {"/fields", respond_fields}, {"/echo", echo},
                  {"/cookies", respond_cookies}, {"/environment", respond_environment},
-                 {"/crash", crash}};
+                 {"/crash", crash},
+                 {"/tunnel", tunnel}};
     static const struct {
         const char* prefix;
         void (*answer)(rtw_request*, long);
