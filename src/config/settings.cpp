@@ -356,6 +356,7 @@ void read_limits(SettingSources& sources, Settings& settings) {
     size("body", to.body_bytes, {0, uint64_t{1} << 50});
     number("connections", to.connections, {16, 1'000'000});
     number("connectionsPerPeer", to.connections_per_peer, {0, 1'000'000});
+    size("bodyRate", to.body_rate, {0, uint64_t{1} << 30});
     map.finish();
     if (to.target_bytes >= to.head_bytes) {
         map.error(map.key_position("target"), "target", "is not smaller than limits.head",
@@ -376,6 +377,7 @@ void read_timeouts(SettingSources& sources, Settings& settings) {
     duration("keepAlive", to.keep_alive_ms);
     duration("responseStall", to.response_stall_ms);
     duration("tunnelIdle", to.tunnel_idle_ms);
+    duration("bodyWindow", to.body_window_ms);
     duration("workerReady", to.worker_ready_ms);
     duration("pluginInit", to.plugin_init_ms);
     duration("pluginShutdown", to.plugin_shutdown_ms);

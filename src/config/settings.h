@@ -41,8 +41,9 @@ struct ConfiguredLimits {
     uint64_t target_bytes = limits::target_bytes_max;
     uint64_t fields = limits::fields_max;
     uint64_t body_bytes = limits::body_bytes_default;
-    uint64_t connections = limits::connections_per_core;  ///< Per core.
-    uint64_t connections_per_peer = 0;                    ///< 0: no limit.
+    uint64_t connections = 0;  ///< In all; 0: limits::connections_per_core on each core.
+    uint64_t connections_per_peer = 0;  ///< 0: no limit.
+    uint64_t body_rate = timeouts::body_rate_bytes_per_s;
 };
 
 /// All in milliseconds.
@@ -51,6 +52,7 @@ struct ConfiguredTimeouts {
     uint64_t keep_alive_ms = timeouts::keep_alive_ms;
     uint64_t response_stall_ms = timeouts::response_stall_ms;
     uint64_t tunnel_idle_ms = timeouts::tunnel_idle_ms;
+    uint64_t body_window_ms = timeouts::body_grace_ms;
     uint64_t worker_ready_ms = timeouts::worker_ready_ms;
     uint64_t plugin_init_ms = timeouts::plugin_init_ms;
     uint64_t plugin_shutdown_ms = timeouts::plugin_shutdown_ms;

@@ -79,6 +79,8 @@ Error Exchange::normalise() noexcept {
 
 void Exchange::find_route() noexcept {
     const Snapshot& snapshot = *hold_->snapshot;
+    match_ = {};
+    if (head.form == http::TargetForm::asterisk) return;
     match_ = snapshot.routes->match(host_, path_, http::method_bit(head.method));
     if (match_.found()) mount_ = &snapshot.mounts[match_.mount];
 }

@@ -2,11 +2,15 @@
 
 #include <sys/random.h>
 
+#include "base/log.h"
 #include "http/date.h"
 #include "ring/direct.h"
 
 namespace ringtime::exchange {
 namespace {
+
+// Refused connections are an attack, or a limit set too low: worth a line, not a flood.
+constexpr Nanoseconds kBetweenLogLines = 10 * kNanosecondsPerSecond;
 
 // A bijection that makes consecutive counts look unrelated (the finaliser of splitmix64).
 uint64_t scramble(uint64_t value) noexcept {
@@ -76,11 +80,36 @@ void Core::add_listener(int fd) {
 
 void Core::add_admin_listener(int fd) {
     listeners_.push_back(std::make_unique<net::Listener>(io, fd, admin_door_));
+    admin_listener_ = listeners_.back().get();
     listeners_.back()->resume();
 }
 
 bool Core::can_accept() const noexcept {
-    return !draining_ && connections_.used() < settings.connections_max;
+    if (draining_) return false;
+    // Each armed accept may become a connection at once.
+    size_t expected = connections_.used();
+    for (const auto& listener : listeners_) {
+        if (listener.get() != admin_listener_) expected += listener->armed();
+    }
+    return expected < settings.connections_max;
+}
+
+// A trusted proxy carries the connections of many.
+bool Core::admit_peer(const net::PeerAddress& peer, uint32_t& place) noexcept {
+    uint64_t limit = snapshot().connections_per_peer;
+    if (limit == 0 || !settings.peers || snapshot().trusts(peer)) return true;
+    if (settings.peers->enter(peer, limit, place)) return true;
+    ++counters.refused_peers;
+    if (reactor.now() >= log_refused_peers_at_) {
+        log_refused_peers_at_ = reactor.now() + kBetweenLogLines;
+        char text[net::PeerAddress::text_bytes_max];
+        log_format(LogLevel::warn, "core",
+                   "refused {} connection(s): more than {} of one peer (limits.connectionsPerPeer);"
+                   " the last was of {}",
+                   counters.refused_peers - refused_peers_logged_, limit, peer.text(text));
+        refused_peers_logged_ = counters.refused_peers;
+    }
+    return false;
 }
 
 void Core::accepted(int fd, const net::PeerAddress& peer) noexcept {
@@ -88,15 +117,22 @@ void Core::accepted(int fd, const net::PeerAddress& peer) noexcept {
 }
 
 void Core::accepted(int fd, const net::PeerAddress& peer, Entrance entrance) noexcept {
+    uint32_t place = PeerCounts::uncounted;
+    if (entrance == Entrance::public_ && !admit_peer(peer, place)) return ring::close_socket(fd);
     Http1Connection* connection = connections_.create(*this, fd, peer);
-    // The listener asks only below the limit; accepts already armed may exceed it by a few.
-    if (!connection) return ring::close_socket(fd);
+    if (!connection) {
+        // Out of memory: the listener asks only below the limit.
+        if (settings.peers) settings.peers->leave(place);
+        return ring::close_socket(fd);
+    }
     connection->came_through(entrance);
     ++counters.connections;
+    connection->membership().peer_place = place;
     members_.push_back(connection->membership());
 }
 
 void Core::gone(Http1Connection& connection) noexcept {
+    if (settings.peers) settings.peers->leave(connection.membership().peer_place);
     connection.membership().unlink();
     connections_.destroy(&connection);
     for (auto& listener : listeners_) listener->resume();

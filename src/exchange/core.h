@@ -14,6 +14,7 @@
 #include "exchange/exchange.h"
 #include "exchange/gathered_body.h"
 #include "exchange/http1_connection.h"
+#include "exchange/peer_counts.h"
 #include "exchange/snapshot.h"
 #include "hook/core.h"
 #include "net/io.h"
@@ -38,6 +39,7 @@ struct CoreCounters {
     uint64_t connections = 0;
     uint64_t requests = 0;
     uint64_t refused_heads = 0;
+    uint64_t refused_peers = 0;  ///< Connections of peers that had as many as they may.
     uint64_t aborted = 0;       ///< Answers that could not be completed.
     uint64_t status_class[6] = {};
 };
@@ -45,6 +47,7 @@ struct CoreCounters {
 struct CoreSettings {
     size_t connections_max = limits::connections_per_core;
     bool access_log = true;
+    PeerCounts* peers = nullptr;  ///< Of all cores; null: no limit per peer can be set.
 };
 
 /// A snapshot as one core uses it.
@@ -115,13 +118,18 @@ class Core final : public net::Acceptor {
    static constexpr size_t request_id_bytes = 32;
 
  private:
+    [[nodiscard]] bool admit_peer(const net::PeerAddress& peer, uint32_t& place) noexcept;
+
     std::vector<std::unique_ptr<SnapshotHold>> holds_;
     AdminDoor admin_door_;
     std::vector<std::unique_ptr<net::Listener>> listeners_;
+    const net::Listener* admin_listener_ = nullptr;  ///< One of them, on one core.
     Slab<Http1Connection> connections_;
     List<Http1Connection::Membership> members_;
     Pool<Exchange> exchanges_;
     bool draining_ = false;
+    uint64_t refused_peers_logged_ = 0;
+    Nanoseconds log_refused_peers_at_ = 0;
     uint64_t id_seed_[2];
     uint64_t id_count_ = 0;
     uint64_t wall_offset_ms_;

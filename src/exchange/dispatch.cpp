@@ -66,7 +66,18 @@ void Exchange::dispatch_to(const Mount& mount) noexcept {
     answer_error({Reason::no_route, Source::client, Retry::no, 0, 0});
 }
 
+// `OPTIONS *` is about the server itself and belongs to no mount (RFC 9110 §9.3.7).
+void Exchange::answer_options() noexcept {
+    mount_ = nullptr;
+    fixed_.begin(204, {}).add(FieldId::allow, kServedMethods);
+    answer_ = &fixed_;
+}
+
 bool Exchange::answer_core_api() noexcept {
+    if (head.form == http::TargetForm::asterisk) {
+        answer_options();
+        return true;
+    }
     if (api_) {
         dispatch_api();
         return true;

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "exchange/api.h"
+#include "exchange/client_pace.h"
 #include "exchange/fixed_answer.h"
 #include "exchange/gathered_body.h"
 #include "exchange/hooked_body.h"
@@ -40,6 +41,8 @@ class Exchange {
     net::Gather gather;       ///< A head that did not lie in one buffer.
     Piece head_pin;           ///< Or the buffer it lies in.
     Nanoseconds started = 0;  ///< When the first byte of the head arrived.
+    ClientPace pace;
+    Nanoseconds half_closed_at = 0;  ///< When the client's FIN was noticed; 0: not yet.
 
     /// Ready for the first byte of another head.
     void reset() noexcept;
@@ -104,6 +107,7 @@ class Exchange {
     void answer_error(Error error) noexcept { answer_error(error, {}, {}); }
     void answer_fixed(uint16_t status, std::string_view type, const Piece& body,
                       const OwnField& field) noexcept;
+    void answer_options() noexcept;
 
     // tunnel.cpp
     enum class Flow : uint8_t { open, ended, broken };

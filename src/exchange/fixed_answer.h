@@ -2,10 +2,15 @@
 // Answers of the gateway itself: refusals, failures, /health and the like. Status, a few fields and
 // a body in memory that outlives the exchange's use of it.
 
+#include <string_view>
+
 #include "http/body.h"
 #include "http/head_builder.h"
 
 namespace ringtime::exchange {
+
+/// What the gateway as such takes (RFC 9110 §10.2.1); single targets may take less.
+inline constexpr std::string_view kServedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 class FixedAnswer final : public http::Answer, public http::BodySource {
  public:

@@ -1,9 +1,11 @@
 #include "exchange/http1_connection.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "exchange/core.h"
 #include "exchange/exchange.h"
+#include "exchange/limits.h"
 #include "http/chunk_writer.h"
 #include "http/head_reader.h"
 
@@ -55,7 +57,9 @@ void Http1Connection::run() noexcept {
     if (stream_.closed()) return core_.gone(*this);
     switch (phase_) {
         case Phase::head: return read_head();
-        case Phase::exchange: return exchange_->wake();
+        case Phase::exchange:
+            notice_half_close();
+            return exchange_->wake();
         case Phase::linger: return linger();
         case Phase::closing: return;
     }
@@ -75,6 +79,7 @@ void Http1Connection::read_head() noexcept {
         exchange_ = core_.take_exchange();
         if (!exchange_) return refuse({Reason::overload, Source::gateway, Retry::no, 0, 0});
         exchange_->started = core_.reactor.now();
+        exchange_->head.method = http::Method::other;
         exchange_->parser = http::RequestParser(core_.snapshot().head_limits);
         set_deadline(core_.snapshot().timeouts.head_ms);
     }
@@ -95,16 +100,20 @@ void Http1Connection::begin_exchange() noexcept {
     http_1_0_ = exchange_->head.version == http::Version::http_1_0;
     expect_continue_ = framing->expect_continue;
     body_wanted_ = exchange_->head.method != http::Method::head;
-    response_started_ = response_finished_ = aborted_ = tunnel_ = fin_received_ = false;
+    response_started_ = response_finished_ = tunnel_ = fin_received_ = false;
+    cut_ = Cut::no;
     body_error_ = {};
-    body_seen_ = UINT64_MAX;
-    set_deadline(core_.snapshot().timeouts.response_stall_ms);
+    exchange_->pace.begin(core_.reactor.now());
+    exchange_->half_closed_at = 0;
+    set_deadline(progress_period());
     exchange_->begin(*this);
 }
 
 // Nothing of what was refused may be taken for another request: answer, then read only to discard.
 void Http1Connection::refuse(Error error) noexcept {
     ++core_.counters.refused_heads;
+    // Known once the request line was read: an answer to HEAD has no body even here.
+    bool to_head = exchange_ && exchange_->head.method == http::Method::head;
     if (exchange_) {
         core_.give_exchange(*exchange_);
         exchange_ = nullptr;
@@ -119,10 +128,14 @@ void Http1Connection::refuse(Error error) noexcept {
         writer.field("x-request-id", id);
         writer.prepared("connection: close\r\ncontent-type: text/plain; charset=utf-8\r\n");
         writer.number_field("content-length", info.message.size() + 1);
+        if (error.reason == Reason::method_not_allowed) writer.field("allow", kServedMethods);
+        if (core_.snapshot().debug) writer.field("x-ringtime-reason", info.name);
         writer.end();
         stream_.push(core_.io.texts.commit(*text_, writer.size()));
-        stream_.push(static_piece(info.message));
-        stream_.push(static_piece("\n"));
+        if (!to_head) {
+            stream_.push(static_piece(info.message));
+            stream_.push(static_piece("\n"));
+        }
     }
     AccessEntry entry;
     char peer_text[net::PeerAddress::text_bytes_max];
@@ -131,7 +144,7 @@ void Http1Connection::refuse(Error error) noexcept {
     entry.peer = peer_.text(peer_text);
     entry.reason = error.reason;
     entry.status = info.status;
-    entry.bytes_sent = info.message.size() + 1;
+    entry.bytes_sent = to_head ? 0 : info.message.size() + 1;
     entry.complete = true;
     if (core_.settings.access_log) core_.access_log.add(entry);
     start_linger();
@@ -159,10 +172,12 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
                 expect_continue_ = false;
             }
             stream_.receive(Receive::bulk);
+            exchange_->pace.wait(core_.reactor.now());
             return Pull::pending;
         }
         if (text.size() > max) text = text.substr(0, max);
         http::BodyDecoder::Step step = decoder_.decode(text.data(), text.size());
+        exchange_->pace.receive(step.consumed, core_.reactor.now());
         if (!step.error.ok()) body_error_ = step.error;
         if (step.size > 0) {
             out = stream_.pin();
@@ -263,8 +278,7 @@ void Http1Connection::start_response(const ResponseStart& start) noexcept {
         coding_ = Coding::chunked;
     }
     if (!write_head(start, kUsualHeadBytes) && !write_head(start, kLargestHeadBytes))
-        abort_response();
-    set_deadline(core_.snapshot().timeouts.response_stall_ms);
+        cut_ = Cut::by_reset;
     if (tunnel_) watch_tunnel();
 }
 
@@ -286,7 +300,7 @@ void Http1Connection::send_interim(uint16_t status, const http::FieldDraft& fiel
 }
 
 uint32_t Http1Connection::room() const noexcept {
-    if (aborted_) return 0;
+    if (cut_ != Cut::no) return 0;
     uint64_t queued = stream_.queued();
     return queued < limits::relay_window_bytes
                ? static_cast<uint32_t>(limits::relay_window_bytes - queued)
@@ -333,15 +347,25 @@ void Http1Connection::finish() noexcept {
     }
 }
 
-void Http1Connection::abort_response() noexcept { aborted_ = true; }
+// A reset may destroy bytes on their way that are good; it is kept for where nothing else tells the
+// client (RFC 9112 §8).
+void Http1Connection::abort_response() noexcept {
+    if (cut_ != Cut::no) return;
+    bool framed = coding_ == Coding::length || coding_ == Coding::chunked;
+    cut_ = response_started_ && framed ? Cut::shown : Cut::by_reset;
+}
 
-bool Http1Connection::client_gone() const noexcept { return stream_.failed() || aborted_; }
+bool Http1Connection::client_gone() const noexcept {
+    return stream_.failed() || cut_ != Cut::no;
+}
 
 void Http1Connection::exchange_ended() noexcept {
     core_.give_exchange(*exchange_);
     exchange_ = nullptr;
     core_.io.texts.let_go(text_);
-    if (aborted_ || stream_.failed() || !response_finished_) return close(Stream::Close::abortive);
+    if (stream_.failed() || cut_ == Cut::by_reset) return close(Stream::Close::abortive);
+    if (cut_ == Cut::shown) return start_linger();
+    if (!response_finished_) return close(Stream::Close::abortive);
     if (!keep_alive_ || !skip_body()) return start_linger();
     if (core_.draining() && stream_.readable().empty()) return start_linger();
     phase_ = Phase::head;
@@ -366,7 +390,8 @@ void Http1Connection::leave() noexcept {
 // so that a reset caused by unread bytes does not destroy the answer on its way (RFC 9112 §9.6).
 void Http1Connection::start_linger() noexcept {
     phase_ = Phase::linger;
-    remaining_ = timeouts::linger_bytes;
+    remaining_ = limits::linger_bytes;
+    lingering_ = false;
     stream_.finish_sending();
     stream_.receive(Receive::small);
     set_deadline(core_.snapshot().timeouts.response_stall_ms);
@@ -383,6 +408,9 @@ void Http1Connection::linger() noexcept {
     }
     if (!stream_.sending_finished()) return;
     if (stream_.ended()) return close(Stream::Close::graceful);
+    // From here on once: what still comes does not buy more time.
+    if (lingering_) return;
+    lingering_ = true;
     set_deadline(core_.draining() ? timeouts::linger_ms / 4 : timeouts::linger_ms);
 }
 
@@ -406,27 +434,60 @@ void Http1Connection::snapshot_replaced() noexcept {
 
 void Http1Connection::abort() noexcept {
     if (phase_ == Phase::exchange) {
-        aborted_ = true;
+        cut_ = Cut::by_reset;
         exchange_->time_out(Reason::draining);
     } else if (phase_ != Phase::closing) {
         close(Stream::Close::abortive);
     }
 }
 
+// How often an exchange is looked at: stalls and slow bodies are noticed one period late at most.
+uint64_t Http1Connection::progress_period() const noexcept {
+    const Timeouts& limits = core_.snapshot().timeouts;
+    bool body_may_come = !response_started_ && !decoder_.done();
+    return body_may_come ? std::min(limits.body.window_ms, limits.response_stall_ms)
+                         : limits.response_stall_ms;
+}
+
 void Http1Connection::check_progress() noexcept {
     const Timeouts& limits = core_.snapshot().timeouts;
-    bool stalled = stream_.queued() > 0 && stream_.sent() == progress_;
-    if (stalled) {
-        aborted_ = true;
-        exchange_->time_out(Reason::stalled);
-    } else if (tunnel_) {
+    Nanoseconds now = core_.reactor.now();
+    ClientPace& pace = exchange_->pace;
+    if (tunnel_ &&
+        !pace.stalled(stream_.sent(), stream_.queued(), limits.response_stall_ms, now))
         return check_tunnel();
-    } else if (!decoder_.done() && !response_started_ && decoder_.decoded() == body_seen_) {
-        // No byte of the body in a whole period.
+    set_deadline(progress_period());
+    if (pace.stalled(stream_.sent(), stream_.queued(), limits.response_stall_ms, now)) {
+        cut_ = Cut::by_reset;
+        exchange_->time_out(Reason::stalled);
+    } else if (endless()) {
+        abort_response();
+        exchange_->time_out(Reason::client_closed);
+    } else if (!response_started_ && !decoder_.done() && pace.closed_slow(limits.body, now)) {
         exchange_->time_out(Reason::timeout_body);
     }
-    body_seen_ = decoder_.decoded();
-    set_deadline(limits.response_stall_ms);
+}
+
+// A client that has sent FIN may wait for its answer, or be gone: an answer of unknown length must
+// not go on for ever in the latter case.
+void Http1Connection::notice_half_close() noexcept {
+    if (!stream_.ended() || tunnel_ || exchange_->half_closed_at != 0) return;
+    exchange_->half_closed_at = core_.reactor.now();
+    if (progress_period() > timeouts::half_closed_ms) set_deadline(timeouts::half_closed_ms);
+}
+
+bool Http1Connection::endless() const noexcept {
+    bool unknown = coding_ == Coding::chunked || coding_ == Coding::until_close;
+    return response_started_ && !response_finished_ && unknown && exchange_->half_closed_at != 0 &&
+           core_.reactor.now() - exchange_->half_closed_at >=
+               from_milliseconds(timeouts::half_closed_ms);
+}
+
+// Bytes are leaving, if slowly: nothing is over.
+bool Http1Connection::takes_its_time() noexcept {
+    if (stream_.queued() == 0 || stream_.sent() == progress_) return false;
+    set_deadline(core_.snapshot().timeouts.response_stall_ms);
+    return true;
 }
 
 // A tunnel with both ends open may be quiet for long; with one end closed, only as an answer after
@@ -455,9 +516,12 @@ void Http1Connection::on_deadline() noexcept {
         case Phase::head:
             // Without a byte of a head this is an idle connection: closed without a word.
             if (exchange_) return refuse({Reason::timeout_head, Source::client, Retry::no, 0, 0});
+            if (takes_its_time()) return;
             return close(Stream::Close::graceful);
         case Phase::exchange: return check_progress();
-        case Phase::linger: return close(Stream::Close::graceful);
+        case Phase::linger:
+            if (takes_its_time()) return;
+            return close(Stream::Close::graceful);
         case Phase::closing: return;
     }
 }

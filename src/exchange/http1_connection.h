@@ -28,6 +28,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     /// In the core's list of all connections.
     struct Membership : ListNode {
         Http1Connection* connection = nullptr;
+        uint32_t peer_place = UINT32_MAX;  ///< Where the core has counted its peer.
     };
     [[nodiscard]] Membership& membership() noexcept { return membership_; }
     [[nodiscard]] const net::PeerAddress& peer() const noexcept { return peer_; }
@@ -65,6 +66,12 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
  private:
     enum class Phase : uint8_t { head, exchange, linger, closing };
     enum class Coding : uint8_t { none, length, chunked, until_close };
+    /// What becomes of an answer that is not completed.
+    enum class Cut : uint8_t {
+        no,
+        shown,     ///< What is queued is sent, then the stream ends: the framing shows the cut.
+        by_reset,  ///< Only a reset tells it from a whole one, or the client takes nothing.
+    };
 
     void push_bytes(const Piece& piece) noexcept;
     void read_head() noexcept;
@@ -79,6 +86,10 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void check_progress() noexcept;
     void check_tunnel() noexcept;
     void watch_tunnel() noexcept;
+    void notice_half_close() noexcept;
+    [[nodiscard]] bool takes_its_time() noexcept;
+    [[nodiscard]] bool endless() const noexcept;
+    [[nodiscard]] uint64_t progress_period() const noexcept;
     [[nodiscard]] bool may_keep_alive() const noexcept;
     [[nodiscard]] bool skip_body() noexcept;
     [[nodiscard]] bool write_head(const ResponseStart& start, size_t capacity) noexcept;
@@ -97,14 +108,15 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     bool response_finished_ = false;
     bool body_wanted_ = false;      ///< The answer carries a body (not HEAD, 204, 304).
     bool expect_continue_ = false;  ///< 100 has not been sent yet.
-    bool aborted_ = false;
+    Cut cut_ = Cut::no;
     bool http_1_0_ = false;
     bool tunnel_ = false;           ///< After 101: bytes both ways, no framing.
     bool fin_received_ = false;     ///< The tunnel's source has ended.
     Nanoseconds quiet_since_ = 0;   ///< No byte of the tunnel has moved since.
+    bool lingering_ = false;        ///< FIN has been sent, and the last deadline set.
     uint64_t remaining_ = 0;        ///< Of the answer's announced length.
     uint64_t progress_ = 0;         ///< Bytes sent when the deadline was last set.
-    uint64_t body_seen_ = 0;        ///< Bytes of the request's body by then.
+    uint64_t body_seen_ = 0;        ///< Bytes of the tunnel received by then.
     http::BodyDecoder decoder_;
     Error body_error_;
     net::TextBlock* text_ = nullptr;

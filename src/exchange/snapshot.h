@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "exchange/client_pace.h"
 #include "hook/plugin_set.h"
 #include "http/head_parser.h"
 #include "net/address.h"
@@ -50,12 +51,14 @@ struct Timeouts {
     uint64_t keep_alive_ms = timeouts::keep_alive_ms;
     uint64_t response_stall_ms = timeouts::response_stall_ms;
     uint64_t tunnel_idle_ms = timeouts::tunnel_idle_ms;
+    BodyRate body{timeouts::body_rate_bytes_per_s, timeouts::body_grace_ms};
 };
 
 struct Snapshot {
     uint64_t epoch = 0;
     std::unique_ptr<const route::RouteTable> routes;
     std::vector<Mount> mounts;
+    std::vector<std::string> public_origins;  ///< `file:line` of each public route, by source.
     // tidy: allow(data-path) shared by snapshots, looked through by requests
     std::vector<std::shared_ptr<upstream::Upstream>> upstreams;
     // tidy: allow(data-path) shared by snapshots, looked through by requests
@@ -65,6 +68,7 @@ struct Snapshot {
     const hook::Chain* unrouted_chain = nullptr;  ///< For requests nothing is mounted for.
     std::vector<Network> trusted_proxies;
     Timeouts timeouts;
+    uint64_t connections_per_peer = 0;  ///< On all cores; 0: as many as it likes.
     http::HeadLimits head_limits;
     std::string api_prefix = "/api";
     std::string well_known;  ///< The body of `/.well-known/ringtime`.

@@ -1,5 +1,6 @@
 #include "http/field_section.h"
 
+#include "http/field_line.h"
 #include "http/find.h"
 #include "http/interning.h"
 #include "http/syntax.h"
@@ -66,24 +67,6 @@ bool is_alias_of_protected_field(std::string_view name) noexcept {
 
 namespace detail {
 namespace {
-
-/// The field of one line whose CR stands at `end`.
-Field field_at(const char* data, size_t line, size_t colon, size_t end, FieldId id) noexcept {
-    auto blank = [](char c) { return c == ' ' || c == '\t'; };
-    // The CR is no blank and ends the search.
-    size_t begin = colon + 1;
-    while (blank(data[begin])) ++begin;
-    while (end > begin && blank(data[end - 1])) --end;
-    Field field;
-    field.name_offset = static_cast<uint16_t>(line);
-    field.name_size = static_cast<uint16_t>(colon - line);
-    field.value_offset = static_cast<uint16_t>(begin);
-    field.value_size = static_cast<uint16_t>(end - begin);
-    field.id = id;
-    return field;
-}
-
-bool is_line_end(const char* at) noexcept { return at[0] == '\r' && at[1] == '\n'; }
 
 /// What the fast reader wants to know about a line. `end` is the first byte from the line's
 /// beginning (masks) or from the colon on (words) that ends it, or `size`; the colon counts only

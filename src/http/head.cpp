@@ -1,6 +1,8 @@
 #include "http/head.h"
 
 #include <array>
+#include <bit>
+#include <cstring>
 
 namespace ringtime::http {
 namespace {
@@ -33,10 +35,11 @@ consteval uint64_t spelled(Method method) {
 
 }  // namespace
 
+namespace {
+
 // Case-sensitive: `get` is another method, RFC 9110 §9.1.
-Method intern_method(std::string_view name) noexcept {
-    if (name.size() > 7) return Method::other;
-    switch (packed(name.data(), name.size())) {
+Method method_of(uint64_t word) noexcept {
+    switch (word) {
         case spelled(Method::get):
             return Method::get;
         case spelled(Method::head):
@@ -58,6 +61,23 @@ Method intern_method(std::string_view name) noexcept {
         default:
             return Method::other;
     }
+}
+
+}  // namespace
+
+Method intern_method(std::string_view name) noexcept {
+    return name.size() > 7 ? Method::other : method_of(packed(name.data(), name.size()));
+}
+
+Method intern_method(const char* name, size_t size) noexcept {
+    if (size == 0 || size > 7) return Method::other;
+    uint64_t word;
+    std::memcpy(&word, name, sizeof word);
+    if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+    word &= (uint64_t{1} << (8 * size)) - 1;
+    if (word == spelled(Method::get)) [[likely]]
+        return Method::get;
+    return method_of(word);
 }
 
 bool is_idempotent(Method method) noexcept {

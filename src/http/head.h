@@ -29,6 +29,8 @@ using MethodSet = uint16_t;
 /// `GET` and so on; empty for `other`.
 [[nodiscard]] std::string_view method_name(Method method) noexcept;
 [[nodiscard]] Method intern_method(std::string_view name) noexcept;
+/// The same without a byte by byte look: eight bytes are readable at `name`.
+[[nodiscard]] Method intern_method(const char* name, size_t size) noexcept;
 /// GET, HEAD, OPTIONS, PUT, DELETE, TRACE (RFC 9110 §9.2.2).
 [[nodiscard]] bool is_idempotent(Method method) noexcept;
 

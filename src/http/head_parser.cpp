@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "http/field_section.h"
+#include "http/short_head.h"
 #include "http/syntax.h"
 
 namespace ringtime::http {
@@ -41,7 +42,7 @@ Version version_of(char minor) noexcept {
 }  // namespace
 
 RequestParser::RequestParser(const HeadLimits& limits, const ScanPath& scan) noexcept
-    : scan_(&scan), limits_(limits) {
+    : scan_(&scan), read_short_(detail::short_head_reader(scan)), limits_(limits) {
     ASSERT(limits.head_bytes <= UINT16_MAX);
     ASSERT(limits.fields <= limits::fields_max);
     section_.fields_max = limits.fields;
@@ -66,6 +67,11 @@ ParseOutcome RequestParser::parse(const char* data, size_t size, RequestHead& ou
     using State = ParseOutcome::State;
     // Bytes behind the limit must not influence the outcome, or it would depend on the reads.
     size_t used = std::min<size_t>(size, limits_.head_bytes);
+    bool is_short = used >= detail::short_head_min && used <= detail::short_head_max;
+    if (is_short && read_short_ && phase_ == Phase::start && at_ == 0) {
+        size_t head_size = read_short_(limits_, data, used, out);
+        if (head_size != 0) return {State::complete, offset(head_size), {}};
+    }
     Step step = phase_ == Phase::fields ? Step::next : read_request_line(data, used, out);
     if (step == Step::next) step = section_.advance(*scan_, data, used, out.fields);
     if (step == Step::next) step = finish(data, out);

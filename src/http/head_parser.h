@@ -17,6 +17,7 @@
 #include "http/head.h"
 #include "http/refusal.h"
 #include "http/scan.h"
+#include "http/short_head.h"
 
 namespace ringtime::http {
 
@@ -69,6 +70,7 @@ class RequestParser {
     detail::Step refused(Refusal why) noexcept;
 
     const ScanPath* scan_;
+    detail::ReadShortHead read_short_;
     HeadLimits limits_;
     detail::FieldSection section_;
     Phase phase_ = Phase::start;

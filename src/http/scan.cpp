@@ -2,12 +2,9 @@
 
 #include <bit>
 
+#include "http/avx2.h"
 #include "http/syntax.h"
 #include "http/words.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace ringtime::http {
 namespace {
@@ -33,63 +30,7 @@ bool portable_path_is_plain(const char* data, size_t size) {
 
 #if defined(__x86_64__)
 
-#define RINGTIME_AVX2 __attribute__((target("avx2")))
-
-/// Which bit stands for a high nibble in the tables below. Rows 0 and 1, the controls, are in no
-/// table and mark themselves with the sign bit; row 7 takes the bit that is free for that.
-constexpr uint8_t row_bit(unsigned row) {
-    if (row < 2) return 0x80;
-    if (row == 7) return 1;
-    return static_cast<uint8_t>(row < 7 ? 1U << row : 0U);
-}
-
-struct Table {
-    alignas(32) uint8_t entries[32] = {};
-};
-
-constexpr Table make_row_bits() {
-    Table table;
-    for (unsigned i = 0; i < 32; ++i) table.entries[i] = row_bit(i & 15);
-    return table;
-}
-
-/// For each low nibble, the rows in which it is a member. Bytes above 0x7f find nothing: a shuffle
-/// yields 0 for them.
-constexpr Table make_members(uint8_t classes) {
-    Table table;
-    for (unsigned c = 0x20; c < 0x80; ++c) {
-        if ((detail::kClasses[c] & classes) == 0) continue;
-        table.entries[c & 15] = static_cast<uint8_t>(table.entries[c & 15] | row_bit(c >> 4));
-        table.entries[16 + (c & 15)] = table.entries[c & 15];
-    }
-    return table;
-}
-
-constexpr Table kRowBits = make_row_bits();
-constexpr Table kTokens = make_members(kTokenChar);
-constexpr Table kTargets = make_members(kTargetChar);
-constexpr Table kPaths = make_members(kPathRawChar);
-
-using Bytes = __m256i;
-
-RINGTIME_AVX2 inline Bytes load(const char* from) {
-    return _mm256_loadu_si256(reinterpret_cast<const Bytes*>(from));
-}
-RINGTIME_AVX2 inline uint32_t bits_of(Bytes bytes) {
-    return static_cast<uint32_t>(_mm256_movemask_epi8(bytes));
-}
-RINGTIME_AVX2 inline Bytes look_up(const Table& table, Bytes indexes) {
-    return _mm256_shuffle_epi8(_mm256_load_si256(reinterpret_cast<const Bytes*>(table.entries)),
-                               indexes);
-}
-RINGTIME_AVX2 inline Bytes rows_of(Bytes bytes) {
-    return look_up(kRowBits, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15)));
-}
-/// A bit for each byte that is no member of the table.
-RINGTIME_AVX2 inline uint32_t outside(Bytes bytes, Bytes rows, const Table& table) {
-    Bytes member = _mm256_and_si256(look_up(table, bytes), rows);
-    return bits_of(_mm256_cmpeq_epi8(member, _mm256_setzero_si256()));
-}
+using namespace avx2;
 
 struct Masks {
     uint64_t not_token;
@@ -198,7 +139,7 @@ const ScanPath& portable_scan() noexcept { return kPortable; }
 
 const ScanPath* avx2_scan() noexcept {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx2") ? &kAvx2 : nullptr;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &kAvx2 : nullptr;
 #else
     return nullptr;
 #endif

@@ -56,11 +56,12 @@ void Listener::stop() noexcept {
     if (!stopped()) io_.reactor.ring().cancel_all(fd_);
 }
 
-bool Listener::stopped() const noexcept {
-    for (const Slot& slot : slots_) {
-        if (slot.op.in_flight) return false;
-    }
-    return true;
+bool Listener::stopped() const noexcept { return armed() == 0; }
+
+size_t Listener::armed() const noexcept {
+    size_t count = 0;
+    for (const Slot& slot : slots_) count += slot.op.in_flight ? 1 : 0;
+    return count;
 }
 
 void Listener::on_accepted(Slot& slot) noexcept {

@@ -33,6 +33,8 @@ class Listener {
     /// Takes no more; stopped() once the armed accepts have come back.
     void stop() noexcept;
     [[nodiscard]] bool stopped() const noexcept;
+    /// Accepts the kernel may complete at any time.
+    [[nodiscard]] size_t armed() const noexcept;
 
  private:
     struct Slot {

@@ -51,7 +51,9 @@ class Builder {
             snapshot_->trusted_proxies.push_back(network_of(cidr));
         snapshot_->timeouts = {settings.timeouts.head_ms, settings.timeouts.keep_alive_ms,
                                settings.timeouts.response_stall_ms,
-                               settings.timeouts.tunnel_idle_ms};
+                               settings.timeouts.tunnel_idle_ms,
+                               {settings.limits.body_rate, settings.timeouts.body_window_ms}};
+        snapshot_->connections_per_peer = settings.limits.connections_per_peer;
         snapshot_->head_limits = {static_cast<uint32_t>(settings.limits.head_bytes),
                                   static_cast<uint32_t>(settings.limits.target_bytes),
                                   static_cast<uint32_t>(settings.limits.fields)};
@@ -140,6 +142,8 @@ class Builder {
         if (!glob.method.empty()) spec.methods = http::method_bit(http::intern_method(glob.method));
         spec.source = static_cast<uint32_t>(sources_.size());
         sources_.push_back({&package, glob.glob.at});
+        snapshot_->public_origins.push_back(
+            fmt::format("{}:{}", package.manifest.file, glob.glob.at.line));
         if (!plugin || package.manifest.hosts.empty()) return table_.add_public(spec);
         for (const auto& host : package.manifest.hosts) {
             spec.host = host.value;
@@ -204,9 +208,11 @@ void connect_plugins(const config::Configuration& configuration, exchange::Snaps
     for (size_t i = 0; i < snapshot.mounts.size(); ++i) {
         exchange::Mount& mount = snapshot.mounts[i];
         const config::Package& package = configuration.packages[i];
-        // A mount of several hosts has one chain: of the first host's plugins when it names any.
+        // A mount of several hosts has one chain: of every plugin that may see any of them, each of
+        // which is then asked per request.
         const auto& hosts = package.manifest.hosts;
-        mount.chain = plugins.chain_for(hosts.empty() ? std::string_view{} : hosts.front().value);
+        mount.chain =
+            plugins.chain_for(hosts.size() == 1 ? hosts.front().value : std::string_view{});
         if (!package.plugin_entry_file.empty() && !mount.base.empty())
             mount.plugin = plugins.find(mount.name);
         mount.app = {sizeof(ringtime_app), 0,

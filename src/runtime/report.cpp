@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/json.h"
+#include "hook/scope.h"
 #include "http/refusal.h"
 #include "http/syntax.h"
 #include "http/target.h"
@@ -102,14 +103,57 @@ bool read_request(const ExplainQuestion& question, Request& out, std::string& pr
     return true;
 }
 
-// Names of the hooks that would run, in order.
-std::vector<std::string> hooks_of(const config::Configuration& configuration) {
-    std::vector<std::string> names;
-    for (const config::Package& package : configuration.packages) {
-        if (!package.plugin_entry_file.empty()) names.push_back(package.manifest.name.value);
-    }
-    return names;
+std::vector<std::string> texts_of(const std::vector<config::Located<std::string>>& values) {
+    std::vector<std::string> texts;
+    for (const auto& value : values) texts.push_back(value.value);
+    return texts;
 }
+
+struct HookRow {
+    std::string name;
+    bool sees = true;  ///< The request is one of its hosts and paths.
+};
+
+// Every plugin with code, in the order its hooks would run.
+std::vector<HookRow> hooks_of(const config::Configuration& configuration, const Request& request) {
+    std::vector<HookRow> rows;
+    for (const config::Package& package : configuration.packages) {
+        if (package.plugin_entry_file.empty()) continue;
+        const config::Manifest& manifest = package.manifest;
+        hook::Scope scope;
+        std::string error;
+        // A scope that cannot be built narrows nothing, here as when it is loaded.
+        (void)scope.build(texts_of(manifest.hosts), texts_of(manifest.hooks.paths),
+                          texts_of(manifest.hooks.except), error);
+        rows.push_back({manifest.name.value, scope.contains(request.host, request.path)});
+    }
+    return rows;
+}
+
+bool is_core_api(const exchange::Snapshot& snapshot, std::string_view path) {
+    const std::string& api = snapshot.api_prefix;
+    bool below = path.starts_with(api) && (path.size() == api.size() || path[api.size()] == '/');
+    return below || path == "/health" || path == "/ready" || path == "/.well-known/ringtime";
+}
+
+// What answers, as one word or more; empty when nothing does.
+std::string answering(const exchange::Snapshot& snapshot, const Request& request,
+                      const route::Explanation& explanation) {
+    if (is_core_api(snapshot, request.path)) return "the gateway itself";
+    if (!explanation.match.found()) return {};
+    return target_text(snapshot, snapshot.mounts[explanation.match.mount]);
+}
+
+// `file:line` of the public route that decides; empty for none.
+std::string public_origin(const exchange::Snapshot& snapshot,
+                          const route::Explanation& explanation) {
+    bool known = explanation.match.is_public &&
+                 explanation.match.public_source < snapshot.public_origins.size();
+    return known ? snapshot.public_origins[explanation.match.public_source] : std::string();
+}
+
+constexpr std::string_view kOutcomes[] = {"goes on", "taken", "not a segment boundary", "version",
+                                          "no such version"};
 
 std::string explain_text(const config::Configuration& configuration,
                          const exchange::Snapshot& snapshot, const Request& request,
@@ -125,10 +169,9 @@ std::string explain_text(const config::Configuration& configuration,
         line("", fmt::format("mounts for {}{}", host.pattern.empty() ? "any host" : host.pattern,
                              host.tenant.empty() ? "" : " (tenant " + host.tenant + ")"));
     for (const route::WalkStep& step : explanation.steps) {
-        static constexpr std::string_view outcomes[] = {
-            "goes on", "taken", "not a segment boundary", "version", "no such version"};
         line("walk",
-             fmt::format("{} {}{}", step.consumed, outcomes[static_cast<size_t>(step.outcome)],
+             fmt::format("{} {}{}", step.consumed.empty() ? "(start)" : step.consumed,
+                         kOutcomes[static_cast<size_t>(step.outcome)],
                          step.base.empty() ? "" : " (" + step.base + ")"));
     }
     for (const std::string& end : explanation.ends) line("", end);
@@ -138,14 +181,19 @@ std::string explain_text(const config::Configuration& configuration,
                                   candidate.why));
     }
     line("verdict", explanation.verdict);
-    line("public", explanation.public_verdict);
-    for (const std::string& name : hooks_of(configuration))
-        line("hook", name + (explanation.match.is_public ? " (on_request skipped: public)" : ""));
-    if (explanation.match.found()) {
-        const Mount& mount = snapshot.mounts[explanation.match.mount];
-        line("target", target_text(snapshot, mount));
-        line("path", http::strip_base(request.path, explanation.match.base_size));
+    std::string origin = public_origin(snapshot, explanation);
+    line("public", explanation.public_verdict + (origin.empty() ? "" : " (" + origin + ")"));
+    for (const HookRow& row : hooks_of(configuration, request)) {
+        std::string_view note = explanation.match.is_public
+                                    ? " (on_request only with RUN_ON_PUBLIC: the route is public)"
+                                    : "";
+        line(row.sees ? "hook" : "no hook",
+             row.name + std::string(row.sees ? note : ": outside its hosts or hooks.paths"));
     }
+    std::string target = answering(snapshot, request, explanation);
+    if (!target.empty()) line("target", target);
+    if (explanation.match.found())
+        line("path", http::strip_base(request.path, explanation.match.base_size));
     for (const route::NearMiss& miss : explanation.misses) line("near miss", miss.text);
     return out;
 }
@@ -160,7 +208,13 @@ std::string explain_json(const config::Configuration& configuration,
     json.key("verdict").string(explanation.verdict);
     json.key("public").boolean(explanation.match.is_public);
     json.key("publicGlob").string(explanation.public_glob);
-    json.key("candidates").begin_array();
+    json.key("publicManifest").string(public_origin(snapshot, explanation));
+    json.key("walk").begin_array();
+    for (const route::WalkStep& step : explanation.steps) {
+        json.begin_object().key("path").string(step.consumed).key("base").string(step.base);
+        json.key("outcome").string(kOutcomes[static_cast<size_t>(step.outcome)]).end_object();
+    }
+    json.end_array().key("candidates").begin_array();
     for (const route::CandidateStep& candidate : explanation.candidates) {
         const Mount& mount = snapshot.mounts[candidate.mount];
         json.begin_object().key("base").string(candidate.base).key("host").string(candidate.host);
@@ -168,14 +222,15 @@ std::string explain_json(const config::Configuration& configuration,
         json.key("manifest").string(mount.origin).key("why").string(candidate.why).end_object();
     }
     json.end_array().key("hooks").begin_array();
-    for (const std::string& name : hooks_of(configuration)) json.string(name);
+    for (const HookRow& row : hooks_of(configuration, request)) {
+        if (row.sees) json.string(row.name);
+    }
     json.end_array();
-    if (explanation.match.found()) {
-        const Mount& mount = snapshot.mounts[explanation.match.mount];
-        json.key("target").string(target_text(snapshot, mount));
+    std::string target = answering(snapshot, request, explanation);
+    if (!target.empty()) json.key("target").string(target);
+    if (explanation.match.found())
         json.key("strippedPath")
             .string(http::strip_base(request.path, explanation.match.base_size));
-    }
     json.key("nearMisses").begin_array();
     for (const route::NearMiss& miss : explanation.misses) json.string(miss.text);
     json.end_array().end_object();

@@ -118,6 +118,13 @@ bool Server::load_plugins(std::string& problem) {
     return snapshot_->plugins != nullptr;
 }
 
+// The kernel serves the cores in turn, and one that is full does not ask: the shares add up.
+size_t Server::connections_of_a_core() const noexcept {
+    size_t in_all = configuration_.settings.limits.connections;
+    if (in_all == 0) return limits::connections_per_core;
+    return (in_all + cpus_.size() - 1) / cpus_.size();
+}
+
 bool Server::start_cores(std::string& problem) {
     const config::Settings& settings = configuration_.settings;
     // One core needs no second copy of what it has had compressed.
@@ -127,7 +134,8 @@ bool Server::start_cores(std::string& problem) {
         CoreOptions options;
         options.index = static_cast<unsigned>(i);
         options.cpu = cpus_[i];
-        options.settings.connections_max = settings.limits.connections;
+        options.settings.connections_max = connections_of_a_core();
+        options.settings.peers = &peers_;
         options.settings.access_log = settings.access_log.kind != config::AccessLog::Kind::off;
         CoreShared shared{access_log_.add_core(), *this, *supervisor_,
                           (*hook_cores_)[options.index], *compressor_};

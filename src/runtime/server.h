@@ -11,6 +11,8 @@
 
 #include "config/packages.h"
 #include "exchange/core.h"
+#include "exchange/limits.h"
+#include "exchange/peer_counts.h"
 #include "hook/plugin_set.h"
 #include "hook/watchdog.h"
 #include "runtime/access_log_writer.h"
@@ -39,6 +41,7 @@ class Server final : public exchange::Readiness, private Control {
     [[nodiscard]] bool compile(std::string& problem);
     [[nodiscard]] bool start_workers(std::string& problem);
     [[nodiscard]] bool load_plugins(std::string& problem);
+    [[nodiscard]] size_t connections_of_a_core() const noexcept;
     [[nodiscard]] bool start_cores(std::string& problem);
     [[nodiscard]] bool start_plugins(std::string& problem);
     void open_admin_socket();
@@ -71,6 +74,7 @@ class Server final : public exchange::Readiness, private Control {
     KeyStore keys_;
     Api api_;
     AdminSocket admin_socket_;
+    exchange::PeerCounts peers_{limits::peers_counted};
     std::vector<std::unique_ptr<CoreThread>> cores_;
     std::atomic<bool> ready_{false};
 };

@@ -154,7 +154,8 @@ TEST(Settings, cores_are_a_count_or_cpus) {
 
 TEST(Settings, limits_and_timeouts_are_read_from_the_file) {
     auto [settings, problems] = resolve({}, R"(
-limits: {head: 16kb, target: 4kb, fields: 50, body: 1mb, connections: 1000, connectionsPerPeer: 20}
+limits: {head: 16kb, target: 4kb, fields: 50, body: 1mb, connections: 1000, connectionsPerPeer: 20,
+         bodyRate: 1kb}
 timeouts: {head: 5s, keepAlive: 30, responseStall: 10s, workerReady: 1m,
            pluginInit: 2s, pluginShutdown: 1s}
 accessLog: /var/log/ringtime.log
@@ -170,6 +171,7 @@ reasonHeader: true
     EXPECT_EQ(settings.limits.body_bytes, 1u << 20);
     EXPECT_EQ(settings.limits.connections, 1000u);
     EXPECT_EQ(settings.limits.connections_per_peer, 20u);
+    EXPECT_EQ(settings.limits.body_rate, 1024u);
     EXPECT_EQ(settings.timeouts.head_ms, 5000u);
     EXPECT_EQ(settings.timeouts.keep_alive_ms, 30'000u);
     EXPECT_EQ(settings.timeouts.response_stall_ms, 10'000u);

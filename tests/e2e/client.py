@@ -4,6 +4,7 @@ A proxy's bugs hide where a forgiving client looks away: this one fails on every
 not be there, and it never repairs a request.
 """
 
+import select
 import socket
 import struct
 
@@ -190,6 +191,10 @@ class Client:
             rest = end.data
         if rest:
             raise AssertionError(f"unexpected bytes: {rest[:200]!r}")
+
+    def has_bytes(self, seconds=0.01):
+        """Whether something has come, or does within so long."""
+        return bool(self.data) or bool(select.select([self.socket], [], [], seconds)[0])
 
     def is_open(self, seconds=0.3):
         """Whether nothing (no bytes, no end) comes for a while."""

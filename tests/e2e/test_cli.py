@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The command line: check, routes, explain, version, and help that helps."""
 
+import json
 import subprocess
 
 import harness
@@ -59,6 +60,23 @@ class CommandLine(harness.Case):
         self.assertIn("public", text.lower())
         self.assertIn("/shop/api", self.ringtime("explain", "GET", "/shop/api/x"))
         self.assertIn("up", self.ringtime("explain", "POST", "/up/x?y"))
+        self.assertRegex(text, r"/assets/\*\*.*apps/shop/manifest.yaml:4\)")
+        self.assertRegex(self.ringtime("explain", "GET", "/health"), r"target +the gateway itself")
+
+    def test_explain_names_the_hooks_that_see_the_request(self):
+        self.shop()
+        self.packages.plugin("audit", "hooks.so", "hooks: {except: ['/shop/assets/**']}\n")
+        self.packages.plugin("other", "hooks.so", "hosts: [other.example]\n")
+        text = self.ringtime("explain", "GET", "/shop/x")
+        self.assertRegex(text, r"(?m)^hook +audit$")
+        self.assertRegex(text, r"(?m)^no hook +other: ")
+        text = self.ringtime("explain", "GET", "http://other.example/shop/assets/x")
+        self.assertRegex(text, r"(?m)^no hook +audit: ")
+        self.assertRegex(text, r"(?m)^hook +other .*public")
+        told = json.loads(self.ringtime("explain", "--json", "GET", "/shop/assets/x"))
+        self.assertEqual(told["hooks"], [])
+        self.assertTrue(told["publicManifest"].endswith("apps/shop/manifest.yaml:4"))
+        self.assertIn({"path": "/shop", "base": "/shop", "outcome": "taken"}, told["walk"])
 
 
 if __name__ == "__main__":

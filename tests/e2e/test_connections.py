@@ -90,6 +90,83 @@ class Connections(harness.Case):
             half.wait_closed()
             idle.wait_closed()
 
+    def configured(self, text):
+        return self.start({"RUNTIME_CONFIG": self.packages.write("ringtime.yaml", text)})
+
+    def test_a_peer_has_so_many_connections_and_no_more(self):
+        gateway = self.configured("limits: {connectionsPerPeer: 5}\n")
+        # The connection that asked whether the gateway is ready may still be counted.
+        clients = []
+
+        def fill():
+            while len(clients) < 5:
+                client = gateway.connect()
+                try:
+                    self.assertEqual(client.ask("GET", "/").status, 200)
+                except (Closed, OSError):
+                    client.close()
+                    return False
+                clients.append(client)
+            return True
+        harness.wait_until(fill, "five connections")
+        for _ in range(20):
+            with gateway.connect() as more:
+                more.wait_closed()
+        for client in clients:
+            self.assertEqual(client.ask("GET", "/").status, 200)
+        self.assertIn("limits.connectionsPerPeer", gateway.log())
+        self.assertLess(gateway.log().count("connectionsPerPeer"), 5)
+        clients.pop().close()
+        harness.wait_until(fill, "a place that became free")
+        for client in clients:
+            client.close()
+
+    def test_a_trusted_proxy_carries_the_connections_of_many(self):
+        gateway = self.configured("limits: {connectionsPerPeer: 2}\n"
+                                  "trustedProxies: [127.0.0.0/8]\n")
+        clients = [gateway.connect() for _ in range(20)]
+        for client in clients:
+            self.assertEqual(client.ask("GET", "/").status, 200)
+            client.close()
+
+    def test_connections_in_all_are_bounded_and_more_of_them_wait(self):
+        gateway = self.configured("limits: {connections: 16}\n")
+        clients = [gateway.connect() for _ in range(24)]
+        for client in clients:
+            client.request("GET", "/")
+        # Whichever are served first: each that leaves lets another in, and none is turned away.
+        waiting = list(clients)
+        while waiting:
+            served = [c for c in waiting if c.has_bytes()]
+            if len(waiting) == 24:
+                self.assertLessEqual(len(served), 16)
+            for client in served:
+                self.assertEqual(client.read_response().status, 200)
+                client.close()
+                waiting.remove(client)
+
+    def test_a_body_comes_at_some_rate_or_not_at_all(self):
+        gateway = self.configured("limits: {bodyRate: 1000}\ntimeouts: {bodyWindow: 500ms}\n")
+        head = b"POST /up/ HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
+        with gateway.connect() as stalled, gateway.connect() as slow:
+            stalled.send(head)
+            # A fast beginning buys nothing.
+            slow.send(head + pattern(300_000))
+            try:
+                # tidy: allow(sleep) a slow sender is what is tested
+                while not slow.has_bytes(0.02):
+                    slow.send(b"x")
+            except OSError:
+                pass
+            for client in (stalled, slow):
+                answer = client.read_response()
+                self.assertEqual(answer.status, 408)
+                client.wait_closed()
+        self.assertEqual(gateway.logged("timeout_body")["status"], 408)
+        self.assertEqual(self.upstream.requests, [])
+        # One that waits is not slow: nobody asked for more of it.
+        self.assertEqual(gateway.post("/up/", pattern(100_000)).status, 200)
+
     def test_clients_that_reset_at_every_point(self):
         gateway = self.start()
         raw = make_request("POST", "/up/", {"Connection": "keep-alive"}, pattern(2000))

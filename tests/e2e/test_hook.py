@@ -116,5 +116,17 @@ class Broken(harness.Case):
         self.refuse_start("apps/bad/manifest.yaml:2", "pluginEntry")
 
 
+class Hosts(harness.Case):
+    def test_a_mount_of_two_hosts_is_seen_by_the_plugins_of_either(self):
+        self.packages.plugin("second", "hooks.so", "hosts: [b.example]\n")
+        self.packages.site("both", {"index.html": "both"},
+                           extra="hosts: [a.example, b.example]\n")
+        gateway = self.start()
+        for host, signed in (("a.example", False), ("b.example", True)):
+            answer = gateway.get("/", [("Host", host)])
+            self.assertEqual(answer.body, b"both")
+            self.assertEqual(answer.header("x-signed") is not None, signed, host)
+
+
 if __name__ == "__main__":
     harness.main()

@@ -103,6 +103,29 @@ class Hostile(harness.Case):
                 self.assertEqual(client.read_response().status, status)
         self.assertEqual(self.upstream.requests, [])
 
+    def test_the_server_itself_is_asked_for_its_options(self):
+        # RFC 9110 9.3.7: no mount answers for it, not even one that takes every path.
+        self.packages.site("site", {"index.html": "hello"})
+        gateway = self.start()
+        for raw in (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+                    b"OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n"):
+            with gateway.connect() as client:
+                client.send(raw * 2)
+                for _ in range(2):
+                    answer = client.read_response()
+                    self.assertEqual(answer.status, 204)
+                    self.assertIn("OPTIONS", answer.header("allow"))
+        self.assertEqual(self.upstream.requests, [])
+
+    def test_a_method_that_is_not_allowed_is_told_which_are(self):
+        for raw in (b"TRACE /up HTTP/1.1\r\nHost: a\r\n\r\n",
+                    b"DELETE /health HTTP/1.1\r\nHost: a\r\n\r\n"):
+            with self.gateway.connect() as client:
+                client.send(raw)
+                answer = client.read_response()
+                self.assertEqual(answer.status, 405)
+                self.assertIn("GET", answer.header("allow"))
+
     def test_bad_chunks_never_complete_a_request(self):
         for bad in BAD_CHUNKS:
             with self.gateway.connect() as client, self.subTest(bad=bad[:40]):

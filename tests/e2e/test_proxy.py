@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Proxying: every size and framing both ways, pooled connections, and a network that breaks."""
 
+import socket
 import threading
 
 import harness
@@ -211,6 +212,44 @@ class Breaks(Proxy):
                     answer = client.ask("GET", "/cut" + path)
                     if answer.status == 502:  # Noticed before a byte was sent: as good.
                         raise Closed(b"", "refused")
+
+    def test_what_came_before_a_cut_is_delivered(self):
+        # A reset may destroy bytes that are under way; where the framing shows the cut, and the
+        # client has not read them yet, they arrive and then the stream ends.
+        body = pattern(150_000)
+
+        def cut(connection, _):
+            request = connection.read_request()
+            if request.target == "/close":
+                connection.send(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+                return connection.reset()
+            framing = b"Content-Length: 200000\r\n\r\n" + body
+            if request.target == "/chunked":
+                framing = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % 200_000 + body
+            connection.send(b"HTTP/1.1 200 OK\r\n" + framing)
+            connection.socket.shutdown(socket.SHUT_WR)
+            connection.wait_closed()
+        upstream = self.add(Upstream(cut))
+        self.packages.proxy("cut", "/cut", upstream.port)
+        gateway = self.start()
+        for path in ("/length", "/chunked"):
+            with self.subTest(path=path), gateway.connect() as client:
+                client.request("GET", "/cut" + path)
+                gateway.logged("/cut" + path)  # It is over for the gateway; only now it is read.
+                head = client.read_head()
+                self.assertEqual(head.status, 200)
+                received = client.read_to_end()  # A reset would raise.
+                self.assertNotIn(b"\r\n0\r\n", received)
+                if path == "/length":
+                    self.assertEqual(received, body)
+                else:
+                    self.assertGreaterEqual(len(received), len(body))
+        # Nothing but a reset tells a client of 1.0 that an answer without a length is not whole.
+        with gateway.connect() as client:
+            client.send(b"GET /cut/close HTTP/1.0\r\nHost: a\r\n\r\n")
+            with self.assertRaisesRegex(Closed, "reset"):
+                client.read_head()
+                client.read_to_end()
 
     def test_a_cut_head_is_502(self):
         gate = self.gated()

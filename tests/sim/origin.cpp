@@ -54,6 +54,12 @@ void Origin::on_change(ring::SimPeer& peer) {
     }
 }
 
+void Origin::drip(ring::SimPeer& peer) {
+    if (peer.over()) return peer.close();
+    peer.send("4\r\ndrip\r\n");
+    world_.after(kNanosecondsPerSecond, [this, &peer] { drip(peer); });
+}
+
 void Origin::answer(ring::SimPeer& peer, uint64_t id, std::string_view target, bool has_body) {
     const auto fault = static_cast<OriginFault>(query_number(target, "fault", 0));
     const auto how = static_cast<Framed>(query_number(target, "how", 0));
@@ -77,8 +83,10 @@ void Origin::answer(ring::SimPeer& peer, uint64_t id, std::string_view target, b
         case OriginFault::none:
         case OriginFault::cut_by_fin:
         case OriginFault::cut_by_reset:
-        case OriginFault::before_body:
-        case OriginFault::count_: break;
+        case OriginFault::before_body: break;
+        case OriginFault::drip:
+            peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            return drip(peer);
     }
     std::string text = "HTTP/1.1 200 OK\r\nserver: origin\r\n";
     const std::string coded = how == Framed::chunked ? in_chunks(body, 1 + id * 37 % 5000) : body;

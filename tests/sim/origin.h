@@ -21,7 +21,8 @@ enum class OriginFault : uint8_t {
     silence,       ///< Never answers.
     before_body,   ///< Answers without having read the request's body.
     interim,       ///< Not a fault: 103 before the answer.
-    count_
+    count_,
+    drip = count_,  ///< On request only: a chunk each second, without end.
 };
 
 class Origin {
@@ -31,6 +32,7 @@ class Origin {
 
  private:
     void on_change(ring::SimPeer& peer);
+    void drip(ring::SimPeer& peer);
     void answer(ring::SimPeer& peer, uint64_t id, std::string_view target, bool has_body);
 
     ring::SimWorld& world_;
