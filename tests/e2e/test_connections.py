@@ -39,6 +39,25 @@ class Connections(harness.Case):
             for client in clients:
                 client.close()
 
+    def test_five_thousand_slow_heads_do_not_stop_the_next_request(self):
+        gateway = self.start()
+        slow = []
+        try:
+            for _ in range(5000):
+                slow.append(gateway.connect())
+                slow[-1].send(b"GET / HTTP/1.1\r\nHost:")
+            for path, size in (("/", 4), ("/up/b/1000", 1000)):
+                self.assertEqual(len(gateway.get(path).body), size)
+            for client in slow:  # One more byte of each changes nothing.
+                try:
+                    client.send(b" ")
+                except OSError:
+                    pass  # Its time has run out.
+            self.assertEqual(gateway.get("/").body, b"site")
+        finally:
+            for client in slow:
+                client.close()
+
     def test_closed_connections_leave_nothing(self):
         gateway = self.start()
         gateway.get("/up/b/10")

@@ -118,7 +118,7 @@ class Broken(harness.Case):
 
 class Hosts(harness.Case):
     def test_a_mount_of_two_hosts_is_seen_by_the_plugins_of_either(self):
-        self.packages.plugin("second", "hooks.so", "hosts: [b.example]\n")
+        self.packages.plugin("second", "hooks.so", "base: /second\nhosts: [b.example]\n")
         self.packages.site("both", {"index.html": "both"},
                            extra="hosts: [a.example, b.example]\n")
         gateway = self.start()

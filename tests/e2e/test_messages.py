@@ -2,6 +2,8 @@
 """Hundreds of odd and hostile messages through the gateway, with an upstream that records.
 
 The cases are data: messages/requests.txt and messages/responses.txt, where their format is told.
+The peers are those of the other suites and not varnishtest's: a case is one line of data for both
+sides, is sent whole and in pieces, and is judged against the bytes the upstream recorded.
 """
 
 import os

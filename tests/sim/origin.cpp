@@ -31,7 +31,7 @@ void Origin::on_change(ring::SimPeer& peer) {
         const std::string target = request.first_line.substr(request.first_line.find(' ') + 1);
         const uint64_t id = query_number(target, "id", 0);
         const auto fault = static_cast<OriginFault>(query_number(target, "fault", 0));
-        const std::string expected = body_of(id, query_number(target, "upload", 0));
+        const std::string& expected = expected_body(id, query_number(target, "upload", 0));
         if (!expected.starts_with(request.body))
             return world_.violate("an upstream received other bytes than the client sent");
         if (fault == OriginFault::before_body && peer.tag != UINT64_MAX) {
@@ -52,6 +52,13 @@ void Origin::on_change(ring::SimPeer& peer) {
         answer(peer, id, target, request.first_line[0] != 'H');
         if (!peer.on_change) return;
     }
+}
+
+// Asked for with every segment of an upload: made once.
+const std::string& Origin::expected_body(uint64_t id, size_t size) {
+    std::string& body = bodies_[id];
+    if (body.size() != size) body = body_of(id, size);
+    return body;
 }
 
 void Origin::drip(ring::SimPeer& peer) {

@@ -4,6 +4,8 @@
 // that what the gateway sends them is a well-formed message with the body that the client sent.
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "ring/sim/sim_world.h"
 
@@ -32,11 +34,13 @@ class Origin {
 
  private:
     void on_change(ring::SimPeer& peer);
+    [[nodiscard]] const std::string& expected_body(uint64_t id, size_t size);
     void drip(ring::SimPeer& peer);
     void answer(ring::SimPeer& peer, uint64_t id, std::string_view target, bool has_body);
 
     ring::SimWorld& world_;
     uint64_t requests_ = 0;
+    std::map<uint64_t, std::string> bodies_;
 };
 
 }  // namespace ringtime::sim
