@@ -56,7 +56,7 @@ config::LoadResult load(const Arguments& arguments) {
 int run(const Arguments& arguments) {
     config::LoadResult loaded = load(arguments);
     if (!loaded.diagnostics.ok()) return kFailed;
-    return runtime::Server(std::move(loaded.configuration)).run();
+    return runtime::Server(environment_of(arguments), std::move(loaded.configuration)).run();
 }
 
 /// Loads and compiles, as `run` would, and hands both to `use`.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "config/overrides.h"
 #include "config/package_parts.h"
 
 namespace ringtime::config {
@@ -48,6 +49,8 @@ LoadResult load_configuration(const Environment& environment) {
     YamlNode runtime_config = load_runtime_config(environment, diagnostics);
     settings = resolve_settings(environment, runtime_config, diagnostics);
     packages = find_packages(environment, settings, runtime_config, diagnostics);
+    apply_overrides(load_overrides(settings.data_dir, diagnostics), settings.data_dir, packages,
+                    diagnostics);
     result.configuration.disabled = take_disabled(packages);
     resolve_files(packages, settings, diagnostics);
     check_rules(packages, result.configuration.disabled, settings, diagnostics);

@@ -2,6 +2,8 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "http/date.h"
 #include "ring/direct.h"
@@ -11,6 +13,8 @@ namespace {
 
 // Refused connections are an attack, or a limit set too low: worth a line, not a flood.
 constexpr Nanoseconds kBetweenLogLines = 10 * kNanosecondsPerSecond;
+// Each costs the end of a connection: a microsecond or two.
+constexpr unsigned kCutsPerTurn = 256;
 
 // A bijection that makes consecutive counts look unrelated (the finaliser of splitmix64).
 uint64_t scramble(uint64_t value) noexcept {
@@ -53,24 +57,40 @@ Core::~Core() { ASSERT(connections_.used() == 0); }
 
 // tidy: allow(data-path) taken once per snapshot, never per request
 void Core::use(std::shared_ptr<const Snapshot> snapshot) {
-    holds_.push_back(std::make_unique<SnapshotHold>(SnapshotHold{std::move(snapshot), 0}));
+    holds_.push_back(std::make_unique<SnapshotHold>());
+    holds_.back()->snapshot = std::move(snapshot);
     std::erase_if(holds_, [&](const std::unique_ptr<SnapshotHold>& hold) {
-        return hold != holds_.back() && hold->pins == 0;
+        return hold != holds_.back() && hold->pins.empty();
     });
     for (auto* member = members_.front(); member; member = members_.next(*member))
         member->connection->snapshot_replaced();
 }
 
-SnapshotHold& Core::pin() noexcept {
-    ++holds_.back()->pins;
+SnapshotHold& Core::pin(SnapshotPin& pin) noexcept {
+    holds_.back()->pins.push_back(pin);
     return *holds_.back();
 }
 
-void Core::unpin(SnapshotHold& hold) noexcept {
-    ASSERT(hold.pins > 0);
-    if (--hold.pins > 0 || &hold == holds_.back().get()) return;
+void Core::unpin(SnapshotHold& hold, SnapshotPin& pin) noexcept {
+    pin.unlink();
+    if (!hold.pins.empty() || &hold == holds_.back().get()) return;
     std::erase_if(holds_,
                   [&](const std::unique_ptr<SnapshotHold>& held) { return held.get() == &hold; });
+}
+
+bool Core::cut(const Snapshot& snapshot, const Ending& ending) noexcept {
+    auto hold = std::find_if(holds_.begin(), holds_.end(), [&](const auto& each) {
+        return each->snapshot.get() == &snapshot;
+    });
+    if (hold == holds_.end()) return true;
+    unsigned count = 0;
+    List<SnapshotPin>& pins = (*hold)->pins;
+    for (SnapshotPin* pin = pins.front(); pin && count < kCutsPerTurn; pin = pins.next(*pin)) {
+        if (!pin->exchange->needs(ending)) continue;
+        pin->exchange->cut();  // Which only wakes it: the list stays as it is.
+        ++count;
+    }
+    return count == 0;
 }
 
 void Core::add_listener(int fd) {

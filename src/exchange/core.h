@@ -28,8 +28,9 @@ namespace ringtime::exchange {
 /// Whether the gateway as a whole is ready, for /ready; implemented by runtime, any thread.
 class Readiness {
  public:
-    /// Empty when ready, else why not, in one line.
-    [[nodiscard]] virtual std::string_view not_ready_because() const noexcept = 0;
+    /// Empty when ready for what `snapshot` holds, else why not, in one line.
+    [[nodiscard]] virtual std::string_view not_ready_because(
+        const Snapshot& snapshot) const noexcept = 0;
 
  protected:
     ~Readiness() = default;
@@ -54,7 +55,7 @@ struct CoreSettings {
 struct SnapshotHold {
     // tidy: allow(data-path) taken once per snapshot, never per request
     std::shared_ptr<const Snapshot> snapshot;
-    uint64_t pins = 0;
+    List<SnapshotPin> pins;
 };
 
 class Core final : public net::Acceptor {
@@ -83,12 +84,15 @@ class Core final : public net::Acceptor {
    /// Replaces the snapshot for requests that begin from now on.
    // tidy: allow(data-path) taken once per snapshot, never per request
    void use(std::shared_ptr<const Snapshot> snapshot);
-   [[nodiscard]] SnapshotHold& pin() noexcept;
    /// Exchanges that are told so by a wake-up let go of an older one as soon as they can.
    [[nodiscard]] bool in_force(const SnapshotHold& hold) const noexcept {
        return &hold == holds_.back().get();
    }
-   void unpin(SnapshotHold& hold) noexcept;
+   [[nodiscard]] SnapshotHold& pin(SnapshotPin& pin) noexcept;
+   void unpin(SnapshotHold& hold, SnapshotPin& pin) noexcept;
+   /// Ends requests of a replaced snapshot that need what is `ending`, at most a slice of them at a
+   /// time. True when there was none.
+   [[nodiscard]] bool cut(const Snapshot& snapshot, const Ending& ending) noexcept;
    [[nodiscard]] const Snapshot& snapshot() const noexcept { return *holds_.back()->snapshot; }
 
    // --- Connections ---

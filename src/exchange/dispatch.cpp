@@ -97,7 +97,8 @@ bool Exchange::answer_core_api() noexcept {
         answer_fixed(200, "text/plain; charset=utf-8", text_piece("ok\n"), {});
     } else {
         std::string_view problem =
-            core_.draining() ? "draining\n" : core_.readiness.not_ready_because();
+            core_.draining() ? "draining\n"
+                             : core_.readiness.not_ready_because(*hold_->snapshot);
         answer_fixed(problem.empty() ? 200 : 503, "text/plain; charset=utf-8",
                      text_piece(problem.empty() ? "ready\n" : problem), {});
     }

@@ -21,7 +21,9 @@ Exchange::Exchange(Core& core)
       core_(core),
       fiber_(
           core.reactor, [](void* self) noexcept { static_cast<Exchange*>(self)->finish(); }, this),
-      arena_(arena_block_, sizeof arena_block_, limits::exchange_arena_bytes_max) {}
+      arena_(arena_block_, sizeof arena_block_, limits::exchange_arena_bytes_max) {
+    pin_.exchange = this;
+}
 
 SlabMemory& Exchange::fiber_frames() noexcept { return core_.reactor.fiber_frames(); }
 
@@ -38,7 +40,7 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     connection_ = &connection;
     sink_ = &connection;
     source_ = &connection;
-    hold_ = &core_.pin();
+    hold_ = &core_.pin(pin_);
     mount_ = nullptr;
     api_.reset();
     mount_name_ = {};
@@ -248,6 +250,19 @@ void Exchange::time_out(Reason reason) noexcept {
     wake();
 }
 
+// Before it is dispatched it may yet come to any mount.
+bool Exchange::needs(const Ending& ending) const noexcept {
+    if (!answer_) return true;
+    if (!mount_) return ending.unrouted;
+    return ending.mounts[static_cast<size_t>(mount_ - hold_->snapshot->mounts.data())];
+}
+
+void Exchange::cut() noexcept {
+    if (outcome_.ok()) outcome_ = {Reason::stalled, Source::gateway, Retry::no, 0, 0};
+    sink_->abort_response();
+    wake();
+}
+
 // A waiting exchange may hold a receive buffer for as long as a target takes. While they are plenty
 // that is cheaper than a copy; when they run low the head moves to memory of its own.
 void Exchange::before_waiting() noexcept {
@@ -307,7 +322,7 @@ void Exchange::finish() noexcept {
     answer_ = nullptr;
     if (unsigned kind = status_ / 100; kind < 6) ++core_.counters.status_class[kind];
     if (core_.settings.access_log) write_access_log();
-    if (hold_) core_.unpin(*hold_);
+    if (hold_) core_.unpin(*hold_, pin_);
     hold_ = nullptr;
     kept_target_.reset();
     gathered_.reset();
@@ -328,7 +343,7 @@ void Exchange::let_go_of_snapshot() noexcept {
         if (mount_->kind == TargetKind::site) kept_target_ = snapshot.sites[mount_->target];
         mount_ = nullptr;
     }
-    core_.unpin(*hold_);
+    core_.unpin(*hold_, pin_);
     hold_ = nullptr;
 }
 

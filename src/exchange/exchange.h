@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/arena.h"
+#include "base/list.h"
 #include "exchange/api.h"
 #include "exchange/client_pace.h"
 #include "exchange/fixed_answer.h"
@@ -27,8 +28,14 @@
 namespace ringtime::exchange {
 
 class Core;
+class Exchange;
 class Http1Connection;
 struct SnapshotHold;
+
+/// An exchange among those of its core that hold the same snapshot.
+struct SnapshotPin : ListNode {
+    Exchange* exchange = nullptr;
+};
 
 class Exchange {
  public:
@@ -53,6 +60,10 @@ class Exchange {
     [[nodiscard]] bool running() const noexcept { return fiber_.running(); }
     /// The time allowed for the body or the answer has run out.
     void time_out(Reason reason) noexcept;
+    /// Whether it may still call on what `ending` says is let go of; it has a snapshot.
+    [[nodiscard]] bool needs(const Ending& ending) const noexcept;
+    /// Ends it without an answer, or in the midst of one.
+    void cut() noexcept;
 
     // --- For fibers ---
     [[nodiscard]] SlabMemory& fiber_frames() noexcept;
@@ -141,6 +152,7 @@ class Exchange {
     HookedBody hooked_response_{HookedBody::Way::response};
     GatheredBody gathered_;
     SnapshotHold* hold_ = nullptr;        ///< Null once a newer one has come, after the head.
+    SnapshotPin pin_;
     const Mount* mount_ = nullptr;
     std::unique_ptr<ApiAdmission> api_;  ///< Of a request under the API's prefix.
     // tidy: allow(data-path) taken when a snapshot is replaced, never per request

@@ -31,7 +31,8 @@ struct Mount {
     std::string folder;
     std::string origin;      ///< `file:line` of the manifest, for explanations.
     TargetKind kind = TargetKind::none;
-    uint32_t target = 0;     ///< Index into the snapshot's sites or upstreams, or a worker app.
+    uint32_t target = 0;     ///< Index into the snapshot's sites or upstreams, or the supervisor's
+                             ///< number of a worker app.
     uint64_t body_bytes_max = limits::body_bytes_default;
     const hook::Chain* chain = nullptr;  ///< Null: no plugin sees requests here.
     hook::Plugin* plugin = nullptr;      ///< Its routes are asked before the target.
@@ -54,6 +55,13 @@ struct Timeouts {
     BodyRate body{timeouts::body_rate_bytes_per_s, timeouts::body_grace_ms};
 };
 
+/// What of a replaced snapshot is let go of although requests may still hold it: plugins and
+/// workers whose time to end has run out.
+struct Ending {
+    std::vector<bool> mounts;  ///< By index: those that have such a plugin or lead to such an app.
+    bool unrouted = false;     ///< Requests nothing is mounted for.
+};
+
 struct Snapshot {
     uint64_t epoch = 0;
     std::unique_ptr<const route::RouteTable> routes;
@@ -65,6 +73,7 @@ struct Snapshot {
     std::vector<std::shared_ptr<site::Site>> sites;
     // tidy: allow(data-path) shared by snapshots, looked through by requests
     std::shared_ptr<hook::PluginSet> plugins;
+    std::vector<uint32_t> apps;  ///< The supervisor's numbers of all worker apps.
     const hook::Chain* unrouted_chain = nullptr;  ///< For requests nothing is mounted for.
     std::vector<Network> trusted_proxies;
     Timeouts timeouts;

@@ -105,7 +105,7 @@ ringtime_status ChainRun::respond(uint16_t status, const ringtime_field_line* li
         return RINGTIME_WRONG_PHASE;
     }
     ringtime_status result =
-        answer_.prepare(status, lines, count, body, *facts_->arena, core_->lent());
+        answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
     loose_ = loose_ || result == RINGTIME_OK;
     return result;
 }
@@ -115,6 +115,13 @@ ringtime_status ChainRun::respond(const StaticAnswer& answer) noexcept {
     answer_.prepare(answer);
     loose_ = true;
     return RINGTIME_OK;
+}
+
+// What the plugin whose hook runs lends is counted as its own: its code is needed to give it back.
+LentBytes& ChainRun::lent_by_current() noexcept {
+    LentBytes& lent = core_->lent();
+    lent.take_from(current_ ? &current_->cores[core_->index()].lent : nullptr);
+    return lent;
 }
 
 ringtime_status ChainRun::replace(const ringtime_bytes& bytes) noexcept {
@@ -127,7 +134,7 @@ ringtime_status ChainRun::replace(const ringtime_bytes& bytes) noexcept {
         return RINGTIME_WRONG_PHASE;
     }
     Piece made;
-    if (!core_->lent().borrow(bytes, made)) return RINGTIME_LIMIT;
+    if (!lent_by_current().borrow(bytes, made)) return RINGTIME_LIMIT;
     lane_->piece->release();
     *lane_->piece = made;
     return RINGTIME_OK;

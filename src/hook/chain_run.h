@@ -182,6 +182,7 @@ class ChainRun {
     [[nodiscard]] HookCounters& counters_of(const HookEntry& entry, Hook hook) const noexcept {
         return entry.cores[core_->index()].hooks[static_cast<size_t>(hook)];
     }
+    [[nodiscard]] LentBytes& lent_by_current() noexcept;
     [[nodiscard]] http::FieldDraft* draft_of(ringtime_part part) const noexcept;
     [[nodiscard]] const http::FieldTable* trailers_of(ringtime_part part) const noexcept;
     static void on_expire(loop::Timer& timer) noexcept;

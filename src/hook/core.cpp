@@ -29,11 +29,13 @@ bool LentBytes::borrow(const ringtime_bytes& bytes, Piece& out) noexcept {
         if (bytes.bytes.size) std::memcpy(copy, bytes.bytes.data, bytes.bytes.size);
         lent = {{copy, bytes.bytes.size}, &free_copy, copy};
     }
-    Cell* cell = cells_.create(Cell{lent.release, lent.owner});
+    std::atomic<uint32_t>* count = bytes.release ? lender_ : nullptr;
+    Cell* cell = cells_.create(Cell{lent.release, lent.owner, count});
     if (!cell) {
         lent.release(lent.owner);
         return false;
     }
+    add(count, 1);
     out = {lent.bytes.data, static_cast<uint32_t>(lent.bytes.size), this,
            reinterpret_cast<uint64_t>(cell)};
     return true;
@@ -47,6 +49,13 @@ void LentBytes::release_piece(uint64_t token) noexcept {
         lent.release(lent.owner);
     } catch (...) {  // The bytes are the plugin's own affair by now.
     }
+    add(lent.count, UINT32_MAX);
+}
+
+// One writer, the core's thread: no locked instruction is needed.
+void LentBytes::add(std::atomic<uint32_t>* count, uint32_t amount) noexcept {
+    if (count)
+        count->store(count->load(std::memory_order_relaxed) + amount, std::memory_order_release);
 }
 
 ringtime_status HookCore::resume(ringtime_token token, uint64_t value) noexcept {
@@ -74,6 +83,12 @@ ringtime_status HookCore::run_soon(void (*function)(void*), void* argument) noex
 Cores::Cores(unsigned count) : host_{host_table(), this} {
     ASSERT(count > 0 && count <= limits::cores_max);
     for (unsigned i = 0; i < count; ++i) cores_.push_back(std::make_unique<HookCore>(i, host_.api));
+}
+
+// tidy: allow(data-path) loading and unloading only
+void Cores::leave_behind(std::shared_ptr<void> plugin) {
+    std::lock_guard lock(names_lock_);
+    left_behind_.push_back(std::move(plugin));
 }
 
 uint32_t Cores::add_name(std::string name) {

@@ -45,12 +45,19 @@ class LentBytes final : public PieceOwner {
     [[nodiscard]] bool borrow(const ringtime_bytes& bytes, Piece& out) noexcept;
     void release_piece(uint64_t token) noexcept override;
     [[nodiscard]] size_t out() const noexcept { return cells_.used(); }
+    /// Whose bytes the next borrow() takes, as a count of those that are out; null: nobody's. Read
+    /// by other threads, so it is left when the bytes' release has returned.
+    void take_from(std::atomic<uint32_t>* count) noexcept { lender_ = count; }
 
  private:
     struct Cell {
         void (*release)(void*);
         void* owner;
+        std::atomic<uint32_t>* count;
     };
+    static void add(std::atomic<uint32_t>* count, uint32_t amount) noexcept;
+
+    std::atomic<uint32_t>* lender_ = nullptr;
     Slab<Cell> cells_;
 };
 
@@ -122,6 +129,10 @@ class Cores {
     [[nodiscard]] HookCore& operator[](unsigned index) noexcept { return *cores_[index]; }
     [[nodiscard]] const ringtime_host& host() const noexcept { return host_.api; }
 
+    /// Helper threads: keeps for the gateway's life what could not be unloaded.
+    // tidy: allow(data-path) loading and unloading only
+    void leave_behind(std::shared_ptr<void> plugin);
+
     /// A number for a newly loaded plugin, for marks; names stay known after it is gone.
     [[nodiscard]] uint32_t add_name(std::string name);
     [[nodiscard]] std::string name_of(uint32_t number) const;
@@ -131,6 +142,8 @@ class Cores {
     Host host_;
     mutable std::mutex names_lock_;  // tidy: allow(data-path) loading and the watchdog only
     std::vector<std::string> names_;
+    // tidy: allow(data-path) loading and unloading only
+    std::vector<std::shared_ptr<void>> left_behind_;
 };
 
 }  // namespace ringtime::hook

@@ -19,6 +19,7 @@ class Library {
 
     /// Helper threads only: reads a file and runs the object's constructors.
     [[nodiscard]] bool open(const std::string& path, std::string& cause, std::string& remedy);
+    [[nodiscard]] bool loaded() const noexcept { return handle_ != nullptr; }
     /// Null when there is no such symbol.
     [[nodiscard]] void* symbol(const char* name) const noexcept;
     /// Unmaps it. False when it stays mapped all the same (it has unique symbols, or a thread-local

@@ -255,7 +255,7 @@ void Plugin::worker_terminated(const ringtime_worker& worker) noexcept {
     call_worker_hook(table_.on_worker_terminate, worker);
 }
 
-bool Plugin::shut_down(Milliseconds limit) {
+bool Plugin::shut_down(Milliseconds limit, const Settled& settled) {
     if (abandoned_) return false;  // A thread of it is still inside: unmapping pulls away its code.
     if (initialised_ && table_.on_shutdown) {
         initialised_ = false;
@@ -270,9 +270,18 @@ bool Plugin::shut_down(Milliseconds limit) {
             return abandon(fmt::format("on_shutdown did not return within {} ms", limit),
                            "end its threads there; until the gateway ends it stays in memory");
     }
+    if (settled && library_.loaded() && !settled(*this))
+        return abandon("bytes it lent have not come back, so it stays in memory",
+                       "lend bytes for no longer than the request that needs them");
     if (library_.close()) return true;
     return fail("it cannot be unloaded and stays in memory",
                 "compile it with -fno-gnu-unique and without thread_local destructors");
+}
+
+bool Plugin::has_lent() const noexcept {
+    return std::any_of(cores_.get(), cores_.get() + host_cores_.count(), [](const auto& core) {
+        return core.lent.load(std::memory_order_acquire) != 0;
+    });
 }
 
 HookTotals Plugin::totals(Hook hook) const noexcept {

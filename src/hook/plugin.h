@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -78,6 +79,9 @@ struct HookTotals {
 };
 
 class Plugin;
+/// Asked on the helper thread between on_shutdown and unmapping, while cores still run: waits until
+/// they have run what the plugin posted, and says whether they have given back what it lent.
+using Settled = std::function<bool(Plugin&)>;  // tidy: allow(data-path) unloading, never a core
 /// Shared by the generations that carry a plugin over, and by a thread that is left behind in it.
 using PluginRef = std::shared_ptr<Plugin>;  // tidy: allow(data-path) chains hold plain pointers
 
@@ -104,6 +108,8 @@ struct alignas(128) PluginCore {
     unsigned timer_count = 0;
     List<PluginTimer> timers;
     HookCounters hooks[hook_count];
+    /// Pieces of bytes it lent that have not come back: while there are any its code stays mapped.
+    std::atomic<uint32_t> lent{0};
 
     [[nodiscard]] PluginTimer* start_timer(uint32_t after_ms, uint32_t every_ms,
                                            void (*function)(void*), void* user) noexcept;
@@ -156,8 +162,9 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     void worker_spawned(const ringtime_worker& worker) noexcept;
     void worker_terminated(const ringtime_worker& worker) noexcept;
     /// Calls on_shutdown and unloads. False, with problem() saying why, when it did not return in
-    /// time or stays mapped. Helper threads only; no core uses it any more.
-    [[nodiscard]] bool shut_down(Milliseconds limit);
+    /// time or stays mapped. Helper threads only; no core uses it any more. Without `settled` the
+    /// cores have ended.
+    [[nodiscard]] bool shut_down(Milliseconds limit, const Settled& settled = {});
 
     [[nodiscard]] const PluginSpec& spec() const noexcept { return spec_; }
     [[nodiscard]] const ringtime_plugin_table& table() const noexcept { return table_; }
@@ -179,6 +186,8 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     [[nodiscard]] const std::vector<Probe>& probes() const noexcept { return probes_; }
     [[nodiscard]] const std::vector<Service>& services() const noexcept { return services_; }
     [[nodiscard]] HookTotals totals(Hook hook) const noexcept;
+    /// Any thread: whether a core still holds bytes of it.
+    [[nodiscard]] bool has_lent() const noexcept;
     /// Whether the file on disk is still the one that was loaded.
     [[nodiscard]] bool file_unchanged() const noexcept;
 

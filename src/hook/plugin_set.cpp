@@ -5,6 +5,14 @@
 #include <algorithm>
 
 namespace ringtime::hook {
+namespace {
+
+bool kept_by(OtherSets others, const Plugin& plugin) noexcept {
+    return std::any_of(others.begin(), others.end(),
+                       [&](const PluginSet* other) { return other->keeps(plugin); });
+}
+
+}  // namespace
 
 LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores, const LoadOptions& options) {
     LoadResult result;
@@ -34,7 +42,8 @@ LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores, const LoadO
         result.set = std::move(set);
         return result;
     }
-    for (PluginProblem& problem : set->shut_down(options.previous)) {
+    OtherSets previous(&options.previous, options.previous ? 1 : 0);
+    for (PluginProblem& problem : set->shut_down(previous, options.settled)) {
         // That a plugin which failed stays in memory is a consequence, not a second cause.
         if (result.problems.back().plugin != problem.plugin)
             result.problems.push_back(std::move(problem));
@@ -77,8 +86,10 @@ CoreStart PluginSet::start_core(unsigned core) {
     return result;
 }
 
-void PluginSet::server_started() noexcept {
-    for (const auto& plugin : plugins_) plugin->server_started();
+void PluginSet::server_started(OtherSets others) noexcept {
+    for (const auto& plugin : plugins_) {
+        if (!kept_by(others, *plugin)) plugin->server_started();
+    }
 }
 
 void PluginSet::worker_spawned(const ringtime_worker& worker) noexcept {
@@ -89,20 +100,27 @@ void PluginSet::worker_terminated(const ringtime_worker& worker) noexcept {
     for (const auto& plugin : plugins_) plugin->worker_terminated(worker);
 }
 
-void PluginSet::stop_core(unsigned core, const PluginSet* successor) noexcept {
+void PluginSet::stop_core(unsigned core, OtherSets others) noexcept {
     for (auto plugin = plugins_.rbegin(); plugin != plugins_.rend(); ++plugin) {
-        if (!successor || !successor->keeps(**plugin)) (*plugin)->stop_core(cores_[core]);
+        if (!kept_by(others, **plugin)) (*plugin)->stop_core(cores_[core]);
     }
 }
 
-std::vector<PluginProblem> PluginSet::shut_down(const PluginSet* successor) {
+std::vector<PluginProblem> PluginSet::shut_down(OtherSets others, const Settled& settled) {
+    std::vector<PluginProblem> problems = shut_down_lost(others, settled);
+    plugins_.clear();
+    return problems;
+}
+
+std::vector<PluginProblem> PluginSet::shut_down_lost(OtherSets others, const Settled& settled) {
     std::vector<PluginProblem> problems;
-    chains_.clear();
-    while (!plugins_.empty()) {
-        PluginRef plugin = std::move(plugins_.back());
-        plugins_.pop_back();
-        if (successor && successor->keeps(*plugin)) continue;
-        if (!plugin->shut_down(shutdown_limit_)) problems.push_back(plugin->problem());
+    for (size_t left = plugins_.size(); left-- > 0;) {
+        if (kept_by(others, *plugins_[left])) continue;
+        PluginRef plugin = std::move(plugins_[left]);
+        plugins_.erase(plugins_.begin() + static_cast<ptrdiff_t>(left));
+        if (plugin->shut_down(shutdown_limit_, settled)) continue;
+        problems.push_back(plugin->problem());
+        cores_.leave_behind(std::move(plugin));
     }
     return problems;
 }

@@ -14,6 +14,7 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ struct LoadOptions {
     /// A generation whose plugins are taken over where nothing has changed: neither manifest nor
     /// file, nor any plugin they depend on. Null: load everything.
     const PluginSet* previous = nullptr;
+    /// While cores run: see Plugin::shut_down.
+    Settled settled;
 };
 
 struct LoadResult {
@@ -49,6 +52,10 @@ struct CoreStart {
     bool must_abort = false;              ///< One of them aborts the start.
 };
 
+/// Generations that still live, before or after the one in question: a plugin one of them has is
+/// left alone.
+using OtherSets = std::span<const PluginSet* const>;
+
 class PluginSet {
  public:
     PluginSet(const PluginSet&) = delete;
@@ -57,12 +64,19 @@ class PluginSet {
     ~PluginSet();
 
     [[nodiscard]] CoreStart start_core(unsigned core);
-    void server_started() noexcept;
+    /// Of those that are new here: none of `others` has them.
+    void server_started(OtherSets others = {}) noexcept;
     void worker_spawned(const ringtime_worker& worker) noexcept;
     void worker_terminated(const ringtime_worker& worker) noexcept;
-    /// `successor`: a generation that goes on with some of the plugins; these stay untouched.
-    void stop_core(unsigned core, const PluginSet* successor = nullptr) noexcept;
-    [[nodiscard]] std::vector<PluginProblem> shut_down(const PluginSet* successor = nullptr);
+    void stop_core(unsigned core, OtherSets others = {}) noexcept;
+    /// The end of the set. `settled`: see Plugin::shut_down.
+    [[nodiscard]] std::vector<PluginProblem> shut_down(OtherSets others = {},
+                                                       const Settled& settled = {});
+    /// Only those that none of `others` has: requests that see but the rest may go on, with the
+    /// chains they hold.
+    [[nodiscard]] std::vector<PluginProblem> shut_down_lost(OtherSets others,
+                                                            const Settled& settled);
+    [[nodiscard]] bool keeps(const Plugin& plugin) const noexcept;
 
     /// The chain of mounts of a host: "" for any host and for requests nothing is mounted for,
     /// `*.example.com`, or an exact host. Null when no plugin can see such a request. Lives as long
@@ -80,7 +94,6 @@ class PluginSet {
         : cores_(cores), shutdown_limit_(shutdown_limit) {}
     [[nodiscard]] PluginRef reusable(const PluginSpec& spec,
                                                    const PluginSet* previous) const;
-    [[nodiscard]] bool keeps(const Plugin& plugin) const noexcept;
 
     Cores& cores_;
     Milliseconds shutdown_limit_;

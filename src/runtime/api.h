@@ -26,6 +26,8 @@ struct Configuration;
 
 namespace ringtime::runtime {
 
+struct Published;
+
 /// What one core says of itself.
 struct CoreReport {
     unsigned index = 0;
@@ -37,9 +39,11 @@ struct CoreReport {
 /// The gateway as handlers see it; implemented by Server. Any thread but a core's.
 class Control {
  public:
+    /// What is in force, for as long as it is looked at.
     struct Live {
         const config::Configuration& configuration;
         std::shared_ptr<const exchange::Snapshot> snapshot;
+        std::shared_ptr<const Published> published;  ///< Holds both.
     };
     [[nodiscard]] virtual Live live() = 0;
     /// A core that does not answer in time is missing.

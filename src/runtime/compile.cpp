@@ -203,6 +203,13 @@ ringtime_slice slice_of(std::string_view text) noexcept { return {text.data(), t
 
 }  // namespace
 
+void connect_apps(const std::vector<uint32_t>& numbers, exchange::Snapshot& snapshot) {
+    for (exchange::Mount& mount : snapshot.mounts) {
+        if (mount.kind == TargetKind::worker) mount.target = numbers[mount.target];
+    }
+    snapshot.apps = numbers;
+}
+
 void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot) {
     hook::PluginSet& plugins = *snapshot.plugins;
     for (size_t i = 0; i < snapshot.mounts.size(); ++i) {

@@ -15,12 +15,15 @@ namespace ringtime::runtime {
 
 struct Compiled {
     std::shared_ptr<exchange::Snapshot> snapshot;  ///< Null when there was an error.
-    std::vector<worker::AppSpec> apps;             ///< By the target index of worker mounts.
+    std::vector<worker::AppSpec> apps;             ///< By the target of worker mounts.
 };
 
 /// `epoch` tells snapshots apart. The snapshot's plugins and chains are still empty.
 [[nodiscard]] Compiled compile_configuration(const config::Configuration& configuration,
                                              uint64_t epoch, config::Diagnostics& diagnostics);
+
+/// The supervisor's number of each of Compiled::apps: what worker mounts lead to from now on.
+void connect_apps(const std::vector<uint32_t>& numbers, exchange::Snapshot& snapshot);
 
 /// Connects mounts with the plugins that stand now: chains and routes. Before the snapshot is used.
 void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot);

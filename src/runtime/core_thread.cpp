@@ -3,9 +3,10 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include <functional>
-
 #include <fmt/format.h>
+
+#include <chrono>
+#include <functional>
 
 #include "base/log.h"
 #include "hook/reactor_port.h"
@@ -16,6 +17,8 @@ namespace {
 constexpr Nanoseconds kLookAgain = 50 * kNanosecondsPerMillisecond;
 // After everything was cut, the time the kernel has to give operations back.
 constexpr Nanoseconds kTeardown = 2 * kNanosecondsPerSecond;
+// Between two looks at a core that was asked for something: it may have ended meanwhile.
+constexpr auto kAskAgain = std::chrono::milliseconds(20);
 
 site::CacheOptions site_cache_options(site::Compressor& compressor) {
     site::CacheOptions options;
@@ -45,7 +48,7 @@ struct CoreThread::Parts {
     site::SiteCache sites;
     hook::ReactorPort hook_port;
     exchange::Core core;
-    hook::PluginSet* plugins = nullptr;
+    std::vector<hook::PluginSet*> plugins;  ///< Started here, the oldest first.
     Nanoseconds abort_at = UINT64_MAX;
     Nanoseconds give_up_at = UINT64_MAX;
     bool draining = false;
@@ -95,8 +98,11 @@ void CoreThread::run(std::promise<std::string> started) {
         started.set_value({});
         loop(parts);
         leave(parts);
-        std::lock_guard lock(mutex_);
-        parts_ = nullptr;
+        {
+            std::lock_guard lock(mutex_);
+            parts_ = nullptr;
+        }
+        parts.reactor.turn(0);  // Behind the last that could be posted.
     }
     finished_.store(true);
 }
@@ -120,43 +126,95 @@ void CoreThread::loop(Parts& parts) {
 
 // After the last request: plugins hear of it, workers are let go of.
 void CoreThread::leave(Parts& parts) {
-    if (parts.plugins) parts.plugins->stop_core(options_.index);
+    for (auto set = parts.plugins.rbegin(); set != parts.plugins.rend(); ++set)
+        (*set)->stop_core(options_.index);
     parts.workers.close();
     while (!parts.workers.closed()) parts.reactor.turn(kLookAgain);
 }
 
 hook::CoreStart CoreThread::start_plugins(hook::PluginSet& plugins) {
-    std::promise<hook::CoreStart> done;
-    std::future<hook::CoreStart> outcome = done.get_future();
-    post([&](Parts& parts) {
-        parts.plugins = &plugins;
-        done.set_value(plugins.start_core(options_.index));
+    hook::CoreStart started;
+    bool ran = call([&](Parts& parts) {
+        parts.plugins.push_back(&plugins);
+        started = plugins.start_core(options_.index);
     });
-    return outcome.get();
+    started.must_abort = started.must_abort || !ran;
+    return started;
 }
 
-void CoreThread::post(std::function<void(Parts&)> work) {
+void CoreThread::stop_plugins(hook::PluginSet& plugins, hook::OtherSets others) {
+    call([&](Parts& parts) {
+        plugins.stop_core(options_.index, others);
+        std::erase(parts.plugins, &plugins);
+    });
+}
+
+void CoreThread::forget(const std::vector<const upstream::Upstream*>& upstreams,
+                        std::vector<const upstream::Upstream*>& left) {
+    call([&](Parts& parts) {
+        for (const upstream::Upstream* upstream : upstreams) {
+            if (!parts.upstreams.forget(*upstream)) left.push_back(upstream);
+        }
+    });
+}
+
+bool CoreThread::cut(const exchange::Snapshot& snapshot, const exchange::Ending& ending) {
+    bool none = true;
+    call([&](Parts& parts) { none = parts.core.cut(snapshot, ending); });
+    return none;
+}
+
+void CoreThread::flush() {
+    call([](Parts&) {});
+}
+
+bool CoreThread::post_surely(const std::function<void(Parts&)>& work) {
+    while (!post(work)) {
+        if (finished()) return false;
+        // tidy: allow(sleep) a full mailbox is emptied by nothing we could wait for
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+}
+
+bool CoreThread::call(const std::function<void(Parts&)>& work) {
+    // Shared: the core may set it after we have given up on a core that ends.
+    auto done = std::make_shared<std::promise<void>>();
+    std::future<void> outcome = done->get_future();
+    bool posted = post_surely([&work, done](Parts& parts) {
+        work(parts);
+        done->set_value();
+    });
+    if (!posted) return false;
+    while (outcome.wait_for(kAskAgain) != std::future_status::ready) {
+        // A core that has ended runs nothing any more; what it ran, it ran before it said so.
+        if (finished())
+            return outcome.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    }
+    return true;
+}
+
+bool CoreThread::post(std::function<void(Parts&)> work) {
     struct Task {
-        CoreThread* thread;
+        Parts* parts;
         std::function<void(Parts&)> work;
     };
     std::lock_guard lock(mutex_);
-    if (!parts_) return;
-    auto* task = new Task{this, std::move(work)};
+    if (!parts_) return false;
+    auto* task = new Task{parts_, std::move(work)};
     loop::Message message;
     message.context = task;
     message.function = [](void* context, uint64_t) noexcept {
         std::unique_ptr<Task> owned(static_cast<Task*>(context));
-        owned->work(*owned->thread->parts_);
+        owned->work(*owned->parts);
     };
-    if (!parts_->reactor.post(message)) {
-        delete task;
-        log_format(LogLevel::error, "core", "core {} does not take messages", options_.index);
-    }
+    if (parts_->reactor.post(message)) return true;
+    delete task;
+    return false;
 }
 
 void CoreThread::listen(std::vector<int> sockets) {
-    post([sockets = std::move(sockets)](Parts& parts) {
+    post_surely([sockets = std::move(sockets)](Parts& parts) {
         for (int fd : sockets) parts.core.add_listener(fd);
     });
 }
@@ -185,11 +243,11 @@ std::optional<CoreReport> CoreThread::report(Milliseconds limit) {
 }
 
 void CoreThread::use(std::shared_ptr<const exchange::Snapshot> snapshot) {
-    post([snapshot = std::move(snapshot)](Parts& parts) { parts.core.use(snapshot); });
+    post_surely([snapshot = std::move(snapshot)](Parts& parts) { parts.core.use(snapshot); });
 }
 
 void CoreThread::drain(Milliseconds deadline_ms) {
-    post([deadline_ms](Parts& parts) {
+    post_surely([deadline_ms](Parts& parts) {
         parts.draining = true;
         parts.abort_at = parts.reactor.now() + from_milliseconds(deadline_ms);
         parts.core.drain();

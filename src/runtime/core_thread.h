@@ -55,7 +55,19 @@ class CoreThread {
     void serve_api(exchange::ApiService& api);
     /// What the core counts; nothing when it does not answer within `limit`.
     [[nodiscard]] std::optional<CoreReport> report(Milliseconds limit);
+    /// Requests that begin from its next turn on see `snapshot`.
     void use(std::shared_ptr<const exchange::Snapshot> snapshot);
+    /// Calls on_core_stop of the plugins that none of `others` has.
+    void stop_plugins(hook::PluginSet& plugins, hook::OtherSets others);
+    /// Closes what is kept of upstreams that are in no snapshot any more; adds to `left` those that
+    /// have connections still.
+    void forget(const std::vector<const upstream::Upstream*>& upstreams,
+                std::vector<const upstream::Upstream*>& left);
+    /// Ends a slice of the requests of a replaced snapshot that need what is ending. True when none
+    /// is left.
+    [[nodiscard]] bool cut(const exchange::Snapshot& snapshot, const exchange::Ending& ending);
+    /// Returns when everything posted so far has run.
+    void flush();
     /// Finishes what is running and ends; after `deadline_ms` cuts the rest.
     void drain(Milliseconds deadline_ms);
     /// Ends without regard to running requests.
@@ -70,8 +82,12 @@ class CoreThread {
     void loop(Parts& parts);
     void leave(Parts& parts);
     void pin_thread() const;
-    /// Runs `work` on the core's thread.
-    void post(std::function<void(Parts&)> work);
+    /// Runs `work` on the core's thread. False: the core has ended, or takes no more messages now.
+    bool post(std::function<void(Parts&)> work);
+    /// The same, however full its mailbox is. False: the core has ended.
+    bool post_surely(const std::function<void(Parts&)>& work);
+    /// Waits until it has run. False: the core has ended without running it.
+    bool call(const std::function<void(Parts&)>& work);
 
     CoreOptions options_;
     CoreShared shared_;

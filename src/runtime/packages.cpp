@@ -1,11 +1,14 @@
 #include "runtime/packages.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
+#include "base/fd.h"
 #include "base/json.h"
 
 namespace ringtime::runtime {
@@ -44,6 +47,25 @@ std::string public_env_json(const config::Variables& env, const config::Variable
     }
     if (!json.empty()) json += '}';
     return json;
+}
+
+// A file's bytes as a number. 0 for one that cannot be read: starting it will say why.
+uint64_t digest_of(const std::string& path) {
+    Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::vector<char> block(256 * 1024);
+    uint64_t digest = 1;
+    size_t filled = 0;
+    for (;;) {
+        ssize_t size = file ? ::read(file.get(), &block[filled], block.size() - filled) : -1;
+        if (size < 0 && file && errno == EINTR) continue;
+        if (size < 0) return 0;
+        filled += static_cast<size_t>(size);
+        // Whole blocks, so that equal bytes give equal digests however they were read.
+        if (size > 0 && filled < block.size()) continue;
+        if (filled == 0) return digest;
+        digest = site::hash_bytes({block.data(), filled}, digest);
+        filled = 0;
+    }
 }
 
 }  // namespace
@@ -130,6 +152,7 @@ worker::AppSpec app_spec(const Package& package, const config::Settings& setting
     spec.version = config::version_text(manifest.version.value);
     spec.directory = package.folder;
     spec.entrypoint = package.entrypoint_file;
+    spec.content = digest_of(package.entrypoint_file);
     spec.kind = manifest.entrypoint_kind == config::EntrypointKind::module
                     ? worker::EntryKind::module
                     : worker::EntryKind::program;

@@ -11,19 +11,23 @@
 #include "http/syntax.h"
 #include "http/target.h"
 #include "route/explain.h"
+#include "runtime/packages.h"
 
 namespace ringtime::runtime {
-namespace {
 
 using exchange::Mount;
 using exchange::TargetKind;
 
 std::string target_text(const exchange::Snapshot& snapshot, const Mount& mount) {
     switch (mount.kind) {
-        case TargetKind::none: return "plugin only";
-        case TargetKind::site: return "site " + mount.folder;
-        case TargetKind::worker: return "worker " + mount.folder;
-        case TargetKind::upstream: break;
+        case TargetKind::none:
+            return "plugin only";
+        case TargetKind::site:
+            return "site " + mount.folder;
+        case TargetKind::worker:
+            return "worker " + mount.folder;
+        case TargetKind::upstream:
+            break;
     }
     std::string text = "upstream";
     const upstream::UpstreamSpec& spec = snapshot.upstreams[mount.target]->spec();
@@ -33,6 +37,8 @@ std::string target_text(const exchange::Snapshot& snapshot, const Mount& mount) 
     }
     return text;
 }
+
+namespace {
 
 struct Row {
     std::string host;
@@ -78,7 +84,8 @@ bool read_request(const ExplainQuestion& question, Request& out, std::string& pr
         return false;
     }
     if (!url.starts_with('/')) {
-        problem = fmt::format("'{}' is no path: it must begin with / or with http://", question.url);
+        problem =
+            fmt::format("'{}' is no path: it must begin with / or with http://", question.url);
         return false;
     }
     out.method = http::intern_method(question.method);

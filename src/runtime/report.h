@@ -14,6 +14,10 @@ namespace ringtime::runtime {
 
 enum class Format : uint8_t { text, json };
 
+/// What stands behind a mount: `site /srv/www`, `upstream http://10.0.0.1:80`.
+[[nodiscard]] std::string target_text(const exchange::Snapshot& snapshot,
+                                      const exchange::Mount& mount);
+
 [[nodiscard]] std::string routes_report(const exchange::Snapshot& snapshot, Format format);
 
 struct ExplainQuestion {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/log.h"
 #include "runtime/compile.h"
@@ -52,17 +53,19 @@ sigset_t handled_signals() {
 
 }  // namespace
 
-Server::Server(config::Configuration configuration)
-    : configuration_(std::move(configuration)),
+Server::Server(config::Environment environment, config::Configuration configuration)
+    : environment_(std::move(environment)),
+      configuration_(std::move(configuration)),
       access_log_(configuration_.settings.access_log),
       keys_(keys_path(configuration_.settings.data_dir)),
-      api_(*this, keys_, configuration_.settings.api_base()) {}
+      api_(*this, keys_, configuration_.settings.api_base()),
+      manager_(environment_) {}
 
 Server::~Server() = default;
 
-std::string_view Server::not_ready_because() const noexcept {
+std::string_view Server::not_ready_because(const exchange::Snapshot& snapshot) const noexcept {
     if (!ready_.load()) return "starting\n";
-    for (uint32_t app = 0; app < apps_.size(); ++app) {
+    for (uint32_t app : snapshot.apps) {
         if (!supervisor_->ready(app)) return "an application has no worker that is ready\n";
     }
     return {};
@@ -93,6 +96,12 @@ bool Server::compile(std::string& problem) {
     return snapshot_ != nullptr;
 }
 
+bool Server::take_listeners(std::string& problem) {
+    if (!manager_.take_sockets(listeners_, problem)) return false;
+    if (!listeners_.empty()) return true;
+    return bind_listeners(configuration_.settings.listen, listeners_, problem);
+}
+
 bool Server::start_workers(std::string& problem) {
     worker::SupervisorOptions options;
     options.host_path = find_worker_host();
@@ -101,7 +110,11 @@ bool Server::start_workers(std::string& problem) {
     options.ready_ms = configuration_.settings.timeouts.worker_ready_ms;
     options.environment = worker_environment(configuration_.settings);
     supervisor_ = std::make_unique<worker::Supervisor>(std::move(options));
-    return apps_.empty() || supervisor_->start(apps_, problem);
+    if (!supervisor_->start(apps_, problem)) return false;
+    std::vector<uint32_t> numbers(apps_.size());
+    std::iota(numbers.begin(), numbers.end(), 0);
+    connect_apps(numbers, *snapshot_);
+    return true;
 }
 
 bool Server::load_plugins(std::string& problem) {
@@ -188,13 +201,14 @@ bool Server::serve(std::string& problem) {
     access_log_.start();
     open_admin_socket();
     api_.start();
-    for (auto& core : cores_) core->serve_api(api_);
     Nanoseconds latest =
         monotonic_now() + from_milliseconds(configuration_.settings.timeouts.worker_ready_ms);
     if (!apps_.empty() && !supervisor_->wait_ready(latest))
         log_line(LogLevel::warn, "server",
                  "some applications are not ready; they answer 503 until they are");
     for (auto& core : cores_) core->use(snapshot_);
+    begin_reloads();
+    for (auto& core : cores_) core->serve_api(api_);
     if (!start_listening(listeners_, problem)) return false;
     std::vector<int> sockets;
     for (const ListenSocket& listener : listeners_) sockets.push_back(listener.fd.get());
@@ -204,15 +218,34 @@ bool Server::serve(std::string& problem) {
     for (const ListenSocket& listener : listeners_)
         log_format(LogLevel::info, "server", "listening on {} with {} core{}", listener.text,
                    cores_.size(), cores_.size() == 1 ? "" : "s");
-    snapshot_->plugins->server_started();
+    reloader_->current()->snapshot->plugins->server_started();
+    manager_.ready();
     return true;
+}
+
+Control::Live Server::live() {
+    std::shared_ptr<const Published> published = reloader_->current();
+    return {published->configuration, published->snapshot, published};
+}
+
+void Server::begin_reloads() {
+    auto first = std::make_shared<Published>();
+    first->epoch = snapshot_->epoch;
+    first->configuration = std::move(configuration_);
+    first->snapshot = std::move(snapshot_);
+    first->apps = std::move(apps_);
+    first->app_numbers = first->snapshot->apps;
+    reloader_ = std::make_unique<Reloader>(ReloadParts{environment_, cores_, *supervisor_,
+                                                       main_tasks_, worker_hooks_, resolver_,
+                                                       *hook_cores_, manager_});
+    reloader_->start(std::move(first));
 }
 
 bool Server::start(std::string& problem) {
     raise_descriptor_limit();
     cpus_ = choose_cpus(configuration_.settings);
     if (!compile(problem)) return false;
-    if (!bind_listeners(configuration_.settings.listen, listeners_, problem)) return false;
+    if (!take_listeners(problem)) return false;
     if (!access_log_.open(problem)) return false;
     // Worker processes begin before there are threads; requests come when everything stands.
     if (!start_workers(problem)) return false;
@@ -241,16 +274,19 @@ int Server::wait_for_signals() {
     sigset_t set = handled_signals();
     Fd signals(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     for (;;) {
-        pollfd ready[2] = {{signals.get(), POLLIN, 0}, {supervisor_->fd(), POLLIN, 0}};
-        (void)::poll(ready, apps_.empty() ? 1 : 2, apps_.empty() ? -1 : kSuperviseMs);
-        if (!apps_.empty()) supervisor_->poll_once(0);
+        pollfd ready[3] = {{signals.get(), POLLIN, 0},
+                           {main_tasks_.fd(), POLLIN, 0},
+                           {supervisor_->fd(), POLLIN, 0}};
+        bool supervises = supervisor_->app_count() > 0;
+        (void)::poll(ready, supervises ? 3 : 2, supervises ? kSuperviseMs : -1);
+        main_tasks_.run_all();
+        if (supervises) supervisor_->poll_once(0);
         signalfd_siginfo info{};
         if (::read(signals.get(), &info, sizeof info) != sizeof info) continue;
         switch (static_cast<int>(info.ssi_signo)) {
             case SIGUSR1: access_log_.reopen(); break;
             case SIGHUP:
-                log_line(LogLevel::warn, "server",
-                         "no reload by HUP in this version; restart to apply changes");
+                reloader_->request(ReloadKind::apply, [](const ReloadReport&) {});
                 break;
             default: return drain(signals.get());
         }
@@ -259,16 +295,19 @@ int Server::wait_for_signals() {
 
 // Finishes what is running. A second signal ends without waiting, with exit code 2.
 int Server::drain(int signals) {
-    uint64_t time = configuration_.settings.drain_ms;
+    uint64_t time = reloader_->current()->configuration.settings.drain_ms;
     log_format(LogLevel::info, "server", "draining for up to {} ms; a second signal forces the end",
                time);
     ready_.store(false);
+    manager_.stopping();
+    reloader_->stop();
     for (auto& core : cores_) core->drain(time);
     // From here on clients are refused, and try another server, instead of waiting in a backlog.
     for (const ListenSocket& listener : listeners_) ::shutdown(listener.fd.get(), SHUT_RDWR);
     Nanoseconds give_up = monotonic_now() + from_milliseconds(time + kTeardownMs);
     int result = 0;
     while (!all_finished()) {
+        main_tasks_.run_all();
         supervisor_->poll_once(0);
         pollfd ready{signals, POLLIN, 0};
         signalfd_siginfo info{};
@@ -299,19 +338,23 @@ void Server::stop_everything() {
     for (auto& core : cores_) {
         if (!core->finished()) core->abort();
     }
-    while (!all_finished()) {
+    if (reloader_) reloader_->stop();
+    while (!all_finished() || (reloader_ && !reloader_->stopped())) {
+        main_tasks_.run_all();
         supervisor_->poll_once(kDrainPollMs);
     }
     for (auto& core : cores_) core->join();
     api_.stop();
     if (watchdog_) watchdog_->stop();
     // Plugins hear of the end of every worker before their own.
-    if (supervisor_ && !apps_.empty()) supervisor_->stop(kWorkerGraceMs);
+    if (supervisor_ && supervisor_->app_count() > 0) supervisor_->stop(kWorkerGraceMs);
     worker_hooks_.use(nullptr);
+    if (reloader_) reloader_->shut_down();
     if (snapshot_ && snapshot_->plugins) {
         for (const hook::PluginProblem& trouble : snapshot_->plugins->shut_down())
             log_line(LogLevel::warn, "plugin", trouble.text());
     }
+    reloader_.reset();
     cores_.clear();
     access_log_.stop();
 }

@@ -20,6 +20,8 @@
 #include "runtime/api.h"
 #include "runtime/core_thread.h"
 #include "runtime/listen.h"
+#include "runtime/reloader.h"
+#include "runtime/service_manager.h"
 #include "runtime/worker_hooks.h"
 #include "upstream/resolver.h"
 #include "worker/supervisor.h"
@@ -28,17 +30,19 @@ namespace ringtime::runtime {
 
 class Server final : public exchange::Readiness, private Control {
  public:
-    explicit Server(config::Configuration configuration);
+    Server(config::Environment environment, config::Configuration configuration);
     ~Server();
 
     /// Runs until a signal ends it. Result: the process's exit code.
     [[nodiscard]] int run();
 
-    [[nodiscard]] std::string_view not_ready_because() const noexcept override;
+    [[nodiscard]] std::string_view not_ready_because(
+        const exchange::Snapshot& snapshot) const noexcept override;
 
  private:
     [[nodiscard]] bool start(std::string& problem);
     [[nodiscard]] bool compile(std::string& problem);
+    [[nodiscard]] bool take_listeners(std::string& problem);
     [[nodiscard]] bool start_workers(std::string& problem);
     [[nodiscard]] bool load_plugins(std::string& problem);
     [[nodiscard]] size_t connections_of_a_core() const noexcept;
@@ -46,6 +50,7 @@ class Server final : public exchange::Readiness, private Control {
     [[nodiscard]] bool start_plugins(std::string& problem);
     void open_admin_socket();
     [[nodiscard]] bool serve(std::string& problem);
+    void begin_reloads();
     void raise_descriptor_limit();
     [[nodiscard]] int wait_for_signals();
     [[nodiscard]] int drain(int signals);
@@ -53,13 +58,14 @@ class Server final : public exchange::Readiness, private Control {
     void stop_everything();
 
     // Control
-    [[nodiscard]] Live live() override { return {configuration_, snapshot_}; }
+    [[nodiscard]] Live live() override;
     [[nodiscard]] std::vector<CoreReport> core_reports() override;
     [[nodiscard]] unsigned core_count() const noexcept override {
         return static_cast<unsigned>(cores_.size());
     }
 
-    config::Configuration configuration_;
+    config::Environment environment_;
+    config::Configuration configuration_;  ///< As it was at the start.
     std::vector<int> cpus_;  ///< One per core; -1: not pinned.
     std::shared_ptr<exchange::Snapshot> snapshot_;
     std::vector<worker::AppSpec> apps_;
@@ -76,6 +82,9 @@ class Server final : public exchange::Readiness, private Control {
     AdminSocket admin_socket_;
     exchange::PeerCounts peers_{limits::peers_counted};
     std::vector<std::unique_ptr<CoreThread>> cores_;
+    MainTasks main_tasks_;
+    ServiceManager manager_;
+    std::unique_ptr<Reloader> reloader_;
     std::atomic<bool> ready_{false};
 };
 

@@ -138,6 +138,20 @@ http::Answer* CorePool::send(Upstream& upstream, const UpstreamRequest& request,
     return session;
 }
 
+bool CorePool::forget(const Upstream& upstream) noexcept {
+    auto found = std::find_if(upstreams_.begin(), upstreams_.end(),
+                              [&](const auto& known) { return known->upstream == &upstream; });
+    if (found == upstreams_.end()) return true;
+    size_t left = 0;
+    for (auto& pool : (*found)->servers) {
+        pool->close_idle();
+        left += pool->connections();
+    }
+    if (left > 0) return false;
+    upstreams_.erase(found);
+    return true;
+}
+
 void CorePool::drain() noexcept {
     draining_ = true;
     for (auto& known : upstreams_) {

@@ -82,6 +82,10 @@ class CorePool {
     [[nodiscard]] http::Answer* send(Upstream& upstream, const UpstreamRequest& request,
                                      loop::Runnable& waker) noexcept;
 
+    /// `upstream` is in no snapshot any more: closes its idle connections and drops what is known
+    /// of it. False while connections are left: to be called again.
+    [[nodiscard]] bool forget(const Upstream& upstream) noexcept;
+
     /// Closes idle connections; drained() when every connection is gone.
     void drain() noexcept;
     [[nodiscard]] bool drained() const noexcept;

@@ -23,6 +23,8 @@ struct ServerSpec {
     std::string authority;  ///< Host field when it is rewritten.
     unsigned weight = 1;
     bool backup = false;
+
+    friend bool operator==(const ServerSpec&, const ServerSpec&) = default;
 };
 
 enum class Balance : uint8_t { least_inflight, round_robin, random_two };
@@ -44,6 +46,9 @@ struct UpstreamSpec {
     std::vector<std::pair<std::string, std::string>> set_fields;
     std::vector<std::pair<std::string, std::string>> add_fields;
     std::vector<std::string> remove_fields;
+
+    /// Equal specs mean the same upstream: a reload keeps its connections and what is known of it.
+    friend bool operator==(const UpstreamSpec&, const UpstreamSpec&) = default;
 };
 
 /// The addresses a server's name stood for when it was last looked up. Never empty.

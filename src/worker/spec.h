@@ -47,6 +47,11 @@ struct AppSpec {
     uint32_t gid = 0;
     uint32_t open_files = 1024;
     uint64_t data_bytes_max = 0;  ///< RLIMIT_DATA; 0: none.
+    /// Digest of the entrypoint's bytes: not looked at, but an app with another one is another app.
+    uint64_t content = 0;
+
+    /// Equal specs mean the same processes: a reload keeps them.
+    friend bool operator==(const AppSpec&, const AppSpec&) = default;
 };
 
 /// One request on its way to an application. What it points to stays valid until the answer's head

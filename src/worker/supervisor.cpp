@@ -377,6 +377,7 @@ void Supervisor::note_failure(App& app, Worker& worker, const std::string& cause
         app.state.spec.name, worker.state.id, worker.state.pid, cause, delay,
         worker.err.last().empty() ? "" : "; it said last: ", fmt::join(worker.err.last(), " | "));
     if (app.start_failures == 0) return;
+    app.problem = cause;
     ++counters_.start_failures;
     app.settled = true;
     if (app.start_failures >= kHopelessAfter && app.state.ready.load() == 0)

@@ -102,6 +102,8 @@ class Supervisor {
     }
     /// All processes, with the memory each has resident (one read of /proc for each).
     [[nodiscard]] std::vector<WorkerView> workers() const;
+    /// Why the app's last start failed; empty when none did.
+    [[nodiscard]] const std::string& problem_of(uint32_t app) const { return apps_[app]->problem; }
     /// Replaces the instance without losing a request. False: no such worker is ready.
     bool restart(uint32_t worker);
     /// It gets no more requests and ends with its last one; the app then has as many as its
@@ -150,7 +152,7 @@ class Supervisor {
         uint32_t evicted = 0;  ///< Warm instances that made room and wait to be asked for again.
         bool wants_more = false;
         bool removed = false;
-        std::string problem;   ///< Why nothing could be started for it.
+        std::string problem;   ///< Why nothing could be started for it, or its last start failed.
         bool settled = false;  ///< First instances are ready or have failed.
     };
     struct Worker {

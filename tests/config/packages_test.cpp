@@ -1,5 +1,6 @@
 // Discovery, rules between packages and load order, on real folders.
 
+#include "config/overrides.h"
 #include "support.h"
 
 namespace ringtime::config {
@@ -368,6 +369,34 @@ TEST_F(Packages, every_cycle_is_named_once) {
                "of them",
                "plugins/b/manifest.yaml:3:24: error: dependencies: a cycle: b -> c -> b; remove "
                "one of them"}));
+}
+
+TEST_F(Packages, overrides_win_over_enabled) {
+    site("a", "name: a\n");
+    site("b", "name: b\nenabled: false\n");
+    site("c", "name: c\n");
+    environment.set("RUNTIME_DATA_DIR", tree.path("data"));
+    EXPECT_EQ(order(), (Lines{"a", "c"}));
+    Overrides overrides;
+    overrides.enabled["a"] = {false, {}};
+    overrides.enabled["b"] = {true, {}};
+    tree.write("data/overrides.yaml", overrides_text(overrides));
+    EXPECT_EQ(order(), (Lines{"b", "c"}));
+    EXPECT_EQ(problems(), Lines{});
+}
+
+TEST_F(Packages, overrides_are_checked) {
+    site("a", "name: a\n");
+    environment.set("RUNTIME_DATA_DIR", tree.path("data"));
+    tree.write("data/overrides.yaml", "enabled: {a: perhaps, gone: false}\nother: 1\n");
+    EXPECT_EQ(problems(),
+              (Lines{"data/overrides.yaml:2:1: warning: unknown key \"other\"",
+                     "data/overrides.yaml:1:14: error: enabled.a: \"perhaps\" is not true "
+                     "or false; expected true or false",
+                     "data/overrides.yaml:1:23: warning: enabled: there is no package \"gone\"; it "
+                     "is left out"}));
+    tree.write("data/overrides.yaml", "");
+    EXPECT_EQ(problems(), Lines{});
 }
 
 TEST_F(Packages, disabled_packages_are_listed_but_not_checked) {

@@ -54,7 +54,9 @@ namespace ringtime::exchange {
 namespace {
 
 struct Ready final : Readiness {
-    [[nodiscard]] std::string_view not_ready_because() const noexcept override { return {}; }
+    [[nodiscard]] std::string_view not_ready_because(const Snapshot&) const noexcept override {
+        return {};
+    }
 };
 
 int listen_anywhere(uint16_t& port) {

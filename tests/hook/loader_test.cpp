@@ -256,8 +256,9 @@ TEST_F(LoaderTest, what_has_not_changed_is_carried_over) {
     EXPECT_NE(next.set->find("b"), set->find("b"));  // It holds pointers of the old a.
     EXPECT_EQ(next.set->find("c"), old_c);
     EXPECT_TRUE(next.set->start_core(0).problems.empty());
-    set->stop_core(0, next.set.get());
-    EXPECT_TRUE(set->shut_down(next.set.get()).empty());
+    const PluginSet* living[] = {next.set.get()};
+    set->stop_core(0, living);
+    EXPECT_TRUE(set->shut_down(living).empty());
     EXPECT_EQ(control.take(),
               (Journal{"a.on_init", "b.on_init", "a.on_core_start 0", "b.on_core_start 0",
                        "b.on_core_stop", "a.on_core_stop", "b.on_shutdown", "a.on_shutdown"}));

@@ -1,5 +1,7 @@
 #include "core_rig.h"
 
+#include <utility>
+
 #include "route/table_builder.h"
 
 namespace ringtime::sim {
@@ -40,7 +42,7 @@ std::shared_ptr<exchange::Snapshot> snapshot_of(const CoreSpec& spec) {
 }  // namespace
 
 CoreRig::CoreRig(ring::SimWorld& world, const CoreSpec& spec)
-    : world_(world), access_log_(1 << 20), listener_(world.listen()) {
+    : world_(world), spec_(spec), access_log_(1 << 20), listener_(world.listen()) {
     std::string problem;
     ring_ = ring::Ring::open(spec.ring, problem);
     ASSERT(ring_);
@@ -56,7 +58,8 @@ CoreRig::CoreRig(ring::SimWorld& world, const CoreSpec& spec)
     hook_cores_[0].attach(*hook_port_);
     core_ = std::make_unique<exchange::Core>(*io_, *upstreams_, *workers_, *sites_, hook_cores_[0],
                                              access_log_, readiness_, settings);
-    core_->use(snapshot_of(spec));
+    snapshot_ = snapshot_of(spec_);
+    core_->use(snapshot_);
     core_->add_listener(listener_);
 }
 
@@ -64,6 +67,30 @@ CoreRig::~CoreRig() { ASSERT(!core_); }
 
 void CoreRig::expect(bool fact, const std::string& what) {
     if (!fact) world_.violate(what);
+}
+
+void CoreRig::publish(Upstreams upstreams) {
+    std::shared_ptr<exchange::Snapshot> next = snapshot_of(spec_);
+    next->epoch = snapshot_->epoch + 1;
+    if (upstreams == Upstreams::carried_over) next->upstreams = snapshot_->upstreams;
+    replaced_.push_back(std::exchange(snapshot_, std::move(next)));
+    core_->use(snapshot_);
+}
+
+void CoreRig::tend() {
+    for (auto old = replaced_.begin(); old != replaced_.end();) {
+        if (old->use_count() > 1) {
+            ++old;
+            continue;
+        }
+        std::shared_ptr<upstream::Upstream> upstream = (*old)->upstreams[0];
+        old = replaced_.erase(old);
+        bool lives = snapshot_->upstreams[0] == upstream;
+        for (const auto& other : replaced_) lives = lives || other->upstreams[0] == upstream;
+        // Exchanges may still hold it, and the pool knows it, until its connections are gone.
+        if (!lives) leaving_.push_back(std::move(upstream));
+    }
+    std::erase_if(leaving_, [&](const auto& each) { return upstreams_->forget(*each); });
 }
 
 void CoreRig::finish() {
@@ -88,6 +115,11 @@ void CoreRig::finish() {
             return;
         }
     }
+    const auto replaced_gone = [&] {
+        tend();
+        return replaced_.empty() && leaving_.empty();
+    };
+    expect(run_until(replaced_gone, kDrainTime), "a replaced snapshot was not let go of");
     const auto pool_full = [&](ring::BufferGroup group) {
         return ring_->buffers(group).available() == ring_->buffers(group).count();
     };

@@ -50,18 +50,32 @@ class CoreRig {
         return true;
     }
 
+    /// As a reload does: another snapshot is in force from here on, with the same upstream or with
+    /// one of its own.
+    enum class Upstreams : uint8_t { carried_over, made_anew };
+    void publish(Upstreams upstreams);
+    /// Lets go of what no request holds any more, as the control thread does.
+    void tend();
+
     /// Drains as on SIGTERM and takes everything down. What did not come back is a breach of the
     /// world.
     void finish();
 
  private:
     struct AlwaysReady final : exchange::Readiness {
-        [[nodiscard]] std::string_view not_ready_because() const noexcept override { return {}; }
+        [[nodiscard]] std::string_view not_ready_because(
+            const exchange::Snapshot&) const noexcept override {
+            return {};
+        }
     };
 
     void expect(bool fact, const std::string& what);
 
     ring::SimWorld& world_;
+    CoreSpec spec_;
+    std::shared_ptr<exchange::Snapshot> snapshot_;
+    std::vector<std::shared_ptr<exchange::Snapshot>> replaced_;
+    std::vector<std::shared_ptr<upstream::Upstream>> leaving_;
     std::unique_ptr<ring::Ring> ring_;
     std::unique_ptr<loop::Reactor> reactor_;
     std::unique_ptr<net::Io> io_;

@@ -30,6 +30,7 @@ struct Setting {
     bool kind_world;       ///< No errors are injected: everything must succeed.
     size_t body_max;  ///< What gets through in reasonable time (and work, cut into single bytes).
     CoreSpec core;
+    uint32_t reloads_per_mille;  ///< Of the turns.
 };
 
 Setting draw_setting(SimWorld& world) {
@@ -55,6 +56,7 @@ Setting draw_setting(SimWorld& world) {
     setting.core.ring.small_buffer_bytes = pick({256, 1024, 4096});
     setting.core.ring.bulk_buffer_bytes = pick({512, 4096, 32768});
     if (random.chance(300)) setting.core.ports = {9001, 9002};
+    setting.reloads_per_mille = pick({0, 5, 100});
     return setting;
 }
 
@@ -218,6 +220,10 @@ void run_scenario(SimWorld& world, Totals& totals) {
     }
     const bool ended = rig.run_until(
         [&] {
+            if (random.chance(setting.reloads_per_mille))
+                rig.publish(random.chance(500) ? CoreRig::Upstreams::carried_over
+                                               : CoreRig::Upstreams::made_anew);
+            rig.tend();
             return clients.size() == count &&
                    std::all_of(clients.begin(), clients.end(), [](auto& c) { return c->done(); });
         },

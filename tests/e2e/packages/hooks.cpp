@@ -1,5 +1,5 @@
 // The plugin of the end-to-end tests: does to a request what its `x-hook` field says, and signs
-// every response.
+// every response. The manifest's `sign` tells its generations apart, `init: fail` makes it fail.
 #include <ringtime/plugin.hpp>
 #include <stdexcept>
 #include <string>
@@ -10,7 +10,9 @@ using ringtime::Verdict;
 
 class Hooks {
  public:
-    explicit Hooks(ringtime::Context& context) : context_(context) {
+    explicit Hooks(ringtime::Context& context)
+        : context_(context), sign_(context.string("sign")) {
+        if (context.string("init") == "fail") throw std::runtime_error("init fails on purpose");
         context.route<&Hooks::item>("GET", "/items/:id", this);
     }
 
@@ -33,6 +35,7 @@ class Hooks {
 
     void on_response(ringtime::Request& request, ringtime::Response& response) {
         response.set("x-signed", request.id());
+        if (!sign_.empty()) response.set("x-generation", sign_);
         if (request.field("x-hook") == "status") response.set_status(299);
         response.fields().remove("x-hidden");
     }
@@ -51,6 +54,7 @@ class Hooks {
     }
 
     ringtime::Context& context_;
+    std::string sign_;
 };
 
 }  // namespace
