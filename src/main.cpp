@@ -28,6 +28,10 @@ struct Arguments {
     std::string host;
     std::string name;
     std::string role = "viewer";
+    std::string path;
+    std::string output;
+    std::string version;
+    bool dry_run = false;
     bool json = false;
     bool live = false;
 
@@ -185,33 +189,115 @@ class CommandLine {
         explain_command->add_option("--host", arguments_.host, "Host, for a URL without one");
         add_json(explain_command);
         add_live(explain_command);
+        CLI::App* pack = add(app_, kBefore, "pack", "Make the archive of a package, to upload",
+                             [](const Arguments& arguments) {
+                                 return runtime::pack_command(arguments.path, arguments.output);
+                             });
+        pack->add_option("FOLDER", arguments_.path, "With a manifest.yaml")->required();
+        pack->add_option("-o,--output", arguments_.output, "File; default: NAME.tar.gz here");
         add(app_, kBefore, "version", "Print the version", version);
     }
 
     void add_running_commands() {
         add_json(add(app_, kRunning, "status", "How it is doing: connections, requests, cores",
                      [](const Arguments& arguments) { return live(arguments).get("/status"); }));
-        add_json(add(app_, kRunning, "plugins", "What native plugins do: calls, time, errors",
-                     [](const Arguments& arguments) { return live(arguments).get("/plugins"); }));
+        add_json(add(app_, kRunning, "upstreams", "Servers behind it and their addresses",
+                     [](const Arguments& arguments) { return live(arguments).get("/upstreams"); }));
+        auto* reload = add(app_, kRunning, "reload",
+                           "Read the configuration again; what is wrong leaves the old serving",
+                           [](const Arguments& arguments) {
+                               return live(arguments).change(
+                                   "POST", "/reload", arguments.dry_run ? "dryRun=1" : "", {});
+                           });
+        reload->add_flag("--dry-run", arguments_.dry_run, "Only say what would change");
+        add_json(reload);
+        add_workers();
+        add_packages<Door::apps>("Apps: upload, switch, remove");
+        add_packages<Door::plugins>("Plugins and what they do: calls, time, errors");
+    }
+
+    enum class Door : uint8_t { apps, plugins };
+    static constexpr const char* door_name(Door door) {
+        return door == Door::apps ? "apps" : "plugins";
+    }
+
+    /// A command with sub-commands, of which none means the list.
+    CLI::App* add_noun(const char* name, const char* about, Action list) {
+        CLI::App* noun = add(app_, kRunning, name, about, nullptr);
+        noun->require_subcommand(0, 1);
+        noun->callback([this, list] { chosen_ = chosen_ ? chosen_ : list; });
+        add_json(noun);
+        return noun;
+    }
+    /// Its callback comes before that of the noun, which finds that something is chosen.
+    CLI::App* add_verb(CLI::App* noun, const char* name, const char* about, Action action) {
+        CLI::App* verb = noun->add_subcommand(name, about);
+        verb->callback([this, action] { chosen_ = action; });
+        return verb;
+    }
+
+    void add_workers() {
+        CLI::App* workers = add_noun(
+            "workers", "Worker processes; restart or drain one",
+            [](const Arguments& arguments) { return live(arguments).get("/workers"); });
+        add_verb(workers, "restart", "Start a replacement, then drain it",
+                 [](const Arguments& arguments) {
+                     return live(arguments).act("workers", arguments.name, "restart");
+                 })
+            ->add_option("ID", arguments_.name, "From the list")
+            ->required();
+        add_verb(workers, "drain", "Let it finish its requests and end",
+                 [](const Arguments& arguments) {
+                     return live(arguments).act("workers", arguments.name, "drain");
+                 })
+            ->add_option("ID", arguments_.name, "From the list")
+            ->required();
+    }
+
+    template <Door door>
+    void add_packages(const char* about) {
+        static constexpr const char* name = door_name(door);
+        CLI::App* packages = add_noun(name, about, [](const Arguments& arguments) {
+            return live(arguments).get(door == Door::apps ? "/apps" : "/plugins");
+        });
+        add_verb(packages, "upload", "Install or replace one",
+                 [](const Arguments& arguments) {
+                     return live(arguments).upload(name, arguments.path);
+                 })
+            ->add_option("PATH", arguments_.path, ".tar.gz, .zip, or a folder")
+            ->required();
+        CLI::App* remove =
+            add_verb(packages, "remove", "Remove one", [](const Arguments& arguments) {
+                return live(arguments).remove(name, arguments.name, arguments.version);
+            });
+        remove->add_option("NAME", arguments_.name)->required();
+        if (door == Door::apps)
+            remove->add_option("--version", arguments_.version, "Only this one");
+        add_verb(packages, "enable", "Serve it again",
+                 [](const Arguments& arguments) {
+                     return live(arguments).act(name, arguments.name, "enable");
+                 })
+            ->add_option("NAME", arguments_.name)
+            ->required();
+        add_verb(packages, "disable", "Keep it, and do not serve it",
+                 [](const Arguments& arguments) {
+                     return live(arguments).act(name, arguments.name, "disable");
+                 })
+            ->add_option("NAME", arguments_.name)
+            ->required();
     }
 
     void add_keys() {
-        auto* keys = add(app_, kRunning, "keys", "List, make and remove API keys", list_keys);
-        keys->require_subcommand(0, 1);
-        add_json(keys);
-        auto* create = keys->add_subcommand("create", "Make a key; it is shown once");
+        CLI::App* keys = add_noun("keys", "API keys: list, make, remove", list_keys);
+        CLI::App* create = add_verb(keys, "create", "Make a key; it is shown once", make_key);
         create->add_option("NAME", arguments_.name, "Who uses it, for people")->required();
         create->add_option("--role", arguments_.role,
                            "viewer (reads), editor (and workers, apps, reload), admin (all)")
             ->check(CLI::IsMember({"viewer", "editor", "admin"}))
             ->capture_default_str();
-        auto* remove = keys->add_subcommand("remove", "Remove a key");
-        remove->add_option("KEY", arguments_.name, "Its id, or its name")->required();
-        keys->callback([this, create, remove] {
-            chosen_ = create->parsed()   ? make_key
-                      : remove->parsed() ? remove_key
-                                         : list_keys;
-        });
+        add_verb(keys, "remove", "Remove a key", remove_key)
+            ->add_option("KEY", arguments_.name, "Its id, or its name")
+            ->required();
     }
 
     static int list_keys(const Arguments& arguments) { return live(arguments).list_keys(); }

@@ -34,17 +34,20 @@ Api::Api(Control& gateway, KeyStore& keys, std::string base)
 Api::~Api() { stop(); }
 
 void Api::start() {
+    running_.store(2);
     lanes_[0].thread = std::thread([this] { run(lanes_[0], "api"); });
     lanes_[1].thread = std::thread([this] { run(lanes_[1], "api slow"); });
 }
 
+void Api::begin_stop() {
+    std::lock_guard guard(lock_);
+    stopping_ = true;
+    for (Lane& lane : lanes_) lane.arrived.notify_all();
+}
+
 void Api::stop() {
-    {
-        std::lock_guard guard(lock_);
-        stopping_ = true;
-    }
+    begin_stop();
     for (Lane& lane : lanes_) {
-        lane.arrived.notify_all();
         if (lane.thread.joinable()) lane.thread.join();
         for (ApiCall* call : lane.waiting) {
             call->reply(error_reply(503, "draining", "The gateway is shutting down.",
@@ -108,13 +111,14 @@ void Api::run(Lane& lane, const char* name) {
     std::unique_lock guard(lock_);
     for (;;) {
         lane.arrived.wait(guard, [&] { return stopping_ || !lane.waiting.empty(); });
-        if (stopping_) return;
+        if (stopping_) break;
         ApiCall* call = lane.waiting.front();
         lane.waiting.pop_front();
         guard.unlock();
         handle(*call);
         guard.lock();
     }
+    running_.fetch_sub(1);
 }
 
 void Api::handle(ApiCall& call) {

@@ -8,7 +8,9 @@
 // long as there is no key, nobody.
 
 #include <condition_variable>
+#include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,10 +21,9 @@
 #include "exchange/core.h"
 #include "runtime/api_keys.h"
 #include "runtime/api_table.h"
-
-namespace ringtime::config {
-struct Configuration;
-}
+#include "runtime/published.h"
+#include "runtime/reload_report.h"
+#include "worker/supervisor.h"
 
 namespace ringtime::runtime {
 
@@ -39,13 +40,11 @@ struct CoreReport {
 /// The gateway as handlers see it; implemented by Server. Any thread but a core's.
 class Control {
  public:
-    /// What is in force, for as long as it is looked at.
-    struct Live {
-        const config::Configuration& configuration;
-        std::shared_ptr<const exchange::Snapshot> snapshot;
-        std::shared_ptr<const Published> published;  ///< Holds both.
-    };
-    [[nodiscard]] virtual Live live() = 0;
+    [[nodiscard]] virtual std::shared_ptr<const Published> live() = 0;
+    [[nodiscard]] virtual const config::Environment& environment() const noexcept = 0;
+    [[nodiscard]] virtual ReloadReport reload(ReloadKind kind) = 0;
+    /// Where the supervisor lives; returns when `work` is done.
+    virtual void on_main(const std::function<void(worker::Supervisor&)>& work) = 0;
     /// A core that does not answer in time is missing.
     [[nodiscard]] virtual std::vector<CoreReport> core_reports() = 0;
     [[nodiscard]] virtual unsigned core_count() const noexcept = 0;
@@ -68,7 +67,10 @@ class Api final : public exchange::ApiService {
     ~Api();
 
     void start();
-    /// Calls that wait are answered with 503; returns when the running ones have ended.
+    /// Takes nothing more; calls that wait are answered with 503. What runs may still need the main
+    /// thread, which waits for stopped() before it ends the reloader's and its own work.
+    void begin_stop();
+    [[nodiscard]] bool stopped() const noexcept { return running_.load() == 0; }
     void stop();
 
     // exchange::ApiService
@@ -90,6 +92,7 @@ class Api final : public exchange::ApiService {
     std::mutex lock_;
     Lane lanes_[2];  ///< By ApiLane.
     bool stopping_ = false;
+    std::atomic<int> running_{0};  ///< Threads.
 };
 
 }  // namespace ringtime::runtime

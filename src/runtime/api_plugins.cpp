@@ -18,44 +18,58 @@ uint64_t average_ns(const HookTotals& totals) noexcept {
     return totals.sampled == 0 ? 0 : totals.sampled_ns / totals.sampled;
 }
 
-std::string plugins_text(const hook::PluginSet& set) {
+// Every package of the plugin folders; `plugin` is null for those without native code and for
+// those that are disabled.
+struct Listed {
+    const config::Package& package;
+    const Plugin* plugin = nullptr;
+    std::string_view state;
+};
+
+std::vector<Listed> list(const Published& live) {
+    std::vector<Listed> all;
+    for (const config::Package& package : live.configuration.packages) {
+        if (package.kind != config::PackageKind::plugin) continue;
+        const Plugin* plugin = live.snapshot->plugins->find(*package.manifest.name);
+        all.push_back({package, plugin, plugin && plugin->down() ? "down" : "serving"});
+    }
+    for (const config::Package& package : live.configuration.disabled) {
+        if (package.kind == config::PackageKind::plugin)
+            all.push_back({package, nullptr, "disabled"});
+    }
+    return all;
+}
+
+std::string plugins_text(const std::vector<Listed>& all) {
     using Align = TextTable::Align;
-    TextTable table({{"PLUGIN"}, {"VERSION"}, {"HOOK"}, {"CALLS", Align::right},
+    TextTable table({{"PLUGIN"}, {"VERSION"}, {"STATE"}, {"HOOK"}, {"CALLS", Align::right},
                      {"AVERAGE", Align::right}, {"ANSWERS", Align::right},
                      {"ERRORS", Align::right}, {"SUSPENSIONS", Align::right}});
     std::string problems;
-    for (const hook::PluginRef& plugin : set.plugins()) {
-        std::string name = plugin->spec().name;
-        std::string version = plugin->spec().version;
-        if (plugin->down()) problems += plugin->problem().text() + "\n";
-        bool listed = false;
-        for (size_t i = 0; i < hook::hook_count; ++i) {
+    for (const Listed& one : all) {
+        std::string name = *one.package.manifest.name;
+        std::string version = config::version_text(*one.package.manifest.version);
+        std::string state(one.state);
+        if (one.plugin && one.plugin->down()) problems += one.plugin->problem().text() + "\n";
+        for (size_t i = 0; one.plugin && i < hook::hook_count; ++i) {
             auto which = static_cast<hook::Hook>(i);
-            HookTotals totals = plugin->totals(which);
+            HookTotals totals = one.plugin->totals(which);
             if (totals.calls == 0) continue;
-            table.add({name, version, std::string(hook::hook_name(which)),
+            table.add({name, version, state, std::string(hook::hook_name(which)),
                        fmt::format("{}", totals.calls),
                        totals.sampled ? fmt::format("{}ns", average_ns(totals)) : "-",
                        fmt::format("{}", totals.answers), fmt::format("{}", totals.errors),
                        fmt::format("{}", totals.suspensions)});
-            listed = true;
-            name = version = "";
+            name = version = state = "";
         }
-        if (!listed)
-            table.add({name, version, plugin->down() ? "(down)" : "-", "0", "-", "0", "0", "0"});
+        if (!name.empty()) table.add({name, version, state, "", "", "", "", "", ""});
     }
     return table.empty() ? "no plugins\n" : table.text() + problems;
 }
 
-void write_plugin(JsonWriter& json, const Plugin& plugin) {
-    const hook::PluginSpec& spec = plugin.spec();
-    json.begin_object().key("name").string(spec.name).key("version").string(spec.version);
-    json.key("base").string(spec.base).key("folder").string(spec.folder);
-    json.key("state").string(plugin.down() ? "down" : "serving");
+void write_native(JsonWriter& json, const Plugin& plugin) {
     if (plugin.down()) json.key("problem").string(plugin.problem().text());
-    json.key("dependencies").begin_array();
-    for (const std::string& name : spec.dependencies) json.string(name);
-    json.end_array().key("routes").begin_array();
+    json.key("routes").begin_array();
     for (const hook::RouteHandler& route : plugin.handlers()) {
         json.begin_object().key("method").string(route.method.empty() ? "ALL" : route.method);
         json.key("pattern").string(route.pattern).end_object();
@@ -71,19 +85,32 @@ void write_plugin(JsonWriter& json, const Plugin& plugin) {
         json.key("errors").number(totals.errors);
         json.key("suspensions").number(totals.suspensions).end_object();
     }
-    json.end_object().end_object();
+    json.end_object();
+}
+
+void write_plugin(JsonWriter& json, const Listed& one) {
+    const config::Manifest& manifest = one.package.manifest;
+    json.begin_object().key("name").string(*manifest.name);
+    json.key("version").string(config::version_text(*manifest.version));
+    json.key("base").string(*manifest.base).key("folder").string(one.package.folder);
+    json.key("state").string(one.state).key("native").boolean(one.plugin != nullptr);
+    json.key("dependencies").begin_array();
+    for (const auto& name : manifest.dependencies) json.string(*name);
+    json.end_array().key("menus").raw(manifest.menus_json);
+    if (one.plugin) write_native(json, *one.plugin);
+    json.end_object();
 }
 
 }  // namespace
 
 ApiReply api_plugins(ApiContext& context, const ApiArguments& arguments) {
-    Control::Live live = context.gateway.live();
-    const hook::PluginSet& set = *live.snapshot->plugins;
-    if (arguments.wants_text()) return text_reply(plugins_text(set));
+    std::shared_ptr<const Published> live = context.gateway.live();
+    std::vector<Listed> all = list(*live);
+    if (arguments.wants_text()) return text_reply(plugins_text(all));
     std::string out;
     JsonWriter json(out);
     json.begin_object().key("plugins").begin_array();
-    for (const hook::PluginRef& plugin : set.plugins()) write_plugin(json, *plugin);
+    for (const Listed& one : all) write_plugin(json, one);
     json.end_array().end_object();
     return json_reply(std::move(out));
 }

@@ -45,7 +45,7 @@ uint64_t resident_bytes() {
     return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-std::string status_text(const ApiContext& context, const Control::Live& live,
+std::string status_text(const ApiContext& context, const Published& live,
                         const std::vector<CoreReport>& cores, uint64_t uptime_ms) {
     Totals totals = sum(cores);
     std::string out;
@@ -79,7 +79,7 @@ std::string status_text(const ApiContext& context, const Control::Live& live,
     return out;
 }
 
-std::string status_json(const ApiContext& context, const Control::Live& live,
+std::string status_json(const ApiContext& context, const Published& live,
                         const std::vector<CoreReport>& cores, uint64_t uptime_ms) {
     Totals totals = sum(cores);
     std::string out;
@@ -112,27 +112,27 @@ std::string status_json(const ApiContext& context, const Control::Live& live,
 }  // namespace
 
 ApiReply api_status(ApiContext& context, const ApiArguments& arguments) {
-    Control::Live live = context.gateway.live();
+    std::shared_ptr<const Published> live = context.gateway.live();
     std::vector<CoreReport> cores = context.gateway.core_reports();
     uint64_t uptime_ms = (monotonic_now() - context.started) / kNanosecondsPerMillisecond;
-    return arguments.wants_text() ? text_reply(status_text(context, live, cores, uptime_ms))
-                                  : json_reply(status_json(context, live, cores, uptime_ms));
+    return arguments.wants_text() ? text_reply(status_text(context, *live, cores, uptime_ms))
+                                  : json_reply(status_json(context, *live, cores, uptime_ms));
 }
 
 ApiReply api_routes(ApiContext& context, const ApiArguments& arguments) {
-    Control::Live live = context.gateway.live();
+    std::shared_ptr<const Published> live = context.gateway.live();
     bool text = arguments.wants_text();
-    std::string report = routes_report(*live.snapshot, text ? Format::text : Format::json);
+    std::string report = routes_report(*live->snapshot, text ? Format::text : Format::json);
     return text ? text_reply(std::move(report)) : json_reply(std::move(report));
 }
 
 ApiReply api_explain(ApiContext& context, const ApiArguments& arguments) {
-    Control::Live live = context.gateway.live();
+    std::shared_ptr<const Published> live = context.gateway.live();
     ExplainQuestion question{arguments.in_query("method"), arguments.in_query("url"),
                              arguments.in_query("host")};
     bool text = arguments.wants_text();
     std::string report;
-    if (!explain_report(live.configuration, *live.snapshot, question,
+    if (!explain_report(live->configuration, *live->snapshot, question,
                         text ? Format::text : Format::json, report))
         return error_reply(400, "bad_request", report, arguments.request_id);
     return text ? text_reply(std::move(report)) : json_reply(std::move(report));

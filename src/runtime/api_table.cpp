@@ -15,7 +15,13 @@ using exchange::Role;
 using http::Method;
 
 constexpr ApiParameter kFormat{"format", "`json` (the default), or `text` for people"};
+constexpr ApiParameter kDryRun{"dryRun", "`1`: says what would change, and changes nothing"};
+
 constexpr ApiParameter kFormatOnly[] = {kFormat};
+constexpr ApiParameter kReload[] = {kDryRun, kFormat};
+constexpr ApiParameter kUpload[] = {
+    {"dir", "folder for a package that is new: one of the configured ones"}, kFormat};
+constexpr ApiParameter kRemoveApp[] = {{"version", "only this one; without it, all"}, kFormat};
 constexpr ApiParameter kExplain[] = {
     {"method", "GET, POST, ...", Need::required},
     {"url", "`/path?query`, or `http://host/path`", Need::required},
@@ -32,8 +38,40 @@ constexpr ApiEndpoint kEndpoints[] = {
     {Method::get, "/routes", Role::viewer, api_routes, "What is mounted where", kFormatOnly},
     {Method::get, "/explain", Role::viewer, api_explain, "Where a request would go, and why",
      kExplain},
+    {Method::get, "/upstreams", Role::viewer, api_upstreams,
+     "Upstreams, their servers and the addresses these stand for", kFormatOnly},
+    {Method::get, "/workers", Role::viewer, api_workers,
+     "Worker processes: state, pid, requests, age, memory", kFormatOnly},
+    {Method::post, "/workers/{id}/restart", Role::editor, api_restart_worker,
+     "Start a replacement, then drain this worker", kFormatOnly},
+    {Method::post, "/workers/{id}/drain", Role::editor, api_drain_worker,
+     "Let this worker finish its requests and end", kFormatOnly},
+    {Method::post, "/reload", Role::editor, api_reload,
+     "Read the configuration again and serve it, if it is good", kReload, ApiBody::none, {},
+     ApiLane::slow},
+    {Method::get, "/apps", Role::viewer, api_apps, "Apps and their versions", kFormatOnly},
+    {Method::post, "/apps", Role::editor, api_upload_app,
+     "Upload an app as .tar.gz or .zip: new, or in place of the same name and version", kUpload,
+     ApiBody::archive, {}, ApiLane::slow},
+    {Method::delete_, "/apps/{name}", Role::editor, api_remove_app,
+     "Remove an app, or one version of it", kRemoveApp, ApiBody::none, {}, ApiLane::slow},
+    {Method::post, "/apps/{name}/enable", Role::editor, api_enable_app, "Serve an app again",
+     kFormatOnly, ApiBody::none, {}, ApiLane::slow},
+    {Method::post, "/apps/{name}/disable", Role::editor, api_disable_app,
+     "Stop serving an app, and keep it", kFormatOnly, ApiBody::none, {}, ApiLane::slow},
     {Method::get, "/plugins", Role::viewer, api_plugins,
      "Native plugins: calls, sampled time, answers, errors and suspensions by hook", kFormatOnly},
+    {Method::post, "/plugins", Role::admin, api_upload_plugin,
+     "Upload a plugin as .tar.gz or .zip: new, or in place of the same name", kUpload,
+     ApiBody::archive, {}, ApiLane::slow},
+    {Method::post, "/plugins/reload", Role::editor, api_reload, "The same as /reload", kReload,
+     ApiBody::none, {}, ApiLane::slow},
+    {Method::delete_, "/plugins/{name}", Role::admin, api_remove_plugin, "Remove a plugin",
+     kFormatOnly, ApiBody::none, {}, ApiLane::slow},
+    {Method::post, "/plugins/{name}/enable", Role::admin, api_enable_plugin,
+     "Load a plugin again", kFormatOnly, ApiBody::none, {}, ApiLane::slow},
+    {Method::post, "/plugins/{name}/disable", Role::admin, api_disable_plugin,
+     "Unload a plugin, and keep it", kFormatOnly, ApiBody::none, {}, ApiLane::slow},
     {Method::get, "/keys", Role::admin, api_keys, "API keys, without their secrets", kFormatOnly},
     {Method::post, "/keys", Role::admin, api_create_key,
      "Make an API key; its text is in this answer and nowhere else", kFormatOnly, ApiBody::json,

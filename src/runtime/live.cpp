@@ -2,13 +2,24 @@
 
 #include <fmt/format.h>
 #include <simdjson.h>
+#include <stdlib.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "base/fd.h"
 #include "base/json.h"
+#include "base/limits.h"
+#include "config/manifest.h"
 #include "config/settings.h"
 #include "runtime/admin_client.h"
 #include "runtime/admin_socket.h"
 #include "runtime/api_keys.h"
 #include "runtime/api_text.h"
+#include "runtime/archive.h"
+#include "runtime/atomic_file.h"
 
 namespace ringtime::runtime {
 namespace {
@@ -30,6 +41,27 @@ int complain(std::string_view text) {
 }
 
 }  // namespace
+
+int pack_command(const std::string& folder, std::string file) {
+    std::string manifest = folder + "/manifest.yaml";
+    if (!std::filesystem::exists(manifest)) manifest = folder + "/manifest.yml";
+    config::Diagnostics diagnostics;
+    config::YamlNode node;
+    if (!config::load_yaml(manifest, manifest, config::manifest_limits, node, diagnostics))
+        return complain(fmt::format("{} is no package\n{}", folder, diagnostics.render()));
+    if (file.empty()) {
+        const config::YamlNode* name = node.find("name");
+        auto short_name = config::short_name_of(name ? name->text : "");
+        if (!short_name) return complain(fmt::format("{}: a package needs a name", manifest));
+        file = *short_name + ".tar.gz";
+    }
+    PackSummary summary;
+    std::string problem;
+    if (!pack(folder, file, summary, problem)) return complain(problem);
+    fmt::print("{}: {} files, {} in {}\n", file, summary.files, size_text(summary.bytes),
+               size_text(summary.packed_bytes));
+    return kGood;
+}
 
 LiveCommands::LiveCommands(const config::Environment& environment, Format format)
     : format_(format) {
@@ -77,6 +109,35 @@ int LiveCommands::explain(const ExplainQuestion& question) const {
                                     percent_encode(question.url));
     if (!question.host.empty()) query += fmt::format("&host={}", percent_encode(question.host));
     return get("/explain", query);
+}
+
+int LiveCommands::act(std::string_view door, const std::string& which,
+                      std::string_view action) const {
+    return change("POST", fmt::format("/{}/{}/{}", door, percent_encode(which), action), {}, {});
+}
+
+int LiveCommands::remove(std::string_view door, const std::string& name,
+                         const std::string& version) const {
+    std::string query = version.empty() ? "" : "version=" + percent_encode(version);
+    return change("DELETE", fmt::format("/{}/{}", door, percent_encode(name)), query, {});
+}
+
+int LiveCommands::upload(std::string_view door, const std::string& path) const {
+    std::string file = path, problem, body;
+    std::error_code fault;
+    bool packs = std::filesystem::is_directory(path, fault);
+    if (packs) {
+        PackSummary summary;
+        file = (std::filesystem::temp_directory_path() / "ringtime-XXXXXX").string();
+        Fd made(::mkstemp(file.data()));
+        if (!made) return complain(fmt::format("{}: {}", file, std::strerror(errno)));
+        if (!pack(path, file, summary, problem)) return complain(problem);
+    }
+    FileRead read = read_file(file, limits::upload_bytes_max, body, problem);
+    if (packs) ::unlink(file.c_str());
+    if (read == FileRead::missing) return complain(fmt::format("there is no {}", path));
+    if (read == FileRead::failed) return complain(problem);
+    return change("POST", fmt::format("/{}", door), {}, body);
 }
 
 bool LiveCommands::gateway_runs() const {

@@ -10,6 +10,9 @@
 
 namespace ringtime::runtime {
 
+/// `ringtime pack`: without a gateway. An empty `file`: named after the package, in this folder.
+[[nodiscard]] int pack_command(const std::string& folder, std::string file);
+
 class LiveCommands {
  public:
     /// The data folder comes from `environment` and the file RUNTIME_CONFIG names in it.
@@ -20,6 +23,13 @@ class LiveCommands {
     [[nodiscard]] int change(std::string_view method, std::string_view path,
                              std::string_view query, std::string_view body) const;
     [[nodiscard]] int explain(const ExplainQuestion& question) const;
+    /// A worker or a package, and what to do with it: `POST /workers/12/restart`.
+    [[nodiscard]] int act(std::string_view door, const std::string& which,
+                          std::string_view action) const;
+    [[nodiscard]] int remove(std::string_view door, const std::string& name,
+                             const std::string& version) const;
+    /// An archive, or a folder that is packed first.
+    [[nodiscard]] int upload(std::string_view door, const std::string& path) const;
 
     /// Keys can be managed before there is a gateway: then in the file itself.
     [[nodiscard]] int list_keys() const;

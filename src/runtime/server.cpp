@@ -179,14 +179,16 @@ bool Server::start_plugins(std::string& problem) {
 }
 
 // Administration is no condition for serving: what is missing is said, and the rest goes on.
-void Server::open_admin_socket() {
-    const std::string& data_dir = configuration_.settings.data_dir;
+void Server::open_api() {
+    std::string data_dir = live()->configuration.settings.data_dir;
     std::string problem;
-    if (make_data_dir(data_dir, problem)) {
-        if (!keys_.load(problem)) log_line(LogLevel::error, "api", problem);
-        if (admin_socket_.open(admin_socket_path(data_dir), problem)) return;
-    }
-    log_line(LogLevel::warn, "api", problem);
+    bool good = make_data_dir(data_dir, problem);
+    if (good && !keys_.load(problem)) log_line(LogLevel::error, "api", problem);
+    good = good && admin_socket_.open(admin_socket_path(data_dir), problem);
+    if (!good) log_line(LogLevel::warn, "api", problem);
+    api_.start();
+    for (auto& core : cores_) core->serve_api(api_);
+    if (good) cores_.front()->listen_for_operator(admin_socket_.fd());
 }
 
 std::vector<CoreReport> Server::core_reports() {
@@ -199,33 +201,26 @@ std::vector<CoreReport> Server::core_reports() {
 
 bool Server::serve(std::string& problem) {
     access_log_.start();
-    open_admin_socket();
-    api_.start();
     Nanoseconds latest =
         monotonic_now() + from_milliseconds(configuration_.settings.timeouts.worker_ready_ms);
     if (!apps_.empty() && !supervisor_->wait_ready(latest))
         log_line(LogLevel::warn, "server",
                  "some applications are not ready; they answer 503 until they are");
     for (auto& core : cores_) core->use(snapshot_);
+    std::shared_ptr<hook::PluginSet> plugins = snapshot_->plugins;
     begin_reloads();
-    for (auto& core : cores_) core->serve_api(api_);
+    open_api();
     if (!start_listening(listeners_, problem)) return false;
     std::vector<int> sockets;
     for (const ListenSocket& listener : listeners_) sockets.push_back(listener.fd.get());
     for (auto& core : cores_) core->listen(sockets);
-    if (admin_socket_.fd() >= 0) cores_.front()->listen_for_operator(admin_socket_.fd());
     ready_.store(true);
     for (const ListenSocket& listener : listeners_)
         log_format(LogLevel::info, "server", "listening on {} with {} core{}", listener.text,
                    cores_.size(), cores_.size() == 1 ? "" : "s");
-    reloader_->current()->snapshot->plugins->server_started();
+    plugins->server_started();
     manager_.ready();
     return true;
-}
-
-Control::Live Server::live() {
-    std::shared_ptr<const Published> published = reloader_->current();
-    return {published->configuration, published->snapshot, published};
 }
 
 void Server::begin_reloads() {
@@ -339,7 +334,11 @@ void Server::stop_everything() {
         if (!core->finished()) core->abort();
     }
     if (reloader_) reloader_->stop();
-    while (!all_finished() || (reloader_ && !reloader_->stopped())) {
+    api_.begin_stop();
+    auto helpers_ended = [&] {
+        return api_.stopped() && (!reloader_ || reloader_->stopped());
+    };
+    while (!all_finished() || !helpers_ended()) {
         main_tasks_.run_all();
         supervisor_->poll_once(kDrainPollMs);
     }

@@ -48,7 +48,7 @@ class Server final : public exchange::Readiness, private Control {
     [[nodiscard]] size_t connections_of_a_core() const noexcept;
     [[nodiscard]] bool start_cores(std::string& problem);
     [[nodiscard]] bool start_plugins(std::string& problem);
-    void open_admin_socket();
+    void open_api();
     [[nodiscard]] bool serve(std::string& problem);
     void begin_reloads();
     void raise_descriptor_limit();
@@ -58,7 +58,14 @@ class Server final : public exchange::Readiness, private Control {
     void stop_everything();
 
     // Control
-    [[nodiscard]] Live live() override;
+    [[nodiscard]] std::shared_ptr<const Published> live() override { return reloader_->current(); }
+    [[nodiscard]] const config::Environment& environment() const noexcept override {
+        return environment_;
+    }
+    [[nodiscard]] ReloadReport reload(ReloadKind kind) override { return reloader_->reload(kind); }
+    void on_main(const std::function<void(worker::Supervisor&)>& work) override {
+        main_tasks_.call([&] { work(*supervisor_); });
+    }
     [[nodiscard]] std::vector<CoreReport> core_reports() override;
     [[nodiscard]] unsigned core_count() const noexcept override {
         return static_cast<unsigned>(cores_.size());

@@ -238,6 +238,27 @@ class Endpoints(ApiCase):
             self.assertEqual(self.ringtime(*arguments), self.ringtime(*arguments, "--live"))
         self.assertIn("no method", self.ringtime("explain", "G T", "/", "--live", expect=1))
 
+    def test_workers_and_upstreams_are_listed(self):
+        self.packages.app("work", "app.so", "ttl: 1h\nworkers: 2\n")
+        self.packages.proxy("up", "/up", 9)
+        self.start()
+        workers = json.loads(self.admin("/api/workers").body)["workers"]
+        self.assertEqual([(one["app"], one["state"]) for one in workers], [("work", "idle")] * 2)
+        first = workers[0]
+        self.assertIn(str(first["pid"]), self.ringtime("workers"))
+        self.ringtime("workers", "restart", str(first["id"]))
+
+        def replaced():
+            now = json.loads(self.admin("/api/workers").body)["workers"]
+            ready = [one["pid"] for one in now if one["state"] == "idle"]
+            return len(ready) == 2 and first["pid"] not in ready
+        harness.wait_until(replaced, "the worker is replaced")
+        for which in ("99999", "x", "-1", str(first["id"]) + "x"):
+            self.assertEqual(self.admin(f"/api/workers/{which}/drain", "POST").status, 404)
+        upstreams = json.loads(self.admin("/api/upstreams").body)["upstreams"]
+        self.assertEqual(upstreams[0]["servers"][0]["url"], "http://127.0.0.1:9")
+        self.assertIn("127.0.0.1:9", self.ringtime("upstreams"))
+
     def test_plugins_show_what_hooks_do(self):
         self.packages.plugin("hooks", "hooks.so", "base: /hooks\n")
         gateway = self.start()

@@ -119,12 +119,15 @@ TEST(ApiArguments, parameters_of_the_path_are_decoded) {
 
 class Nothing final : public Control {
  public:
-    Live live() override { return {configuration_, nullptr}; }
+    std::shared_ptr<const Published> live() override { return nullptr; }
+    const config::Environment& environment() const noexcept override { return environment_; }
+    ReloadReport reload(ReloadKind) override { return {}; }
+    void on_main(const std::function<void(worker::Supervisor&)>&) override {}
     std::vector<CoreReport> core_reports() override { return {}; }
     unsigned core_count() const noexcept override { return 0; }
 
  private:
-    config::Configuration configuration_;
+    config::Environment environment_;
 };
 
 class Admission : public testing::Test {
