@@ -238,23 +238,29 @@ class Replacing(harness.Case):
         gateway = self.start()
         broken, seen, stop = [], set(), threading.Event()
 
-        def browse():
+        # Page and script come over two connections in turn, so through every core there is.
+        def browse(reader):
             with gateway.connect() as one, gateway.connect() as other:
+                turn = 0
                 while not stop.is_set():
-                    page = one.ask("GET", "/").body.decode()
+                    page = (one, other)[turn].ask("GET", "/").body.decode()
                     name = re.search("app-AbCd[0-9]+.js", page)
-                    script = other.ask("GET", "/" + name.group(), {"Accept": "*/*"})
+                    script = (other, one)[turn].ask("GET", "/" + name.group(), {"Accept": "*/*"})
                     number = int(name.group()[8:12])
-                    seen.add(number)
+                    seen.add((reader, turn, number))
+                    turn = 1 - turn
                     if script.status != 200 or script.body != f"{number} ".encode() + b"x" * 50000:
                         broken.append((number, script.status, script.body[:20]))
-        readers = [threading.Thread(target=browse) for _ in range(4)]
+        readers = [threading.Thread(target=browse, args=(i,)) for i in range(4)]
         for reader in readers:
             reader.start()
         try:
+            # A core keeps the files of the release it served before: each is left to be seen by all.
             for number in range(1, 5):
                 self.switch(number)
-                harness.wait_until(lambda n=number: n in seen, f"release {number} is seen", 5)
+                everywhere = {(i, turn, number) for i in range(4) for turn in range(2)}
+                harness.wait_until(lambda all_of=everywhere: all_of <= seen,
+                                   f"release {number} is seen everywhere", 10)
         finally:
             stop.set()
             for reader in readers:
