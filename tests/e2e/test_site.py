@@ -255,7 +255,7 @@ class Replacing(harness.Case):
         for reader in readers:
             reader.start()
         try:
-            # A core keeps the files of the release it served before: each is left to be seen by all.
+            # A core keeps the files of the release it served before: all shall see each of them.
             for number in range(1, 5):
                 self.switch(number)
                 everywhere = {(i, turn, number) for i in range(4) for turn in range(2)}
