@@ -9,6 +9,7 @@
 #include "runtime/compile.h"
 #include "runtime/live.h"
 #include "runtime/report.h"
+#include "runtime/scaffold.h"
 #include "runtime/server.h"
 
 extern char** environ;
@@ -106,6 +107,21 @@ int explain(const Arguments& arguments) {
     });
 }
 
+int make_app(const Arguments& arguments) {
+    std::string problem;
+    if (!runtime::scaffold_app(arguments.name, problem)) {
+        fmt::print(stderr, "{}\n", problem);
+        return kFailed;
+    }
+    fmt::print(
+        "{0}/ is ready. Build it, serve it, ask it:\n"
+        "    make -C {0}\n"
+        "    RUNTIME_WORKER_DIRS=. ringtime run\n"
+        "    curl localhost:8000/{0}/hello/you\n",
+        arguments.name);
+    return kGood;
+}
+
 int version(const Arguments&) {
     fmt::print("ringtime {}\n", RINGTIME_VERSION);
     return kGood;
@@ -195,6 +211,12 @@ class CommandLine {
                              });
         pack->add_option("FOLDER", arguments_.path, "With a manifest.yaml")->required();
         pack->add_option("-o,--output", arguments_.output, "File; default: NAME.tar.gz here");
+        auto* make = app_.add_subcommand("new", "Make a package that builds and runs as it is")
+                         ->group(kBefore);
+        make->require_subcommand(1);
+        add(*make, kBefore, "app", "A worker app in C++", make_app)
+            ->add_option("NAME", arguments_.name, "Its name, and its folder")
+            ->required();
         add(app_, kBefore, "version", "Print the version", version);
     }
 

@@ -1,0 +1,33 @@
+#pragma once
+// `ringtime new`: writes a package that builds and runs as it is. Needs nothing of the gateway;
+// what a kind of package consists of is a list of files.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringtime::runtime {
+
+struct ScaffoldFile {
+    std::string path;  ///< Below the package's folder.
+    std::string content;
+};
+
+/// Writes the files into a folder that must not exist yet. False: `problem` says why; nothing
+/// stays.
+[[nodiscard]] bool write_scaffold(const std::string& folder,
+                                  const std::vector<ScaffoldFile>& files, std::string& problem);
+
+/// Where the SDK's headers lie, judged by where this program lies; empty when they do not.
+[[nodiscard]] std::string find_sdk_headers();
+
+/// A package's short name: `[a-z0-9-]`, a letter first.
+[[nodiscard]] bool is_package_name(std::string_view name) noexcept;
+
+/// A Makefile that builds `module` from one C++ file.
+[[nodiscard]] std::string module_makefile(std::string_view module, std::string_view source);
+
+/// A worker app in C++. False: `problem` says why.
+[[nodiscard]] bool scaffold_app(const std::string& name, std::string& problem);
+
+}  // namespace ringtime::runtime
