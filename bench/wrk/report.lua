@@ -1,3 +1,9 @@
+-- A body to post, when there is one.
+local body = os.getenv("BENCH_BODY")
+if body and body ~= "" then
+  wrk.method, wrk.body = "POST", body
+end
+
 -- What the table needs of one run of wrk, as one line of JSON at the end.
 function done(summary, latency, requests)
   local errors = summary.errors

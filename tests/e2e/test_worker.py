@@ -201,6 +201,21 @@ class Life(harness.Case):
         pids = [about(gateway.get("/app/about"))["pid"] for _ in range(5)]
         self.assertEqual(len(set(pids)), 5)
 
+    def test_ephemeral_requests_beyond_the_limits_are_refused(self):
+        self.packages.app("app", "app.so", "ttl: 0\n")
+        gateway = self.start({"RUNTIME_EPHEMERAL_CONCURRENCY": "1", "RUNTIME_EPHEMERAL_QUEUE": "1",
+                              "RUNTIME_CORES": "1"})
+        clients = [gateway.connect() for _ in range(6)]
+        for client in clients:
+            client.request("GET", "/app/sleep/300")
+        answers = [client.read_response() for client in clients]
+        for client in clients:
+            client.close()
+        refused = [answer for answer in answers if answer.status != 200]
+        self.assertEqual({answer.status for answer in refused}, {503})
+        self.assertEqual(len(answers) - len(refused), 2, "one served, one waiting")
+        self.assertEqual({answer.header("retry-after") for answer in refused}, {"1"})
+
     def test_a_client_that_goes_away_frees_its_worker(self):
         self.packages.app("app", "app.so", PERSISTENT + "workers: 1\nworkersMax: 1\n")
         gateway = self.start()

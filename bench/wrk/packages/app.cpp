@@ -1,5 +1,5 @@
 // The worker of the load runs: a tiny answer, or one that takes a while.
-//     /            17 bytes of JSON
+//     /            17 bytes of JSON; POST: the request's body
 //     /burn/MS     computes for that long; /sleep/MS waits instead
 #include <ringtime/worker.hpp>
 
@@ -16,6 +16,7 @@ struct Bench {
         if (path.rfind("/burn/", 0) == 0) burn(atoi(path.c_str() + 6));
         if (path.rfind("/sleep/", 0) == 0)
             std::this_thread::sleep_for(std::chrono::milliseconds(atoi(path.c_str() + 7)));
+        if (request.method() == "POST") return Response::text(request.text());
         return Response::json("{\"hello\":\"world\"}");
     }
 

@@ -12,6 +12,9 @@
  *     /cookies     two Set-Cookie fields
  *     /tunnel      101 to `echo/1`, then the bytes back; without the offer 426
  *     /crash       none: the process ends
+ *     /count       how many bytes the body has
+ *     /read?PATH   that file; 403 when it may not be read
+ *     /eat/MB      takes that much memory: 500 when it gets none
  */
 #include <ringtime/worker.h>
 #include <stdio.h>
@@ -132,6 +135,37 @@ static void send_pattern(rtw_request* request, long size) {
     api->finish(request);
 }
 
+static void count(rtw_request* request, const rtw_request_head* head) {
+    char out[32];
+    unsigned long long total = 0;
+    rtw_text piece;
+    (void)head;
+    while (api->read_wait(request, &piece) == RTW_READ_DATA) total += piece.size;
+    respond(request, 200, out, (size_t)snprintf(out, sizeof out, "%llu", total));
+}
+
+static void read_file(rtw_request* request, const rtw_request_head* head) {
+    char path[1024] = {0}, out[1024];
+    rtw_text query = rtw_span_text(head, head->query);
+    memcpy(path, query.data, query.size < sizeof path ? query.size : sizeof path - 1);
+    FILE* file = fopen(path, "rb");
+    if (!file) {
+        respond(request, 403, "", 0);
+        return;
+    }
+    size_t size = fread(out, 1, sizeof out, file);
+    fclose(file);
+    respond(request, 200, out, size);
+}
+
+static void eat(rtw_request* request, long megabytes) {
+    size_t size = (size_t)megabytes << 20;
+    char* memory = malloc(size);
+    if (memory) memset(memory, 1, size);
+    respond(request, memory && memory[size - 1] ? 200 : 500, "", 0);
+    free(memory);
+}
+
 static void stream(rtw_request* request, long events) {
     api->start(request, 200, NULL, 0, RTW_UNKNOWN_LENGTH);
     for (long i = 0; i < events; ++i) {
@@ -188,13 +222,13 @@ static void on_request(void* self, rtw_request* request) {
         void (*answer)(rtw_request*, const rtw_request_head*);
     } plain[] = {{"/about", respond_about}, {"/fields", respond_fields}, {"/echo", echo},
                  {"/cookies", respond_cookies}, {"/environment", respond_environment},
-                 {"/crash", crash},
+                 {"/crash", crash}, {"/count", count}, {"/read", read_file},
                  {"/tunnel", tunnel}};
     static const struct {
         const char* prefix;
         void (*answer)(rtw_request*, long);
     } numbered[] = {{"/b/", send_pattern}, {"/stream/", stream}, {"/sleep/", respond_after},
-                    {"/burn/", respond_burnt}, {"/status/", respond_status}};
+                    {"/burn/", respond_burnt}, {"/status/", respond_status}, {"/eat/", eat}};
     const rtw_request_head* head = api->head(request);
     rtw_text path = rtw_span_text(head, head->path);
     (void)self;
