@@ -30,8 +30,8 @@
 #include <functional>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -92,6 +92,8 @@ class Request {
             if (key == name) return value;
         return {};
     }
+    /// The client asked to change protocols and an answer 101 is allowed.
+    bool upgrade() const { return (head_->flags & RTW_REQUEST_UPGRADE) != 0; }
     /// Bytes of the body when they are known in advance.
     std::optional<uint64_t> body_length() const {
         if (head_->body_length == RTW_UNKNOWN_LENGTH) return std::nullopt;
@@ -141,6 +143,30 @@ class Stream {
     rtw_request* handle_;
 };
 
+/// The bytes of a connection after a 101: both ways, in the client's own protocol.
+class Socket : public Stream {
+  public:
+    explicit Socket(rtw_request* handle) : Stream(handle), handle_(handle) {}
+    /// The next bytes, waiting for them; empty when the client has finished or gone. Valid until
+    /// the next call.
+    std::string_view read() {
+        rtw_text part{};
+        flush();  // What was said may be what the client waits for.
+        rtw_read result = detail::api()->read_wait(handle_, &part);
+        return result == RTW_READ_DATA ? detail::view(part) : std::string_view();
+    }
+    /// The same without waiting: nothing when there is nothing now.
+    std::optional<std::string_view> poll() {
+        rtw_text part{};
+        rtw_read result = detail::api()->read(handle_, &part);
+        if (result == RTW_READ_PENDING) return std::nullopt;
+        return result == RTW_READ_DATA ? detail::view(part) : std::string_view();
+    }
+
+  private:
+    rtw_request* handle_;
+};
+
 class Response {
   public:
     unsigned status = 200;
@@ -148,6 +174,10 @@ class Response {
     std::string body;
     /// When set, produces the body instead.
     std::function<void(Stream&)> stream;
+    /// Of what `stream` produces, when it is known.
+    std::optional<uint64_t> length;
+    /// With status 101: takes the connection over.
+    std::function<void(Socket&)> tunnel;
 
     Response() = default;
     explicit Response(unsigned code) : status(code) {}
@@ -165,13 +195,33 @@ class Response {
         response.headers.emplace_back("location", std::move(location));
         return response;
     }
-    /// The file as it is now; 404 when it cannot be read.
+    /// The file as it is now, in pieces; 404 when it cannot be read.
     static Response file(const std::string& path, std::string type) {
-        std::ifstream in(path, std::ios::binary);
-        if (!in) return text("not found\n", 404);
-        std::ostringstream content;
-        content << in.rdbuf();
-        return make(std::move(content).str(), std::move(type), 200);
+        auto in = std::make_shared<std::ifstream>(path, std::ios::binary | std::ios::ate);
+        if (!*in || in->tellg() < 0) return text("not found\n", 404);
+        auto size = static_cast<uint64_t>(in->tellg());
+        in->seekg(0);
+        Response response = streaming(std::move(type), [in, size](Stream& out) {
+            std::vector<char> part(size < 65536 ? static_cast<size_t>(size) : 65536);
+            uint64_t left = size;
+            while (left > 0) {
+                auto count = static_cast<size_t>(left < part.size() ? left : part.size());
+                if (!in->read(part.data(), static_cast<std::streamsize>(count)))
+                    throw std::runtime_error("the file has become shorter");
+                if (!out.write({part.data(), count})) return;
+                left -= count;
+            }
+        });
+        response.length = size;
+        return response;
+    }
+    /// Changes the protocol, where the client asked for it (Request::upgrade()); `talk` has the
+    /// connection until it returns.
+    static Response switching(std::string protocol, std::function<void(Socket&)> talk) {
+        Response response(101);
+        response.headers.emplace_back("upgrade", std::move(protocol));
+        response.tunnel = std::move(talk);
+        return response;
     }
     static Response streaming(std::string type, std::function<void(Stream&)> producer) {
         Response response = make({}, std::move(type), 200);
@@ -213,19 +263,23 @@ inline void answer(rtw_request* handle, const Response& response) {
         fields[i].name = text(response.headers[i].first);
         fields[i].value = text(response.headers[i].second);
     }
-    if (!response.stream) {
+    if (!response.stream && !response.tunnel) {
         api()->respond(handle, response.status, fields, response.headers.size(),
                        response.body.data(), response.body.size());
         return;
     }
     if (api()->start(handle, response.status, fields, response.headers.size(),
-                     RTW_UNKNOWN_LENGTH) != 0) {
+                     response.length.value_or(RTW_UNKNOWN_LENGTH)) != 0) {
         api()->respond(handle, 500, nullptr, 0, nullptr, 0);
         return;
     }
-    Stream stream(handle);
+    Socket stream(handle);
     try {
-        response.stream(stream);
+        if (response.tunnel) {
+            response.tunnel(stream);
+        } else {
+            response.stream(stream);
+        }
     } catch (...) {
         api()->fail(handle);  // The client sees a cut, never a clean end.
         throw;

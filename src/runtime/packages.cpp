@@ -176,7 +176,8 @@ worker::AppSpec app_spec(const Package& package, const config::Settings& setting
         for (const auto& path : sandbox->read) spec.readable_paths.push_back(path.value);
         for (const auto& path : sandbox->write) spec.writable_paths.push_back(path.value);
         if (sandbox->uid) spec.uid = spec.gid = *sandbox->uid;
-        spec.data_bytes_max = sandbox->memory_bytes.value;
+        spec.memory_bytes_max = sandbox->memory_bytes.value;
+        spec.cpus_max = sandbox->cpu.value;
     }
     return spec;
 }

@@ -83,8 +83,15 @@ http::Answer* CorePool::dispatch(const WorkerRequest& request, loop::Runnable& w
 }
 
 // The instance with the fewest requests; of two equal ones the first, so that those nobody needs
-// stay idle and can be retired. Above eight, two taken at random serve as well as all.
+// stay idle and can be retired. Choosing among a few taken at random would keep all of them in use.
+// The search is short where some are idle, and where none is, requests wait for a place that comes
+// free: then that one is tried first.
 Link* CorePool::pick(Queue& queue) noexcept {
+    if (Link* freed = std::exchange(queue.freed, nullptr)) {
+        WorkerState& worker = freed->worker();
+        if (worker.is_open() && worker.in_flight() < freed->places() && freed->usable())
+            return freed;
+    }
     Link* best = nullptr;
     uint32_t fewest = UINT32_MAX;
     for (Link* link : queue.links) {
@@ -196,7 +203,9 @@ void CorePool::place_given_back(Link& link) noexcept {
         queue.own_turns = 0;
         return wake_other_core(queue);
     }
+    queue.freed = &link;
     serve(queue);
+    queue.freed = nullptr;
 }
 
 void CorePool::wake_other_core(Queue& queue) noexcept {

@@ -75,6 +75,7 @@ class CorePool final : public loop::Poller {
         uint32_t count = 0;
         uint32_t own_turns = 0;
         std::vector<Link*> links;
+        Link* freed = nullptr;  ///< Whose place came free just now: where the next one goes.
         CorePool* pool = nullptr;
         loop::Timer growth_timer;
     };

@@ -258,7 +258,7 @@ void Supervisor::reconcile_ephemeral(App& app) {
         bool begun = std::any_of(app.members.begin(), app.members.end(), [](const Worker* worker) {
             return worker->role == WorkerRole::origin && worker->phase == WorkerPhase::starting;
         });
-        if (!begun && (room() || (asked && make_room()))) (void)start_worker(app);
+        if (!begun && (room() || (asked && make_room(app)))) (void)start_worker(app);
         app.wants_more = asked && !begun && !room();
     }
     if (!app.origin) return;
@@ -271,7 +271,7 @@ void Supervisor::reconcile_ephemeral(App& app) {
     }
     uint32_t most = std::min(spec.ephemeral_max, RTW_SEATS_MAX);
     while (idle < warm && live < most) {
-        if (!room() && !(asked && idle == 0 && make_room())) break;
+        if (!room() && !(asked && idle == 0 && make_room(app))) break;
         if (!fork_spare(app)) break;
         ++live;
         ++idle;

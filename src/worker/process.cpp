@@ -114,7 +114,7 @@ void ZygoteClient::stop() noexcept {
 
 int ZygoteClient::spawn(const AppSpec& app, const std::string& host_path,
                         const std::vector<std::string>& environment, uint32_t worker,
-                        ProcessChannels& channels) {
+                        const std::string& cgroup, ProcessChannels& channels) {
     Fd control;
     Fd out;
     Fd err;
@@ -128,10 +128,12 @@ int ZygoteClient::spawn(const AppSpec& app, const std::string& host_path,
     head.uid = app.uid;
     head.gid = app.gid;
     head.open_files = app.open_files;
-    head.data_bytes = app.data_bytes_max;
+    // Where a group limits the memory, that is exact; this one counts what is only reserved, too.
+    head.data_bytes = cgroup.empty() ? app.memory_bytes_max : 0;
     Packet packet(head);
     packet.add(module ? host_path : app.entrypoint);
     packet.add(app.directory);
+    packet.add(cgroup.empty() ? std::string() : cgroup + "/cgroup.procs");
     head.argument_count = module ? packet.add_all({"worker:" + app.name, app.entrypoint})
                                  : packet.add_all({app.entrypoint});
     head.environment_count = packet.add_all(environment);

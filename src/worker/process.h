@@ -72,7 +72,7 @@ class ZygoteClient {
     /// Asks for a process. An errno (EMSGSIZE: arguments and environment are too large), or 0.
     [[nodiscard]] int spawn(const AppSpec& app, const std::string& host_path,
                             const std::vector<std::string>& environment, uint32_t worker,
-                            ProcessChannels& channels);
+                            const std::string& cgroup, ProcessChannels& channels);
     /// One report; `pidfd` as it came with it. 1, 0: none now, -1: the zygote is gone.
     [[nodiscard]] int receive(ZygoteReport& report, Fd& pidfd) noexcept;
 

@@ -46,7 +46,8 @@ struct AppSpec {
     uint32_t uid = 0;                       ///< 0: as the gateway.
     uint32_t gid = 0;
     uint32_t open_files = 1024;
-    uint64_t data_bytes_max = 0;  ///< RLIMIT_DATA; 0: none.
+    uint64_t memory_bytes_max = 0;  ///< Of each instance; 0: no limit.
+    double cpus_max = 0;            ///< Of each instance; 0: no limit.
     /// Digest of the entrypoint's bytes: not looked at, but an app with another one is another app.
     uint64_t content = 0;
 

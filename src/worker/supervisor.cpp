@@ -21,6 +21,7 @@ namespace {
 
 constexpr size_t kAppsMax = 65536;         // 8 B each; every reload adds those that changed.
 constexpr Milliseconds kEndGrace = 5'000;  // From TERMINATE to SIGKILL.
+constexpr Milliseconds kReadyDelayLongest = 1'000;
 constexpr Milliseconds kHealthyAfter =
     10'000;  // An instance that lived so long was no failed start.
 
@@ -137,6 +138,23 @@ Supervisor::Worker& Supervisor::take_record() {
     return *workers_.back();
 }
 
+/// The group that holds a worker to its limits, or empty: none are wanted, or none can be had.
+std::string Supervisor::limit(const AppSpec& spec, uint32_t worker) {
+    if (spec.memory_bytes_max == 0 && spec.cpus_max == 0) return {};
+    std::string problem;
+    if (!std::exchange(cgroups_tried_, true) && !cgroups_.open(Cgroups::own_folder(), problem))
+        log_format(LogLevel::warn, "worker",
+                   "sandbox.cpu has no effect and sandbox.memory counts what workers reserve, not "
+                   "what they use: {}",
+                   problem);
+    if (!cgroups_.usable()) return {};
+    std::string folder = cgroups_.make(worker, {spec.memory_bytes_max, spec.cpus_max});
+    if (folder.empty())
+        log_format(LogLevel::warn, "worker", "app={} its limits cannot be set: {}", spec.name,
+                   std::strerror(errno));
+    return folder;
+}
+
 bool Supervisor::start_worker(App& app) {
     Worker& worker = take_record();
     const AppSpec& spec = app.state.spec;
@@ -147,7 +165,9 @@ bool Supervisor::start_worker(App& app) {
                    "app={} variables not passed on (they look like secrets): {}", spec.name,
                    fmt::join(blocked, ", "));
     ProcessChannels channels;
-    int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id, channels);
+    worker.cgroup = limit(spec, worker.state.id);
+    int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id, worker.cgroup,
+                              channels);
     if (error != 0) {
         log_format(LogLevel::error, "worker", "app={} cannot start a worker: {}", spec.name,
                    std::strerror(error));
@@ -323,6 +343,10 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     worker.state.close();
     worker.phase = WorkerPhase::dead;
     std::string cause = describe_end(status);
+    if (!worker.cgroup.empty()) {
+        if (Cgroups::ran_out_of_memory(worker.cgroup)) worker.reason = "out of memory";
+        Cgroups::remove(std::exchange(worker.cgroup, {}));
+    }
     if (!worker.reason.empty()) cause = worker.reason + "; " + cause;
     if (worker.expected_end) {
         log_format(LogLevel::info, "worker", "app={} worker={} pid={} {}", app.state.spec.name,
@@ -363,7 +387,10 @@ Milliseconds Supervisor::delay_next_start(App& app, const Worker& worker) {
     Milliseconds delay = 0;
     if (app.failures > 1) {
         uint32_t doublings = std::min(app.failures - 2, 20U);
-        delay = std::min(options_.restart_first_ms << doublings, options_.restart_longest_ms);
+        // One that serves for a while and then fails is worth more than one that never starts.
+        Milliseconds longest = options_.restart_longest_ms;
+        if (worker.was_ready) longest = std::min(longest, kReadyDelayLongest);
+        delay = std::min(options_.restart_first_ms << doublings, longest);
     }
     app.next_start = now_ + from_milliseconds(delay);
     return delay;

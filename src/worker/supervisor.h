@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "loop/mailbox.h"
+#include "worker/cgroup.h"
 #include "worker/process.h"
 #include "worker/region.h"
 #include "worker/shared.h"
@@ -178,6 +179,7 @@ class Supervisor {
         Nanoseconds started_at = 0;
         Nanoseconds phase_deadline = 0;
         std::string reason;  ///< Why we ended it.
+        std::string cgroup;  ///< Folder; empty without one.
         ProcessChannels channels;
         Fd pidfd;
         OutputLines out;
@@ -209,6 +211,7 @@ class Supervisor {
     void terminate(Worker& worker);
     void kill_worker(Worker& worker, std::string_view why);
     void note_failure(App& app, Worker& worker, const std::string& cause);
+    [[nodiscard]] std::string limit(const AppSpec& spec, uint32_t worker);
     Milliseconds delay_next_start(App& app, const Worker& worker);
     void doubt(Worker& worker);
     // tidy: allow(bool-parameter) the state to be set
@@ -229,7 +232,7 @@ class Supervisor {
     void reconcile(App& app);
     void serve_wanting_apps();
     void drain_worn_out(App& app);
-    [[nodiscard]] bool make_room();
+    [[nodiscard]] bool make_room(const App& app);
     [[nodiscard]] bool room() const noexcept { return alive_ < options_.pool_size; }
     [[nodiscard]] uint32_t count(const App& app, WorkerPhase phase) const;
     // ephemeral.cpp: origins and their spares
@@ -272,6 +275,8 @@ class Supervisor {
     Nanoseconds last_tick_ = 0;
     bool stopping_ = false;
     bool landlock_told_ = false;
+    Cgroups cgroups_;
+    bool cgroups_tried_ = false;
 };
 
 }  // namespace ringtime::worker

@@ -335,13 +335,14 @@ uint32_t Supervisor::count(const App& app, WorkerPhase phase) const {
 }
 
 // The least recently used idle worker of all apps makes room; busy ones never do.
-bool Supervisor::make_room() {
+bool Supervisor::make_room(const App& app) {
     if (room()) return true;
     Worker* oldest = nullptr;
     for (auto& worker : workers_) {
         bool candidate = worker->used && !worker->exited && worker->phase == WorkerPhase::ready &&
                          worker->state.in_flight() == 0;
-        bool needed = worker->role == WorkerRole::origin && worker->app->state.ready.load() > 0;
+        bool needed = worker->role == WorkerRole::origin &&
+                      (worker->app == &app || worker->app->state.ready.load() > 0);
         if (!candidate || needed) continue;
         if (!oldest || worker->state.used_at.load() < oldest->state.used_at.load())
             oldest = worker.get();
@@ -385,7 +386,7 @@ void Supervisor::reconcile(App& app) {
     bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
     bool more = app.wants_more && waiting && starting == 0 && live < most;
     app.wants_more = more && !room();
-    if (more && make_room()) {
+    if (more && make_room(app)) {
         app.wants_more = false;
         start_worker(app);
     }

@@ -81,6 +81,13 @@ void arrange_descriptors(const int* fds) {
     if (syscall(SYS_close_range, RTW_DOORBELL_FD + 1, ~0U, 0) != 0) fail("closing descriptors");
 }
 
+bool enter_group(const char* path) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool entered = fd >= 0 && write(fd, "0", 1) == 1;  // 0: whoever writes.
+    if (fd >= 0) close(fd);
+    return entered;
+}
+
 [[noreturn]] void become_worker(SpawnPacket& packet, char* cursor, const char* end, const int* fds,
                                 pid_t zygote) {
     arrange_descriptors(fds);
@@ -89,11 +96,12 @@ void arrange_descriptors(const int* fds) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     signal(SIGPIPE, SIG_DFL);
     if (setsid() < 0) fail("making a session");
-    auto paths = take_strings(cursor, end, 2);
+    auto paths = take_strings(cursor, end, 3);
     auto arguments = take_strings(cursor, end, packet.argument_count);
     auto environment = take_strings(cursor, end, packet.environment_count);
     auto readable = take_strings(cursor, end, packet.readable_count);
     auto writable = take_strings(cursor, end, packet.writable_count);
+    if (*paths[2] != 0 && !enter_group(paths[2])) fail("entering its control group");
     if (chdir(paths[1]) != 0) fail("entering the app's folder");
     SandboxOptions options{.directory = paths[1],
                            .readable = readable.data(),

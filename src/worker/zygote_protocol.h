@@ -19,7 +19,8 @@ inline constexpr unsigned kZygotePacketMax = 64 * 1024;
 enum class ZygoteKind : uint32_t { spawn = 1, hello, spawned, ended };
 
 /// Supervisor to zygote, with four descriptors: control, doorbell, stdout, stderr.
-/// Strings follow, each with its NUL: program, directory, then the counted lists.
+/// Strings follow, each with its NUL: program, directory, the file of its control group (may be
+/// empty), then the counted lists.
 struct SpawnPacket {
     ZygoteKind kind = ZygoteKind::spawn;
     uint32_t worker = 0;

@@ -38,6 +38,22 @@ TEST(Streams, slow_readers_stall_only_themselves) {
     EXPECT_TRUE(world.until([&] { return world.supervisor().workers().at(0).in_flight == 2; }));
 }
 
+TEST(Streams, a_tunnel_carries_bytes_both_ways) {
+    World world({plain_app()});
+    WorkerRequest request = World::request("/tunnel");
+    EXPECT_EQ(world.fetch(request)->status(), 426);
+    request.upgrade = WorkerRequest::Upgrade::yes;
+    request.body_length = http::BodySource::unknown_length;
+    auto client = world.fetch(request, "polly");
+    EXPECT_EQ(client->status(), 101);
+    EXPECT_EQ(client->received, "hi polly bye");
+    EXPECT_EQ(client->field_text, "upgrade: parrot\n");
+    // An answer without a change of protocol is an ordinary one.
+    request.path = "/hello";
+    EXPECT_EQ(world.fetch(request)->received, "hello\n");
+    EXPECT_EQ(world.pool().counters().strikes, 0U);
+}
+
 // ---- Several cores ----
 
 struct CoreRun {

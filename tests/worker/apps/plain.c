@@ -87,6 +87,27 @@ static void echo(rtw_request* request, const rtw_request_head* head) {
     }
 }
 
+/* Speaks first, then says back what it hears until the client has finished. */
+static void tunnel(rtw_request* request) {
+    rtw_header field = {{"upgrade", 7}, {"parrot", 6}};
+    rtw_text piece;
+    rtw_read result;
+    if (!(api->head(request)->flags & RTW_REQUEST_UPGRADE)) {
+        rtw_respond_text(api, request, 426, "text/plain", "upgrade me");
+        return;
+    }
+    api->start(request, 101, &field, 1, RTW_UNKNOWN_LENGTH);
+    api->write(request, "hi ", 3);
+    while ((result = api->read_wait(request, &piece)) == RTW_READ_DATA)
+        if (api->write(request, piece.data, piece.size) != 0) break;
+    if (result == RTW_READ_END) {
+        api->write(request, " bye", 4);
+        api->finish(request);
+    } else {
+        api->fail(request);
+    }
+}
+
 static void count_body(rtw_request* request) {
     rtw_text piece;
     unsigned long total = 0;
@@ -142,6 +163,8 @@ static void on_request(void* self, rtw_request* request) {
         rtw_respond_text(api, request, 200, "text/plain", scratch);
     } else if (is(path, "/echo")) {
         echo(request, head);
+    } else if (is(path, "/tunnel")) {
+        tunnel(request);
     } else if (is(path, "/count")) {
         count_body(request);
     } else if (is(path, "/generate")) {
