@@ -28,6 +28,8 @@ typedef struct rtw_link {
     uint32_t* body_next;    /* of A, by unit: next body slab of the same request */
     uint32_t* body_bytes;   /* of A, by unit */
     rtw_request** requests; /* by slot */
+    void* tables;           /* what the pointers above lead to: a mapping of its own */
+    size_t table_bytes;
 } rtw_link;
 
 struct rtw_request {

@@ -11,16 +11,24 @@ static void* map_region(int fd, size_t bytes, int protection) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* Pages that are touched as they are used, and that a template need not pass on. */
 static int allocate_tables(rtw_link* link) {
     size_t units = link->arena_bytes / RTW_UNIT_BYTES;
-    link->bytes_left = calloc(units, sizeof *link->bytes_left);
-    link->slab_of = calloc(units, sizeof *link->slab_of);
-    link->slab_units = calloc(units, sizeof *link->slab_units);
-    link->body_next = calloc(units, sizeof *link->body_next);
-    link->body_bytes = calloc(units, sizeof *link->body_bytes);
-    link->requests = calloc(RTW_SLOTS_MAX, sizeof *link->requests);
-    return link->bytes_left && link->slab_of && link->slab_units && link->body_next &&
-           link->body_bytes && link->requests;
+    link->table_bytes = RTW_SLOTS_MAX * sizeof *link->requests +
+                        units * (sizeof *link->bytes_left + sizeof *link->body_next +
+                                 sizeof *link->body_bytes + sizeof *link->slab_of +
+                                 sizeof *link->slab_units);
+    void* tables = mmap(NULL, link->table_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (tables == MAP_FAILED) return 0;
+    link->tables = tables;
+    link->requests = tables;
+    link->bytes_left = (uint32_t*)(void*)(link->requests + RTW_SLOTS_MAX);
+    link->body_next = link->bytes_left + units;
+    link->body_bytes = link->body_next + units;
+    link->slab_of = (uint16_t*)(void*)(link->body_bytes + units);
+    link->slab_units = (uint8_t*)(void*)(link->slab_of + units);
+    return 1;
 }
 
 int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]) {
@@ -57,12 +65,7 @@ void rtw_link_detach(rtw_link* link) {
     munmap((void*)(uintptr_t)link->incoming, link->region_bytes);
     munmap(link->outgoing, link->region_bytes);
     close(link->doorbell);
-    free(link->bytes_left);
-    free(link->slab_of);
-    free(link->slab_units);
-    free(link->body_next);
-    free(link->body_bytes);
-    free(link->requests);
+    munmap(link->tables, link->table_bytes);
 }
 
 void rtw_link_publish(rtw_link* link) {

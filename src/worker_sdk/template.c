@@ -18,9 +18,10 @@
 #include "internal.h"
 
 typedef struct rtw_seat {
-    rtw_link* links; /* RTW_CORES_MAX */
+    rtw_link* links; /* link_count of them */
     uint32_t link_count;
     int doorbell;
+    int used;
     int wanted; /* a process is to be forked */
     pid_t pid;  /* 0: none */
 } rtw_seat;
@@ -51,26 +52,39 @@ static void become_template(void) {
 static void inherit(const rtw_link* link, int advice) {
     madvise((void*)(uintptr_t)link->incoming, link->region_bytes, advice);
     madvise(link->outgoing, link->region_bytes, advice);
+    madvise(link->tables, link->table_bytes, advice);
+}
+
+/* As many links as cores: what a large array takes by itself is a mapping more for every fork to
+ * copy. */
+static rtw_link* link_of(rtw_seat* seat, uint32_t core) {
+    if (seat->link_count <= core) {
+        rtw_link* links = realloc(seat->links, (core + 1) * sizeof *links);
+        if (!links) return NULL;
+        memset(links + seat->link_count, 0, (core + 1 - seat->link_count) * sizeof *links);
+        seat->links = links;
+        seat->link_count = core + 1;
+    }
+    return &seat->links[core];
 }
 
 static void take_seat(const rtw_control* control, const int* fds, unsigned count) {
     rtw_seat* seat = &seats[control->abi];
     if (count != 4 || control->core >= RTW_CORES_MAX) return;
     if (children_fd < 0) become_template();
-    if (!seat->links) {
-        seat->links = calloc(RTW_CORES_MAX, sizeof *seat->links);
+    if (!seat->used) {
+        seat->used = 1;
         seat->doorbell = fds[3];
         if (seat_count <= control->abi) seat_count = control->abi + 1;
     } else {
         close(fds[3]);
     }
-    rtw_link* link = seat->links ? &seat->links[control->core] : NULL;
+    rtw_link* link = link_of(seat, control->core);
     if (!link || rtw_link_open(link, control->core, (size_t)control->region_bytes, fds) != 0) {
         fprintf(stderr, "the gateway's memory cannot be mapped: %s\n", strerror(errno));
         exit(2);
     }
     inherit(link, MADV_DONTFORK);
-    if (seat->link_count <= control->core) seat->link_count = control->core + 1;
 }
 
 void rtw_template_take(const rtw_control* control, const int* fds, unsigned count) {
