@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "base/upstream_limits.h"
 #include "config/diagnostic.h"
 #include "config/environment.h"
 #include "config/version.h"
@@ -126,8 +127,9 @@ struct Retries {
     bool on_connect = true;
     bool on_reset = true;
     std::vector<uint16_t> statuses{502, 503, 504};
-    uint32_t budget_percent = 20;         ///< Of the requests in flight.
-    uint64_t body_bytes_max = 64 * 1024;  ///< Larger bodies are not kept for a second try.
+    uint32_t budget_percent = 20;  ///< Retries per hundred requests, beyond a burst.
+    /// Larger bodies are not kept for a second try.
+    uint64_t body_bytes_max = limits::replay_bytes_default;
 };
 
 struct UpstreamTimeouts {
@@ -135,7 +137,8 @@ struct UpstreamTimeouts {
     uint64_t head_ms = ringtime::timeouts::upstream_head_ms;
     uint64_t idle_ms = ringtime::timeouts::upstream_idle_ms;
     uint64_t total_ms = 0;            ///< 0: none.
-    uint64_t keep_alive_ms = 60'000;  ///< How long an unused connection is kept.
+    /// How long an unused connection is kept.
+    uint64_t keep_alive_ms = ringtime::timeouts::upstream_keep_alive_ms;
 };
 
 struct UpstreamConnections {
@@ -145,7 +148,7 @@ struct UpstreamConnections {
 
 struct UpstreamQueue {
     uint32_t max = limits::upstream_queue_default;
-    uint64_t timeout_ms = 5000;
+    uint64_t timeout_ms = ringtime::timeouts::upstream_queue_ms;
 };
 
 using HeaderLine = std::pair<std::string, std::string>;
@@ -185,7 +188,7 @@ struct Upstream {
     bool rewrite_location = true;  ///< Location and cookie paths, where the base is stripped.
     std::string sticky_cookie;     ///< Empty: no stickiness.
     uint64_t slow_start_ms = 0;
-    uint32_t panic_percent = 50;  ///< Fewer healthy servers than this: all are used.
+    uint32_t panic_percent = 20;  ///< Fewer healthy servers than this: all are used.
     ProxyProtocol proxy_protocol = ProxyProtocol::off;
     UpstreamTls tls;
 };

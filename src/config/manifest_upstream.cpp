@@ -13,7 +13,7 @@
 namespace ringtime::config {
 namespace {
 
-constexpr size_t kServersMax = 256;
+constexpr size_t kServersMax = limits::upstream_servers_max;
 constexpr std::string_view kServerForm =
     "expected http://host, http://host:port, http://[v6]:port or unix:/path";
 
@@ -298,13 +298,15 @@ void read_retry_causes(MapReader& map, Retries& retries) {
 void read_retries(MapReader& map, Retries& retries) {
     const YamlNode* node = map.take("retries");
     if (!node) return;
-    if (node->kind == YamlNode::Kind::scalar) return number(map, "retries", retries.max, {0, 10});
+    constexpr Range most{0, limits::upstream_retries_max};
+    if (node->kind == YamlNode::Kind::scalar) return number(map, "retries", retries.max, most);
     MapReader inner(*node, "upstream.retries", map.context());
-    number(inner, "max", retries.max, {0, 10});
+    number(inner, "max", retries.max, most);
     read_retry_causes(inner, retries);
     percent(inner, "budget", retries.budget_percent);
     Located<uint64_t> body;
-    if (inner.size("maxBodySize", body, {0, uint64_t{16} << 20})) retries.body_bytes_max = *body;
+    if (inner.size("maxBodySize", body, {0, limits::replay_bytes_max}))
+        retries.body_bytes_max = *body;
     inner.finish();
 }
 
@@ -386,6 +388,9 @@ void read_headers(MapReader& map, std::string_view key, HeaderEdits& out) {
     MapReader inner(*node, map.label(key), map.context());
     read_header_lines(inner, "set", out.set);
     read_header_lines(inner, "add", out.add);
+    if (out.set.size() + out.add.size() > limits::upstream_edits_max)
+        map.error(node->at, key,
+                  fmt::format("more than {} headers to set and add", limits::upstream_edits_max));
     std::vector<Located<std::string>> names;
     inner.texts("remove", names);
     for (const auto& name : names) {

@@ -293,6 +293,20 @@ void read_trusted(SettingSources& sources, Settings& settings) {
     }
 }
 
+void read_resolvers(SettingSources& sources, Settings& settings) {
+    for (const Found& part : sources.find_list("RUNTIME_RESOLVER", "resolver", " ,\t\n")) {
+        auto address = parse_listen(part.text);
+        bool good = parse_ip(part.text) || (address && address->kind == ListenAddress::Kind::ip &&
+                                            address->port != 0);
+        if (good) {
+            settings.resolvers.push_back(part.text);
+        } else {
+            part.error(fmt::format("{} is not a name server", quote(part.text)),
+                       "expected an address, addr:port or [v6]:port");
+        }
+    }
+}
+
 void read_api_prefix(SettingSources& sources, Settings& settings) {
     auto found = sources.find_value("RUNTIME_API_PREFIX", "apiPrefix");
     if (!found || found->text == "/") return;
@@ -525,6 +539,7 @@ Settings resolve_settings(const Environment& environment, const YamlNode& runtim
                 settings.ephemeral_queue);
     read_duration(sources, "RUNTIME_DRAIN", "drain", {0, kHour}, settings.drain_ms);
     read_trusted(sources, settings);
+    read_resolvers(sources, settings);
     read_api_prefix(sources, settings);
     read_data_dir(sources, settings.config_file, settings);
     read_access_log(sources, settings);

@@ -85,6 +85,8 @@ struct Settings {
     uint64_t drain_ms = timeouts::drain_ms;
     std::vector<Cidr> trusted_proxies;
     bool trust_local_sockets = false;  ///< Peers on unix listeners are proxies too.
+    /// Name servers for upstreams, `address` or `address:port`; empty: the system's.
+    std::vector<std::string> resolvers;
     std::string api_prefix;            ///< Without a slash at its end; empty by default.
     std::string data_dir;
     ConfiguredLimits limits;

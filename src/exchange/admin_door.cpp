@@ -5,9 +5,9 @@
 
 namespace ringtime::exchange {
 
-void AdminDoor::accepted(int fd, const net::PeerAddress& peer) noexcept {
+void AdminDoor::accepted(int fd, const net::PeerAddress& peer, net::Preface preface) noexcept {
     if (!ring::peer_is_our_user(fd)) return ring::close_socket(fd);
-    core_.accepted(fd, peer, Entrance::admin_socket);
+    core_.accept(fd, peer, preface, Entrance::admin_socket);
 }
 
 bool AdminDoor::can_accept() const noexcept {

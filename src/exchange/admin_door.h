@@ -13,7 +13,7 @@ class AdminDoor final : public net::Acceptor {
  public:
     explicit AdminDoor(Core& core) noexcept : core_(core) {}
 
-    void accepted(int fd, const net::PeerAddress& peer) noexcept override;
+    void accepted(int fd, const net::PeerAddress& peer, net::Preface preface) noexcept override;
     [[nodiscard]] bool can_accept() const noexcept override;
 
  private:

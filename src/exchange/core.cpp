@@ -93,8 +93,8 @@ bool Core::cut(const Snapshot& snapshot, const Ending& ending) noexcept {
     return count == 0;
 }
 
-void Core::add_listener(int fd) {
-    listeners_.push_back(std::make_unique<net::Listener>(io, fd, *this));
+void Core::add_listener(int fd, net::Preface preface) {
+    listeners_.push_back(std::make_unique<net::Listener>(io, fd, *this, preface));
     listeners_.back()->resume();
 }
 
@@ -132,14 +132,17 @@ bool Core::admit_peer(const net::PeerAddress& peer, uint32_t& place) noexcept {
     return false;
 }
 
-void Core::accepted(int fd, const net::PeerAddress& peer) noexcept {
-    accepted(fd, peer, Entrance::public_);
+void Core::accepted(int fd, const net::PeerAddress& peer, net::Preface preface) noexcept {
+    accept(fd, peer, preface, Entrance::public_);
 }
 
-void Core::accepted(int fd, const net::PeerAddress& peer, Entrance entrance) noexcept {
+void Core::accept(int fd, const net::PeerAddress& peer, net::Preface preface,
+                  Entrance entrance) noexcept {
     uint32_t place = PeerCounts::uncounted;
-    if (entrance == Entrance::public_ && !admit_peer(peer, place)) return ring::close_socket(fd);
-    Http1Connection* connection = connections_.create(*this, fd, peer);
+    // Who speaks first in a PROXY header carries the connections of many as well.
+    bool counted = entrance == Entrance::public_ && preface == net::Preface::none;
+    if (counted && !admit_peer(peer, place)) return ring::close_socket(fd);
+    Http1Connection* connection = connections_.create(*this, fd, peer, preface);
     if (!connection) {
         // Out of memory: the listener asks only below the limit.
         if (settings.peers) settings.peers->leave(place);

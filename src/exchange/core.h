@@ -96,11 +96,12 @@ class Core final : public net::Acceptor {
    [[nodiscard]] const Snapshot& snapshot() const noexcept { return *holds_.back()->snapshot; }
 
    // --- Connections ---
-   void add_listener(int fd);
+   void add_listener(int fd, net::Preface preface = net::Preface::none);
    /// The admin socket: one core takes its connections.
    void add_admin_listener(int fd);
-   void accepted(int fd, const net::PeerAddress& peer) noexcept override;
-   void accepted(int fd, const net::PeerAddress& peer, Entrance entrance) noexcept;
+   void accepted(int fd, const net::PeerAddress& peer, net::Preface preface) noexcept override;
+   void accept(int fd, const net::PeerAddress& peer, net::Preface preface,
+               Entrance entrance) noexcept;
    [[nodiscard]] size_t connection_count() const noexcept { return connections_.used(); }
    [[nodiscard]] bool can_accept() const noexcept override;
    void gone(Http1Connection& connection) noexcept;

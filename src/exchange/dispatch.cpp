@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "exchange/core.h"
 #include "exchange/exchange.h"
-#include "http/hop_by_hop.h"
 #include "http/target.h"
 
 namespace ringtime::exchange {
@@ -14,10 +11,6 @@ namespace ringtime::exchange {
 using http::FieldId;
 
 namespace {
-
-constexpr http::FieldSet kFramingAndHost =
-    http::field_bit(FieldId::content_length) | http::field_bit(FieldId::transfer_encoding) |
-    http::field_bit(FieldId::host) | http::field_bit(FieldId::expect);
 
 Piece text_piece(std::string_view text) noexcept {
     return {text.data(), static_cast<uint32_t>(text.size()), nullptr, 0};
@@ -109,65 +102,8 @@ std::string_view Exchange::stripped_path(std::string_view path) noexcept {
     return http::strip_base(path, match_.base_size);
 }
 
-// What a target behind the gateway is told about the client, and what it is not told.
-void Exchange::add_forwarding_fields() noexcept {
-    request_.remove_all(kFramingAndHost);
-    http::HopByHop hop = http::hop_by_hop_fields(head.fields);
-    if (!hop.drop.empty()) {
-        for (unsigned i = 0; i < head.fields.size(); ++i) {
-            if (hop.drop.test(i)) request_.drop(i);
-        }
-    }
-    char text[net::PeerAddress::text_bytes_max];
-    std::string_view peer = connection_->peer().text(text);
-    std::string_view earlier = request_.get(FieldId::x_forwarded_for);
-    size_t size = earlier.size() + 2 + peer.size();
-    if (auto* out = static_cast<char*>(arena_.allocate(size, 1))) {
-        char* end = out;
-        if (!earlier.empty()) {
-            end = std::copy(earlier.begin(), earlier.end(), end);
-            *end++ = ',';
-            *end++ = ' ';
-        }
-        end = std::copy(peer.begin(), peer.end(), end);
-        (void)request_.set(FieldId::x_forwarded_for, {out, static_cast<size_t>(end - out)});
-    }
-    if (!request_.has(FieldId::x_forwarded_proto))
-        (void)request_.add(FieldId::x_forwarded_proto, "http");
-    if (!request_.has(FieldId::x_forwarded_host))
-        (void)request_.add(FieldId::x_forwarded_host, head.authority);
-    if (match_.base_size > 0) (void)request_.set(FieldId::x_forwarded_prefix, mount_->base);
-    if (!match_.tenant.empty())
-        (void)request_.set(FieldId::x_vhost_tenant, arena_.copy(match_.tenant));
-    (void)request_.add(FieldId::via, "1.1 ringtime");
-}
-
-void Exchange::dispatch_upstream() noexcept {
-    upstream::Upstream& upstream = *hold_->snapshot->upstreams[mount_->target];
-    const upstream::UpstreamSpec& spec = upstream.spec();
-    if (!spec.upgrades) upgrade_ = {};
-    add_forwarding_fields();
-    for (const std::string& name : spec.remove_fields) request_.remove(name);
-    for (const auto& [name, value] : spec.set_fields) (void)request_.set(name, value);
-    for (const auto& [name, value] : spec.add_fields) (void)request_.add(name, value);
-    bool strip = spec.base_path == upstream::BasePath::strip;
-    upstream_request_.method = head.method_text;
-    upstream_request_.method_id = head.method;
-    upstream_request_.path =
-        strip ? http::strip_base_forwarded(forwarded_, match_.base_size) : forwarded_;
-    upstream_request_.query = head.query;
-    upstream_request_.authority = spec.host == upstream::HostField::rewrite
-                                      ? std::string_view(upstream.server(0).spec().authority)
-                                      : head.authority;
-    upstream_request_.fields = &request_;
-    upstream_request_.body_length = source_->length();
-    upstream_request_.upgrade = upgrade_;
-    answer_ = core_.upstreams.send(upstream, upstream_request_, fiber_);
-    if (!answer_) answer_error({Reason::overload, Source::gateway, Retry::no, 0, 0});
-}
-
 void Exchange::dispatch_worker() noexcept {
-    add_forwarding_fields();
+    add_forwarding_fields(BaseSeen::stripped);
     if (!upgrade_.empty() && !request_.add(FieldId::upgrade, upgrade_)) upgrade_ = {};
     char text[net::PeerAddress::text_bytes_max];
     // The pool keeps the views until a worker has taken the request: not of a scarce buffer.

@@ -46,6 +46,7 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     mount_name_ = {};
     body_bytes_max_ = UINT64_MAX;
     answer_ = nullptr;
+    session_ = nullptr;
     body_ = nullptr;
     gathering_ = false;
     refusal_ = outcome_ = {};
@@ -154,6 +155,7 @@ bool Exchange::start_response() noexcept {
                 if (hop.drop.test(i)) response_.drop(i);
             }
         }
+        edit_upstream_answer();
         response_facts_ = {};
         response_facts_.draft = &response_;
         response_facts_.status = answer_head.status;

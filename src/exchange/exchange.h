@@ -21,6 +21,7 @@
 #include "http/draft.h"
 #include "http/framing.h"
 #include "http/head_parser.h"
+#include "http/rewrite.h"
 #include "loop/fiber.h"
 #include "net/gather.h"
 #include "upstream/pool.h"
@@ -102,12 +103,10 @@ class Exchange {
     [[nodiscard]] bool dispatch() noexcept;
     void dispatch_to(const Mount& mount) noexcept;
     [[nodiscard]] bool answer_core_api() noexcept;
-    void dispatch_upstream() noexcept;
     void dispatch_worker() noexcept;
     void dispatch_site() noexcept;
     void take_refusal() noexcept;
     [[nodiscard]] std::string_view stripped_path(std::string_view path) noexcept;
-    void add_forwarding_fields() noexcept;
     /// A field of an answer of the gateway's own, beside the usual ones.
     struct OwnField {
         http::FieldId id = http::FieldId::other;  ///< None.
@@ -119,6 +118,23 @@ class Exchange {
     void answer_fixed(uint16_t status, std::string_view type, const Piece& body,
                       const OwnField& field) noexcept;
     void answer_options() noexcept;
+
+    // forwarding.cpp
+    enum class BaseSeen : uint8_t { stripped, kept };
+    void add_forwarding_fields(BaseSeen base) noexcept;
+    void append_to_list(http::FieldId id, std::string_view element) noexcept;
+    void add_forwarded() noexcept;
+    void add_prefix() noexcept;
+
+    // upstream_fields.cpp
+    void dispatch_upstream() noexcept;
+    void edit_upstream_answer() noexcept;
+    void rewrite_paths() noexcept;
+    void set_sticky_cookie(std::string_view name, uint64_t identity) noexcept;
+    [[nodiscard]] upstream::Affinity affinity(const upstream::UpstreamSpec& spec) const noexcept;
+    [[nodiscard]] std::string_view client_address(char* text) const noexcept;
+    [[nodiscard]] std::string_view request_cookie(std::string_view name) const noexcept;
+    [[nodiscard]] std::string_view put_together(const http::Rewritten& parts) noexcept;
 
     // tunnel.cpp
     enum class Flow : uint8_t { open, ended, broken };
@@ -161,6 +177,7 @@ class Exchange {
     uint64_t body_bytes_max_ = 0;
     route::Match match_;
     http::Answer* answer_ = nullptr;
+    upstream::Session* session_ = nullptr;  ///< The same while an upstream answers.
 
     http::FieldDraft request_;
     http::FieldDraft response_;

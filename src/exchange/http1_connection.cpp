@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+#include <type_traits>
 
 #include "exchange/core.h"
 #include "exchange/exchange.h"
 #include "exchange/limits.h"
 #include "http/chunk_writer.h"
 #include "http/head_reader.h"
+#include "net/proxy_header.h"
+#include "ring/direct.h"
 
 namespace ringtime::exchange {
 
@@ -29,8 +33,12 @@ Piece static_piece(std::string_view text) noexcept {
 
 }  // namespace
 
-Http1Connection::Http1Connection(Core& core, int fd, const net::PeerAddress& peer) noexcept
-    : core_(core), stream_(core.io), peer_(peer) {
+Http1Connection::Http1Connection(Core& core, int fd, const net::PeerAddress& peer,
+                                 net::Preface preface) noexcept
+    : core_(core),
+      stream_(core.io),
+      peer_(peer),
+      preface_pending_(preface == net::Preface::proxy_header) {
     membership_.connection = this;
     timer_.owner = this;
     timer_.on_expire = [](loop::Timer& timer) noexcept {
@@ -59,6 +67,8 @@ void Http1Connection::run() noexcept {
         case Phase::head: return read_head();
         case Phase::exchange:
             notice_half_close();
+            // What has come and nobody takes is not the client's delay: requests wait in queues.
+            if (!stream_.readable().empty()) exchange_->pace.receive(0, core_.reactor.now());
             return exchange_->wake();
         case Phase::linger: return linger();
         case Phase::closing: return;
@@ -67,8 +77,49 @@ void Http1Connection::run() noexcept {
 
 // --- Requests ---
 
+net::PeerAddress Http1Connection::local_address() const noexcept {
+    sockaddr_storage storage{};
+    auto* address = reinterpret_cast<sockaddr*>(&storage);
+    if (!ring::socket_address(stream_.fd(), address, sizeof storage)) return {};
+    return net::PeerAddress::from(address);
+}
+
+// The reader lies in a block of text, so that a connection has no room for it in between. False
+// until the whole header is here. What is no header is nothing anybody could answer.
+bool Http1Connection::read_preface() noexcept {
+    using Reader = net::ProxyHeaderReader;
+    static_assert(std::is_trivially_destructible_v<Reader> && alignof(Reader) <= 4);
+    if (!text_) {
+        char* memory = core_.io.texts.reserve(text_, sizeof(Reader));
+        if (!memory) {
+            close(Stream::Close::abortive);
+            return false;
+        }
+        new (memory) Reader{};
+    }
+    auto& reader = *reinterpret_cast<Reader*>(text_->bytes());
+    while (!stream_.readable().empty()) {
+        Reader::Step step = reader.feed(stream_.readable());
+        stream_.consume(step.consumed);
+        if (step.state == Reader::State::need_more) continue;
+        if (step.state == Reader::State::failed) {
+            ++core_.counters.refused_heads;
+            close(Stream::Close::abortive);
+            return false;
+        }
+        // A proxy that speaks for itself is its own client.
+        if (reader.peers().source.family != 0) peer_ = reader.peers().source;
+        core_.io.texts.let_go(text_);
+        preface_pending_ = false;
+        return true;
+    }
+    if (stream_.ended()) close(Stream::Close::graceful);
+    return false;
+}
+
 void Http1Connection::read_head() noexcept {
     if (stream_.failed()) return close(Stream::Close::graceful);
+    if (preface_pending_ && !read_preface()) return;
     // Pipelined requests wait until the client has taken enough of the answers before them.
     if (stream_.queued() >= limits::relay_window_bytes) return;
     if (stream_.readable().empty()) {

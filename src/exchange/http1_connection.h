@@ -13,6 +13,7 @@
 #include "http/head_parser.h"
 #include "loop/timer.h"
 #include "net/gather.h"
+#include "net/listener.h"
 #include "net/stream.h"
 
 namespace ringtime::exchange {
@@ -22,7 +23,8 @@ class Exchange;
 
 class Http1Connection final : public loop::Runnable, public ResponseSink, public http::BodySource {
  public:
-    Http1Connection(Core& core, int fd, const net::PeerAddress& peer) noexcept;
+    Http1Connection(Core& core, int fd, const net::PeerAddress& peer,
+                    net::Preface preface) noexcept;
     ~Http1Connection();
 
     /// In the core's list of all connections.
@@ -31,7 +33,10 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
         uint32_t peer_place = UINT32_MAX;  ///< Where the core has counted its peer.
     };
     [[nodiscard]] Membership& membership() noexcept { return membership_; }
+    /// The client: what the socket says, or the proxy in front of it.
     [[nodiscard]] const net::PeerAddress& peer() const noexcept { return peer_; }
+    /// Where the client connected to, as the socket says; without a family when unknown.
+    [[nodiscard]] net::PeerAddress local_address() const noexcept;
 
     /// Said once, by the core, before anything is read.
     void came_through(Entrance entrance) noexcept { entrance_ = entrance; }
@@ -75,6 +80,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
 
     void push_bytes(const Piece& piece) noexcept;
     void read_head() noexcept;
+    [[nodiscard]] bool read_preface() noexcept;
     void begin_exchange() noexcept;
     void refuse(Error error) noexcept;
     void leave() noexcept;
@@ -103,6 +109,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     Entrance entrance_ = Entrance::public_;
     Phase phase_ = Phase::head;
     Coding coding_ = Coding::none;
+    bool preface_pending_;          ///< A PROXY header has to come first.
     bool keep_alive_ = true;
     bool response_started_ = false;
     bool response_finished_ = false;

@@ -76,6 +76,7 @@ struct Snapshot {
     std::vector<uint32_t> apps;  ///< The supervisor's numbers of all worker apps.
     const hook::Chain* unrouted_chain = nullptr;  ///< For requests nothing is mounted for.
     std::vector<Network> trusted_proxies;
+    bool trust_local_sockets = false;
     Timeouts timeouts;
     uint64_t connections_per_peer = 0;  ///< On all cores; 0: as many as it likes.
     http::HeadLimits head_limits;
@@ -84,6 +85,7 @@ struct Snapshot {
     bool debug = false;  ///< `x-ringtime-reason` on answers of the gateway's own.
 
     [[nodiscard]] bool trusts(const net::PeerAddress& peer) const noexcept {
+        if (peer.family == AF_UNIX) return trust_local_sockets;
         for (const Network& network : trusted_proxies) {
             if (network.contains(peer)) return true;
         }

@@ -6,8 +6,6 @@ namespace ringtime::net {
 namespace {
 
 constexpr size_t kSmallTextBytes = 4 * 1024;
-// A rewritten head may be larger than the one received: the gateway's own fields come on top.
-constexpr size_t kLargeTextBytes = 2 * limits::head_bytes_max;
 constexpr size_t kTextBlocksMax = 65536;
 constexpr size_t kLargeTextBlocksMax = 1024;
 
@@ -15,7 +13,7 @@ constexpr size_t kLargeTextBlocksMax = 1024;
 
 TextBlocks::TextBlocks()
     : small_(kSmallTextBytes, kTextBlocksMax, 16),
-      large_(kLargeTextBytes, kLargeTextBlocksMax, 1) {}
+      large_(large_bytes, kLargeTextBlocksMax, 1) {}
 
 TextBlock* TextBlocks::take(size_t size) noexcept {
     SlabMemory& memory = size <= kSmallTextBytes - sizeof(TextBlock) ? small_ : large_;

@@ -38,6 +38,10 @@ struct TextBlock {
 
 class TextBlocks final : public PieceOwner {
  public:
+    /// Of a large block, its header included. A rewritten head may be larger than the one received:
+    /// the gateway's own fields come on top.
+    static constexpr size_t large_bytes = 2 * limits::head_bytes_max;
+
     TextBlocks();
 
     /// Room for `size` bytes at the end of `block`, which is replaced when it has not enough. Null
@@ -45,6 +49,13 @@ class TextBlocks final : public PieceOwner {
     [[nodiscard]] char* reserve(TextBlock*& block, size_t size) noexcept;
     /// The `size` bytes just written at the end of `block`.
     [[nodiscard]] Piece commit(TextBlock& block, size_t size) noexcept;
+    /// Another reference to what a piece of these blocks holds.
+    [[nodiscard]] Piece again(const Piece& piece) noexcept {
+        ++reinterpret_cast<TextBlock*>(piece.token)->references;
+        return piece;
+    }
+    /// Less than half of the large blocks are in use: there is memory for what is only useful.
+    [[nodiscard]] bool plenty() const noexcept { return large_.used() < large_.limit() / 2; }
     /// The writer's own reference.
     void let_go(TextBlock*& block) noexcept;
 

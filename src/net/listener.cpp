@@ -13,8 +13,8 @@ constexpr Nanoseconds kRetry = 100 * kNanosecondsPerMillisecond;
 
 }  // namespace
 
-Listener::Listener(Io& io, int fd, Acceptor& acceptor) noexcept
-    : io_(io), fd_(fd), acceptor_(acceptor) {
+Listener::Listener(Io& io, int fd, Acceptor& acceptor, Preface preface) noexcept
+    : io_(io), fd_(fd), acceptor_(acceptor), preface_(preface) {
     for (Slot& slot : slots_) {
         slot.listener = this;
         slot.op.owner = &slot;
@@ -67,7 +67,8 @@ size_t Listener::armed() const noexcept {
 void Listener::on_accepted(Slot& slot) noexcept {
     int result = slot.op.result;
     if (result >= 0) {
-        acceptor_.accepted(result, PeerAddress::from(reinterpret_cast<sockaddr*>(&slot.address)));
+        acceptor_.accepted(result, PeerAddress::from(reinterpret_cast<sockaddr*>(&slot.address)),
+                           preface_);
     } else if (result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM) {
         io_.reactor.arm(retry_, io_.reactor.now() + kRetry);
         return;

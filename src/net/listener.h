@@ -10,10 +10,13 @@
 
 namespace ringtime::net {
 
+/// What connections of a listener begin with.
+enum class Preface : uint8_t { none, proxy_header };
+
 class Acceptor {
  public:
     /// A new connection, its owner's to close. `fd` is non-blocking.
-    virtual void accepted(int fd, const PeerAddress& peer) noexcept = 0;
+    virtual void accepted(int fd, const PeerAddress& peer, Preface preface) noexcept = 0;
     /// False: at the limit; ask again through Listener::resume().
     [[nodiscard]] virtual bool can_accept() const noexcept = 0;
 
@@ -23,7 +26,7 @@ class Acceptor {
 
 class Listener {
  public:
-    Listener(Io& io, int fd, Acceptor& acceptor) noexcept;
+    Listener(Io& io, int fd, Acceptor& acceptor, Preface preface = Preface::none) noexcept;
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -50,6 +53,7 @@ class Listener {
     Io& io_;
     int fd_;
     Acceptor& acceptor_;
+    Preface preface_;
     bool stopping_ = false;
     loop::Timer retry_;
     Slot slots_[limits::accepts_armed];

@@ -25,6 +25,8 @@ void ring_doorbell(int eventfd) noexcept;
 [[nodiscard]] int open_socket(int family) noexcept;
 /// Whether the process behind a unix socket runs as our user, or as root.
 [[nodiscard]] bool peer_is_our_user(int fd) noexcept;
+/// Where a connected socket's own end is; false when nobody knows.
+[[nodiscard]] bool socket_address(int fd, void* address, unsigned size) noexcept;
 /// Closes a socket that no operation uses. For refusing a connection at once.
 void close_socket(int fd) noexcept;
 /// Closing will send a reset instead of what is queued.

@@ -351,6 +351,10 @@ int open_socket(int family) noexcept {
     return fd;
 }
 
+bool socket_address(int fd, void* address, unsigned size) noexcept {
+    return ::getsockname(fd, static_cast<sockaddr*>(address), &size) == 0;
+}
+
 void close_socket(int fd) noexcept { ::close(fd); }
 
 void abort_on_close(int fd) noexcept {

@@ -49,6 +49,7 @@ class Builder {
         const config::Settings& settings = configuration_.settings;
         for (const config::Cidr& cidr : settings.trusted_proxies)
             snapshot_->trusted_proxies.push_back(network_of(cidr));
+        snapshot_->trust_local_sockets = settings.trust_local_sockets;
         snapshot_->timeouts = {settings.timeouts.head_ms, settings.timeouts.keep_alive_ms,
                                settings.timeouts.response_stall_ms,
                                settings.timeouts.tunnel_idle_ms,
@@ -96,10 +97,6 @@ class Builder {
             mount.kind = TargetKind::upstream;
             mount.target = static_cast<uint32_t>(snapshot_->upstreams.size());
             if (!manifest.max_body_bytes.given()) mount.body_bytes_max = UINT64_MAX;
-            for (const std::string& name : unserved_options(*manifest.upstream))
-                diagnostics_.warning(
-                    manifest.file, manifest.upstream->at,
-                    fmt::format("`{}` is read but has no effect in this version", name));
             snapshot_->upstreams.push_back(
                 std::make_shared<upstream::Upstream>(upstream_spec(package)));
         } else if (manifest.is_site()) {

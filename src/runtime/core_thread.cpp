@@ -213,9 +213,9 @@ bool CoreThread::post(std::function<void(Parts&)> work) {
     return false;
 }
 
-void CoreThread::listen(std::vector<int> sockets) {
+void CoreThread::listen(std::vector<ListenOn> sockets) {
     post_surely([sockets = std::move(sockets)](Parts& parts) {
-        for (int fd : sockets) parts.core.add_listener(fd);
+        for (const ListenOn& socket : sockets) parts.core.add_listener(socket.fd, socket.preface);
     });
 }
 

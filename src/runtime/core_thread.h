@@ -48,7 +48,11 @@ class CoreThread {
     /// Calls the plugins' on_core_start on the core; what went wrong, for the operator.
     [[nodiscard]] hook::CoreStart start_plugins(hook::PluginSet& plugins);
     /// Takes connections from these sockets from now on.
-    void listen(std::vector<int> sockets);
+    struct ListenOn {
+        int fd;
+        net::Preface preface;
+    };
+    void listen(std::vector<ListenOn> sockets);
     /// Takes connections of the admin socket.
     void listen_for_operator(int socket);
     /// Answers the API's prefix through `api`, which outlives the core.

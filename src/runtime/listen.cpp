@@ -77,10 +77,6 @@ bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                     std::vector<ListenSocket>& out, std::string& problem) {
     for (const config::ListenAddress& address : addresses) {
         net::Endpoint endpoint = endpoint_of(address);
-        if (address.proxy_protocol) {
-            problem = fmt::format("{}: this version does not read PROXY headers", endpoint.text());
-            return false;
-        }
         int fd = open_one(endpoint);
         if (address.kind == config::ListenAddress::Kind::any &&
             (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
@@ -93,7 +89,9 @@ bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
             out.clear();
             return false;
         }
-        out.push_back({Fd(fd), shown(fd, endpoint)});
+        net::Preface preface =
+            address.proxy_protocol ? net::Preface::proxy_header : net::Preface::none;
+        out.push_back({Fd(fd), preface, shown(fd, endpoint)});
     }
     return true;
 }

@@ -7,11 +7,13 @@
 
 #include "base/fd.h"
 #include "config/settings.h"
+#include "net/listener.h"
 
 namespace ringtime::runtime {
 
 struct ListenSocket {
     Fd fd;
+    net::Preface preface = net::Preface::none;
     std::string text;  ///< For messages: `http://127.0.0.1:8000`, `unix:/run/x.sock`.
 };
 

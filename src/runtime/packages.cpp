@@ -70,64 +70,6 @@ uint64_t digest_of(const std::string& path) {
 
 }  // namespace
 
-upstream::UpstreamSpec upstream_spec(const Package& package) {
-    const config::Upstream& from = *package.manifest.upstream;
-    upstream::UpstreamSpec spec;
-    spec.name = package.manifest.name.value;
-    for (const config::UpstreamServer& server : from.servers) {
-        upstream::ServerSpec made;
-        made.host = server.host;
-        made.port = server.port;
-        made.unix_path = server.path;
-        made.authority = server.host.empty() ? "localhost"
-                         : server.port == 80 ? server.host
-                                             : fmt::format("{}:{}", server.host, server.port);
-        made.weight = server.weight;
-        made.backup = server.backup;
-        spec.servers.push_back(std::move(made));
-    }
-    switch (from.balance) {
-        case config::Balance::round_robin: spec.balance = upstream::Balance::round_robin; break;
-        case config::Balance::random_two: spec.balance = upstream::Balance::random_two; break;
-        case config::Balance::least_inflight:
-        case config::Balance::hash: spec.balance = upstream::Balance::least_inflight; break;
-    }
-    spec.host = from.host == config::HostHeader::keep ? upstream::HostField::keep
-                                                      : upstream::HostField::rewrite;
-    spec.base_path = from.strip ? upstream::BasePath::strip : upstream::BasePath::keep;
-    spec.connect_timeout = from.timeouts.connect_ms;
-    spec.head_timeout = from.timeouts.head_ms;
-    spec.idle_timeout = from.timeouts.idle_ms;
-    spec.idle_max = from.connections.idle;
-    spec.retries = from.retries.max;
-    spec.upgrades = from.websocket;
-    spec.set_fields = from.request_headers.set;
-    spec.add_fields = from.request_headers.add;
-    spec.remove_fields = from.request_headers.remove;
-    return spec;
-}
-
-std::vector<std::string> unserved_options(const config::Upstream& upstream) {
-    std::vector<std::string> names;
-    auto note = [&](bool asked, const char* name) {
-        if (asked) names.emplace_back(name);
-    };
-    note(upstream.balance == config::Balance::hash, "balance: hash");
-    note(upstream.balance == config::Balance::random_two, "balance: random-two");
-    note(upstream.health.enabled, "health");
-    note(upstream.passive.success_percent != 0, "passive");
-    note(upstream.retries.max != config::Retries{}.max, "retries.max");
-    note(upstream.timeouts.total_ms != 0, "timeouts.total");
-    note(upstream.connections.max != 0, "connections.max");
-    note(!upstream.sticky_cookie.empty(), "sticky");
-    note(upstream.slow_start_ms != 0, "slowStart");
-    note(upstream.proxy_protocol != config::ProxyProtocol::off, "proxyProtocol");
-    const config::HeaderEdits& response = upstream.response_headers;
-    note(!response.set.empty() || !response.add.empty() || !response.remove.empty(),
-         "responseHeaders");
-    return names;
-}
-
 site::SiteOptions site_options(const Package& package, const config::Settings& settings) {
     const config::Manifest& manifest = package.manifest;
     site::SiteOptions options;

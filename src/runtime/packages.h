@@ -15,8 +15,6 @@
 namespace ringtime::runtime {
 
 [[nodiscard]] upstream::UpstreamSpec upstream_spec(const config::Package& package);
-/// Options of an upstream that this version reads and does not act on: the operator is told.
-[[nodiscard]] std::vector<std::string> unserved_options(const config::Upstream& upstream);
 [[nodiscard]] site::SiteOptions site_options(const config::Package& package,
                                              const config::Settings& settings);
 [[nodiscard]] worker::AppSpec app_spec(const config::Package& package,

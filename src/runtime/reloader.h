@@ -25,6 +25,7 @@
 #include "runtime/retirement.h"
 #include "runtime/service_manager.h"
 #include "runtime/worker_hooks.h"
+#include "upstream/health_checker.h"
 #include "upstream/resolver.h"
 #include "worker/supervisor.h"
 
@@ -38,6 +39,7 @@ struct ReloadParts {
     MainTasks& main;
     WorkerHooks& worker_hooks;       ///< Through `main`.
     upstream::Resolver& resolver;
+    upstream::HealthChecker& health;
     hook::Cores& hook_cores;
     const ServiceManager& manager;
 };

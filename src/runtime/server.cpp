@@ -57,6 +57,7 @@ Server::Server(config::Environment environment, config::Configuration configurat
     : environment_(std::move(environment)),
       configuration_(std::move(configuration)),
       access_log_(configuration_.settings.access_log),
+      resolver_(fmt::format("{}", fmt::join(configuration_.settings.resolvers, ","))),
       keys_(keys_path(configuration_.settings.data_dir)),
       api_(*this, keys_, configuration_.settings.api_base()),
       manager_(environment_) {}
@@ -211,8 +212,9 @@ bool Server::serve(std::string& problem) {
     begin_reloads();
     open_api();
     if (!start_listening(listeners_, problem)) return false;
-    std::vector<int> sockets;
-    for (const ListenSocket& listener : listeners_) sockets.push_back(listener.fd.get());
+    std::vector<CoreThread::ListenOn> sockets;
+    for (const ListenSocket& listener : listeners_)
+        sockets.push_back({listener.fd.get(), listener.preface});
     for (auto& core : cores_) core->listen(sockets);
     ready_.store(true);
     for (const ListenSocket& listener : listeners_)
@@ -232,7 +234,7 @@ void Server::begin_reloads() {
     first->app_numbers = first->snapshot->apps;
     reloader_ = std::make_unique<Reloader>(ReloadParts{environment_, cores_, *supervisor_,
                                                        main_tasks_, worker_hooks_, resolver_,
-                                                       *hook_cores_, manager_});
+                                                       health_, *hook_cores_, manager_});
     reloader_->start(std::move(first));
 }
 
@@ -246,6 +248,7 @@ bool Server::start(std::string& problem) {
     if (!start_workers(problem)) return false;
     if (!load_plugins(problem)) return false;
     resolver_.watch(snapshot_->upstreams);
+    health_.watch(snapshot_->upstreams);
     return start_cores(problem) && start_plugins(problem) && serve(problem);
 }
 

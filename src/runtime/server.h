@@ -23,6 +23,7 @@
 #include "runtime/reloader.h"
 #include "runtime/service_manager.h"
 #include "runtime/worker_hooks.h"
+#include "upstream/health_checker.h"
 #include "upstream/resolver.h"
 #include "worker/supervisor.h"
 
@@ -79,6 +80,7 @@ class Server final : public exchange::Readiness, private Control {
     std::vector<ListenSocket> listeners_;
     AccessLogWriter access_log_;
     upstream::Resolver resolver_;
+    upstream::HealthChecker health_;
     WorkerHooks worker_hooks_;
     std::unique_ptr<worker::Supervisor> supervisor_;
     std::unique_ptr<hook::Cores> hook_cores_;

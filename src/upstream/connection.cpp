@@ -1,6 +1,6 @@
 #include "upstream/connection.h"
 
-#include "upstream/pool.h"
+#include "upstream/server_pool.h"
 
 namespace ringtime::upstream {
 
@@ -15,6 +15,7 @@ Connection::~Connection() {
 }
 
 bool Connection::connect(const net::Endpoint& endpoint) noexcept {
+    address_ = address_hash(endpoint);
     if (!stream_.connect(endpoint, *this)) return false;
     stream_.receive(net::Receive::bulk);
     return true;
@@ -27,10 +28,14 @@ void Connection::attach(loop::Runnable& user) noexcept {
 }
 
 void Connection::set_deadline(Nanoseconds deadline) noexcept {
+    expired_ = false;
     pool_.reactor().arm(timer_, deadline);
 }
 
-void Connection::clear_deadline() noexcept { pool_.reactor().disarm(timer_); }
+void Connection::clear_deadline() noexcept {
+    expired_ = false;
+    pool_.reactor().disarm(timer_);
+}
 
 void Connection::on_deadline(loop::Timer& timer) noexcept {
     auto& self = *static_cast<Connection*>(timer.owner);
@@ -78,8 +83,7 @@ void Connection::run() noexcept {
         if (over) discard(net::Stream::Close::graceful);
         return;
     }
-    bool disturbed = stream_.ended() || stream_.failed() || !stream_.readable().empty();
-    if (disturbed || expired_) discard(net::Stream::Close::graceful);
+    if (disturbed() || expired_) discard(net::Stream::Close::graceful);
 }
 
 }  // namespace ringtime::upstream

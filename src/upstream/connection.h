@@ -19,6 +19,8 @@ class Connection final : public loop::Runnable {
     /// Begins to connect. False when that failed at once: see stream().error().
     [[nodiscard]] bool connect(const net::Endpoint& endpoint) noexcept;
 
+    /// Hash of the address it goes to.
+    [[nodiscard]] uint64_t address() const noexcept { return address_; }
     [[nodiscard]] net::Stream& stream() noexcept { return stream_; }
     /// Requests sent on it before the current one: 0 means that a failure is not a stale
     /// connection.
@@ -26,10 +28,16 @@ class Connection final : public loop::Runnable {
 
     /// Events of the stream go to `user` from now on.
     void attach(loop::Runnable& user) noexcept;
-    /// Moves the deadline; `user` is woken when it passes, an idle connection is closed.
+    /// Moves the deadline, also one that has passed; `user` is woken when it passes, an idle
+    /// connection is closed.
     void set_deadline(Nanoseconds deadline) noexcept;
     void clear_deadline() noexcept;
     [[nodiscard]] bool expired() const noexcept { return expired_; }
+
+    /// While idle: ended by the server, or it said something unasked.
+    [[nodiscard]] bool disturbed() const noexcept {
+        return stream_.ended() || stream_.failed() || !stream_.readable().empty();
+    }
 
     /// The exchange is over and both sides are in step: idle from now on, events are watched here.
     void rest(Nanoseconds deadline) noexcept;
@@ -47,6 +55,7 @@ class Connection final : public loop::Runnable {
     ServerPool& pool_;
     loop::Runnable* user_ = nullptr;
     loop::Timer timer_;
+    uint64_t address_ = 0;
     uint32_t uses_ = 0;
     bool expired_ = false;
     bool retired_ = false;

@@ -1,38 +1,67 @@
 #pragma once
-// Looks up the names of upstream servers, off the cores: one thread, at start and again as answers
-// age. A name that does not resolve never fails the start; its server is skipped until it does.
+// Looks up the names of upstream servers, off the cores: one thread for the process, which asks as
+// soon as it hears of a name and again when the answer's time to live is over. A name that does not
+// resolve never fails the start: its servers are passed over until it does. One that resolved once
+// keeps its addresses while its name server is away.
 
-#include <condition_variable>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "base/fd.h"
 #include "upstream/upstream.h"
+
+struct ares_channeldata;
+struct ares_addrinfo;
 
 namespace ringtime::upstream {
 
 class Resolver {
  public:
-    Resolver() = default;
+    /// `name_servers`: `address` or `address:port`, separated by commas; empty: the system's, as
+    /// /etc/resolv.conf names them. /etc/hosts is asked first in either case.
+    explicit Resolver(std::string name_servers = {});
     ~Resolver();
 
-    /// Replaces the upstreams to look after; the first look-up begins at once. Starts the thread,
-    /// which inherits the caller's signal mask.
+    /// Replaces the upstreams to look after. Starts the thread when there are names among them; it
+    /// inherits the caller's signal mask.
     // tidy: allow(data-path) the resolver is a thread of its own
-    void watch(std::vector<std::shared_ptr<Upstream>> upstreams);
+    void watch(const std::vector<std::shared_ptr<Upstream>>& upstreams);
 
  private:
-    void run();
-    static void resolve(Server& server);
+    struct Name;
 
+    void run();
+    void adopt();
+    [[nodiscard]] bool open_channel();
+    void close_channel();
+    void follow_configuration();
+    void ask(Name& name);
+    static void on_answer(void* name, int status, int timeouts, ares_addrinfo* answer);
+    void take_answer(Name& name, int status, const ares_addrinfo* answer);
+    void take_failure(Name& name, const char* problem, Nanoseconds now);
+    void wait(Nanoseconds now);
+
+    const std::string name_servers_;
     // tidy: allow(data-path) the resolver is a thread of its own
-    std::mutex mutex_;
-    std::condition_variable changed_;
+    std::mutex mutex_;  ///< Guards what watch() hands over.
+    // tidy: allow(data-path) the resolver is a thread of its own
+    std::vector<std::shared_ptr<Upstream>> given_;
+    bool has_given_ = false;
+    bool stopping_ = false;
+    Fd wake_;
+
+    // The thread's own.
     // tidy: allow(data-path) the resolver is a thread of its own
     std::vector<std::shared_ptr<Upstream>> upstreams_;
-    bool stopping_ = false;
-    uint64_t generation_ = 0;
+    std::map<std::string, std::unique_ptr<Name>> names_;
+    ares_channeldata* channel_ = nullptr;
+    int64_t configuration_changed_ = 0;  ///< When /etc/resolv.conf was, as last seen.
+    unsigned asking_ = 0;
     std::thread thread_;
 };
 

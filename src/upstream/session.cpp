@@ -1,6 +1,6 @@
-#include "upstream/session.h"
+// A session's exchange of messages with the server it has found.
 
-#include <cerrno>
+#include "upstream/session.h"
 
 #include "http/chunk_writer.h"
 #include "http/head_reader.h"
@@ -12,93 +12,48 @@ using http::Pull;
 
 namespace {
 
-// Attempts on one request: the first, and what connecting elsewhere or a stale connection may add.
-constexpr unsigned kAttemptsMax = 3;
 constexpr size_t kUsualHeadBytes = 2048;
+constexpr uint64_t kNanosecondsPerMicrosecond = 1000;
 
 }  // namespace
 
-Nanoseconds Session::after(Milliseconds time) const noexcept {
-    return pool_.io().reactor.now() + from_milliseconds(time);
+Session::Session(CorePool& pool) noexcept
+    : pool_(pool),
+      dial_(pool.io().reactor),
+      replay_(pool.io().texts),
+      gathered_(pool.io().texts) {
+    queue_timer_.owner = this;
+    queue_timer_.on_expire = [](loop::Timer& timer) noexcept {
+        auto& self = *static_cast<Session*>(timer.owner);
+        self.pool_.io().reactor.wake(*self.waker_);
+    };
+    total_timer_.owner = this;
+    total_timer_.on_expire = [](loop::Timer& timer) noexcept {
+        auto& self = *static_cast<Session*>(timer.owner);
+        self.overdue_ = true;
+        self.pool_.io().reactor.wake(*self.waker_);
+    };
 }
 
-void Session::begin(Upstream& upstream, const UpstreamRequest& request,
+void Session::begin(Group& group, const UpstreamRequest& request,
                     loop::Runnable& waker) noexcept {
-    upstream_ = &upstream;
+    group_ = &group;
+    ++group.sessions;
     request_ = &request;
     waker_ = &waker;
+    server_ = nullptr;
+    connect_ = Connect::if_needed;
     error_ = {};
-    attempts_ = 0;
-    interims_ = 0;
-    body_pushed_ = false;
-    tunnel_ = false;
+    retries_ = interims_ = 0;
+    sent_ = overdue_ = tunnel_ = false;
     request_complete_ = request.body_length == 0;
-    acquire(ServerPool::Source::idle_or_new, nullptr);
-}
-
-// --- Getting a connection ---
-
-void Session::acquire(ServerPool::Source source, const ServerPool* avoid) noexcept {
-    int problem = EHOSTUNREACH;
-    while (attempts_ < kAttemptsMax) {
-        ++attempts_;
-        server_ = pool_.choose(*upstream_, avoid);
-        if (!server_) break;
-        connection_ = server_->take(source, problem);
-        if (!connection_) {
-            avoid = server_;
-            continue;
-        }
-        connection_->attach(*waker_);
-        parser_.reset();
-        if (stream().connected()) return start_request();
-        state_ = State::connecting;
-        connection_->set_deadline(after(upstream_->spec().connect_timeout));
-        return;
-    }
-    fail(Reason::upstream_connect, static_cast<uint32_t>(problem));
-}
-
-void Session::give_up_connection(net::Stream::Close how) noexcept {
-    drop_head();
-    pool_.io().texts.let_go(text_);
-    if (!connection_) return;
-    server_->drop(*connection_, how);
-    connection_ = nullptr;
-}
-
-void Session::fail(Reason reason, uint32_t detail) noexcept {
-    give_up_connection(net::Stream::Close::abortive);
-    state_ = State::failed;
-    error_ = {reason, Source::upstream, Retry::no, 0, detail};
-}
-
-bool Session::may_repeat() const noexcept {
-    return attempts_ < kAttemptsMax && connection_->uses() > 0 && !body_pushed_ &&
-           request_->body_length == 0 && http::is_idempotent(request_->method_id) &&
-           stream().readable().empty() && gathered_.empty();
-}
-
-// The connection ended before a whole head had come.
-void Session::lost(Reason reason) noexcept {
-    bool repeat = reason == Reason::upstream_reset && may_repeat();
-    auto detail = static_cast<uint32_t>(stream().error());
-    if (!repeat) return fail(reason, detail);
-    give_up_connection(net::Stream::Close::graceful);
-    acquire(ServerPool::Source::only_new, nullptr);
-}
-
-void Session::check_connecting() noexcept {
-    if (stream().connected()) return start_request();
-    if (!stream().failed() && !connection_->expired()) return;
-    // Nothing was sent: any request may go elsewhere.
-    Reason reason = connection_->expired() ? Reason::upstream_timeout : Reason::upstream_connect;
-    auto detail = static_cast<uint32_t>(stream().error());
-    const ServerPool* avoid = server_;
-    if (attempts_ >= kAttemptsMax || reason == Reason::upstream_timeout)
-        return fail(reason, detail);
-    give_up_connection(net::Stream::Close::graceful);
-    acquire(ServerPool::Source::only_new, avoid);
+    tried_.reset();
+    bool may_need_it = spec().retries.max > 0 && http::is_idempotent(request.method_id);
+    replay_.begin(may_need_it ? spec().retries.body_bytes_max : 0);
+    group.budget.add_request();
+    if (spec().total_timeout != 0)
+        pool_.io().reactor.arm(total_timer_, after(spec().total_timeout));
+    find_place();
 }
 
 // --- Sending ---
@@ -109,7 +64,9 @@ bool Session::write_head(size_t capacity) noexcept {
     if (!out) return false;
     http::HeadWriter writer(out, capacity);
     writer.request_line(request_->method, request_->path, request_->query);
-    writer.field("host", request_->authority);
+    bool rewritten = spec().host == HostField::rewrite;
+    writer.field("host", rewritten ? std::string_view(server().spec().authority)
+                                   : request_->authority);
     const http::FieldTable& received = request_->fields->received();
     request_->fields->for_each_line(
         [&](const http::Field& field) { writer.received_field(received, field); },
@@ -133,15 +90,41 @@ bool Session::write_head(size_t capacity) noexcept {
     return true;
 }
 
+bool Session::write_proxy_header() noexcept {
+    if (spec().proxy_header == ProxyHeader::off) return true;
+    net::TextBlocks& texts = pool_.io().texts;
+    char* out = texts.reserve(text_, net::proxy_header_bytes_max);
+    if (!out) return false;
+    size_t size = spec().proxy_header == ProxyHeader::v1
+                      ? net::write_proxy_v1(request_->peers, out)
+                      : net::write_proxy_v2(request_->peers, out);
+    stream().push(texts.commit(*text_, size));
+    return true;
+}
+
+// On a fresh connection or a kept one; for another attempt, with what was sent of the body before.
 void Session::start_request() noexcept {
     state_ = State::waiting_for_head;
-    connection_->set_deadline(after(upstream_->spec().head_timeout));
+    asked_at_ = now();
+    taken_seen_ = stream().sent();
+    connection_->set_deadline(after(spec().head_timeout));
+    if (!write_proxy_header()) return fail(Reason::overload);
     if (!write_head(kUsualHeadBytes) && !write_head(limits::head_bytes_max + kUsualHeadBytes))
-        fail(Reason::head_too_large);
+        return fail(Reason::head_too_large);
+    sent_ = true;
+    replay_.for_each([this](const Piece& piece) {
+        if (connection_) {
+            push_body(piece);
+        } else {
+            piece.release();
+        }
+    });
+    if (connection_ && request_complete_ && request_->body_length == unknown_length)
+        http::push_last_chunk(stream());
 }
 
 uint32_t Session::room() const noexcept {
-    if (state_ == State::connecting || !connection_ || stream().failed()) return 0;
+    if (!connection_ || stream().failed()) return 0;
     uint64_t queued = stream().queued();
     return queued < limits::relay_window_bytes
                ? static_cast<uint32_t>(limits::relay_window_bytes - queued)
@@ -150,25 +133,45 @@ uint32_t Session::room() const noexcept {
 
 void Session::push(const Piece& piece) noexcept {
     if (!connection_) return piece.release();
-    body_pushed_ = true;
-    if (state_ == State::waiting_for_head)
-        connection_->set_deadline(after(upstream_->spec().head_timeout));
+    // Once the answer's head is here there will be no other attempt.
+    if (state_ == State::waiting_for_head) replay_.add(piece.view());
+    push_body(piece);
+}
+
+void Session::push_body(const Piece& piece) noexcept {
     if (request_->body_length != unknown_length) return stream().push(piece);
     if (!http::push_chunk(stream(), pool_.io().texts, text_, piece)) fail(Reason::overload);
 }
 
 void Session::finish() noexcept {
     request_complete_ = true;
-    if (connection_ && tunnel_) return stream().finish_sending();
-    if (connection_ && request_->body_length == unknown_length) http::push_last_chunk(stream());
+    if (!connection_) return;
+    if (tunnel_) return stream().finish_sending();
+    if (request_->body_length == unknown_length) http::push_last_chunk(stream());
+    // The server's time to answer begins when it has been asked completely.
+    if (state_ == State::waiting_for_head)
+        connection_->set_deadline(after(spec().head_timeout));
 }
 
 // --- The head of the answer ---
 
 http::Answer::Phase Session::advance() noexcept {
-    if (state_ == State::connecting) check_connecting();
-    if (state_ == State::waiting_for_head) check_head();
+    bool waiting = state_ != State::failed && state_ != State::headed && state_ != State::complete;
+    if (overdue_ && waiting) {
+        if (server_) server_->counters().timeouts.add();
+        fail(Reason::upstream_timeout);
+    }
+    // Another attempt may get as far as the one before in the same turn.
+    for (bool again = true; again;) {
+        State before = state_;
+        entered_ = false;
+        if (state_ == State::queued) check_queue();
+        if (state_ == State::connecting) check_connecting();
+        if (state_ == State::waiting_for_head) check_head();
+        again = entered_ || state_ != before;
+    }
     switch (state_) {
+        case State::queued:
         case State::connecting:
         case State::waiting_for_head: return Phase::waiting;
         case State::interim: return Phase::interim;
@@ -181,34 +184,85 @@ http::Answer::Phase Session::advance() noexcept {
 
 void Session::check_head() noexcept {
     http::ParseOutcome outcome = http::read_head(parser_, head_, stream(), gathered_, head_pin_);
-    if (outcome.failed()) return fail(Reason::upstream_protocol, outcome.error.detail);
+    if (outcome.failed()) {
+        server_->counters().invalid.add();
+        return attempt_failed(Cause::invalid, outcome.error.detail);
+    }
     if (outcome.complete()) return take_head();
-    if (stream().failed() || stream().ended()) return lost(Reason::upstream_reset);
-    if (connection_->expired()) lost(Reason::upstream_timeout);
+    if (stream().failed() || stream().ended()) return connection_lost();
+    if (connection_->expired()) head_overdue();
+}
+
+// While the request is on its way the server has its time again whenever it takes something, and
+// what the client has not sent yet is none of its debts.
+void Session::head_overdue() noexcept {
+    bool owes_nothing = stream().queued() == 0 && !request_complete_;
+    bool moves = stream().queued() > 0 && stream().sent() != taken_seen_;
+    if (owes_nothing || moves) {
+        taken_seen_ = stream().sent();
+        return connection_->set_deadline(after(spec().head_timeout));
+    }
+    server_->counters().timeouts.add();
+    attempt_failed(Cause::timeout, 0);
 }
 
 void Session::take_head() noexcept {
     if (head_.status < 200) {
         if (head_.status == 101) return take_switch();
-        if (++interims_ > limits::interim_responses_max)
-            return fail(Reason::upstream_protocol);
+        if (++interims_ > limits::interim_responses_max) {
+            server_->counters().invalid.add();
+            return attempt_failed(Cause::invalid, 0);
+        }
         state_ = State::interim;
         return;
     }
     Result<http::Framing> framing = http::decide_response_framing(head_, request_->method_id);
-    if (!framing.ok()) return fail(Reason::upstream_protocol, framing.error().detail);
+    if (!framing.ok()) {
+        server_->counters().invalid.add();
+        return attempt_failed(Cause::invalid, framing.error().detail);
+    }
     framing_ = *framing;
     decoder_ = http::BodyDecoder(framing_, Source::upstream);
+    note_answer();
+    if (refused_by_status()) return;
     state_ = State::headed;
-    connection_->set_deadline(after(upstream_->spec().idle_timeout));
+    replay_.clear();
+    connection_->set_deadline(after(spec().idle_timeout));
+}
+
+void Session::note_answer() noexcept {
+    ServerCounters& counters = server_->counters();
+    if (unsigned kind = head_.status / 100; kind < 6) counters.status_class[kind].add();
+    uint64_t took = (now() - asked_at_) / kNanosecondsPerMicrosecond;
+    counters.latency[LatencyScale::bucket_of(took)].add();
+    counters.latency_sum_us.add(took);
+}
+
+// True when the answer says that this server cannot, and another one is asked instead.
+bool Session::refused_by_status() noexcept {
+    if (head_.status < 502 || head_.status > 504) {
+        server_->counters().successes.add();
+        server_->server().note_success();
+    } else {
+        note_failure();
+    }
+    return head_.status >= 429 && try_again(Cause::status);
 }
 
 // RFC 9110 §7.8: only what was offered, and nothing that was not asked for.
 void Session::take_switch() noexcept {
     Result<http::Framing> framing = http::decide_response_framing(head_, request_->method_id);
     if (!framing.ok() || request_->upgrade.empty() ||
-        !http::upgrade_was_offered(head_, request_->upgrade))
-        return fail(Reason::upstream_protocol, framing.ok() ? 0 : framing.error().detail);
+        !http::upgrade_was_offered(head_, request_->upgrade)) {
+        server_->counters().invalid.add();
+        return attempt_failed(Cause::invalid, framing.ok() ? 0 : framing.error().detail);
+    }
+    note_answer();
+    server_->counters().successes.add();
+    server_->server().note_success();
+    replay_.clear();
+    // A tunnel lasts as long as both sides like.
+    pool_.io().reactor.disarm(total_timer_);
     framing_ = {};
     framing_.kind = http::BodyKind::until_close;
     decoder_ = http::BodyDecoder(framing_, Source::upstream);
@@ -250,11 +304,19 @@ Pull Session::cut_short() noexcept {
         return Pull::end;
     }
     bool expired = !stream().ended() && !stream().failed();
+    ServerCounters& counters = server_->counters();
+    (expired ? counters.timeouts : counters.resets).add();
+    // How a tunnel ends, perhaps after days, says nothing of the server's health.
+    if (!tunnel_) note_failure();
     fail(expired ? Reason::upstream_timeout : Reason::upstream_reset);
     return Pull::failed;
 }
 
 Pull Session::pull(Piece& out, uint32_t max) noexcept {
+    if (overdue_ && state_ == State::headed) {
+        server_->counters().timeouts.add();
+        fail(Reason::upstream_timeout);
+    }
     if (state_ == State::failed) return Pull::failed;
     if (head_pin_.owner || !gathered_.empty()) drop_head();
     while (state_ == State::headed && !decoder_.done()) {
@@ -266,10 +328,11 @@ Pull Session::pull(Piece& out, uint32_t max) noexcept {
         if (text.size() > max) text = text.substr(0, max);
         http::BodyDecoder::Step step = decoder_.decode(text.data(), text.size());
         if (!step.error.ok()) {
+            server_->counters().invalid.add();
             fail(Reason::upstream_protocol, step.error.detail);
             return Pull::failed;
         }
-        if (!tunnel_) connection_->set_deadline(after(upstream_->spec().idle_timeout));
+        if (!tunnel_) connection_->set_deadline(after(spec().idle_timeout));
         if (step.size > 0) {
             out = stream().pin();
             out.data = step.data;
@@ -285,29 +348,39 @@ Pull Session::pull(Piece& out, uint32_t max) noexcept {
 // One that ended on both sides still delivers what is queued; one that was cut shows it.
 void Session::end_tunnel() noexcept {
     if (state_ == State::complete && request_complete_ && !stream().failed()) {
-        server_->retire(*connection_, after(upstream_->spec().idle_timeout));
+        connection_->retire(after(spec().idle_timeout));
     } else {
-        server_->drop(*connection_, net::Stream::Close::abortive);
+        connection_->discard(net::Stream::Close::abortive);
     }
     connection_ = nullptr;
 }
 
+bool Session::in_step() const noexcept {
+    const net::Stream& socket = stream();
+    return state_ == State::complete && request_complete_ && framing_.keep_alive &&
+           framing_.kind != http::BodyKind::until_close && socket.queued() == 0 &&
+           socket.readable().empty() && !socket.ended() && !socket.failed() &&
+           spec().proxy_header == ProxyHeader::off;
+}
+
 void Session::release() noexcept {
-    drop_head();
-    pool_.io().texts.let_go(text_);
+    if (waiter_.linked()) {
+        group_->dequeue(waiter_);
+        // It may have been woken for a place it will not take.
+        group_->wake_next();
+    }
+    loop::Reactor& reactor = pool_.io().reactor;
+    reactor.disarm(queue_timer_);
+    reactor.disarm(total_timer_);
+    replay_.clear();
     if (connection_ && tunnel_) end_tunnel();
-    if (connection_) {
-        net::Stream& socket = stream();
-        bool in_step = state_ == State::complete && request_complete_ && framing_.keep_alive &&
-                       framing_.kind != http::BodyKind::until_close && socket.queued() == 0 &&
-                       socket.readable().empty() && !socket.ended() && !socket.failed();
-        if (in_step) {
-            server_->put_back(*connection_, after(upstream_->spec().idle_timeout));
-        } else {
-            server_->drop(*connection_, net::Stream::Close::graceful);
-        }
+    if (connection_ && in_step()) {
+        server_->keep(*connection_);
         connection_ = nullptr;
     }
+    leave_server(net::Stream::Close::graceful);
+    --group_->sessions;
+    group_ = nullptr;
     pool_.give(*this);
 }
 

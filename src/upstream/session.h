@@ -1,23 +1,35 @@
 #pragma once
 // One request to an upstream, from choosing a server to giving the connection back. A step machine:
-// the exchange calls advance() when woken. Connecting may be tried on several servers; once a byte
-// of the request may have been taken, it is sent again only when that cannot be noticed (RFC 9110
-// §9.2.2): idempotent, without a body, no byte of an answer seen.
+// the exchange calls advance() when woken. What fails before a byte of an answer was shown may be
+// tried elsewhere: a request none of which was sent always, any other only when nobody can notice
+// (RFC 9110 §9.2.2: idempotent, its body still at hand), as often as the upstream allows and its
+// budget pays for. A kept connection that turns out to be closed is no failure of the server. An
+// upgrade that a server may have begun is not tried on another.
+//
+//     queued -> connecting -> waiting_for_head <-> interim
+//                                  '-> headed -> complete          any -> failed
 
 #include "http/body.h"
 #include "http/body_decoder.h"
 #include "http/framing.h"
 #include "http/head_parser.h"
 #include "net/gather.h"
+#include "upstream/dial.h"
 #include "upstream/pool.h"
+#include "upstream/replay.h"
 
 namespace ringtime::upstream {
 
 class Session final : public http::Answer, public http::BodySource, public http::BodySink {
  public:
-    explicit Session(CorePool& pool) noexcept : pool_(pool), gathered_(pool.io().texts) {}
+    explicit Session(CorePool& pool) noexcept;
 
-    void begin(Upstream& upstream, const UpstreamRequest& request, loop::Runnable& waker) noexcept;
+    void begin(Group& group, const UpstreamRequest& request, loop::Runnable& waker) noexcept;
+
+    /// The server that answers. Precondition: a final head has come.
+    [[nodiscard]] const Server& server() const noexcept { return server_->server(); }
+
+    [[nodiscard]] const UpstreamSpec& spec() const noexcept { return group_->spec(); }
 
     // Answer
     [[nodiscard]] Phase advance() noexcept override;
@@ -38,44 +50,86 @@ class Session final : public http::Answer, public http::BodySource, public http:
     void finish() noexcept override;
 
  private:
-    enum class State : uint8_t { connecting, waiting_for_head, interim, headed, complete, failed };
+    enum class State : uint8_t {
+        queued,
+        connecting,
+        waiting_for_head,
+        interim,
+        headed,
+        complete,
+        failed
+    };
+    enum class Cause : uint8_t { connect, reset, timeout, invalid, status };
+    enum class Connect : uint8_t { if_needed, always };
 
-    void acquire(ServerPool::Source source, const ServerPool* avoid) noexcept;
+    // session_attempts.cpp: which server, and what becomes of its failures.
+    void find_place() noexcept;
+    void wait_for_place() noexcept;
+    void enter(ServerPool& pool) noexcept;
+    void check_queue() noexcept;
+    void check_connecting() noexcept;
+    void attempt_failed(Cause cause, uint32_t detail) noexcept;
+    [[nodiscard]] bool try_again(Cause cause) noexcept;
+    [[nodiscard]] bool allowed(Cause cause) const noexcept;
+    [[nodiscard]] bool repeatable() const noexcept;
+    [[nodiscard]] bool was_stale() const noexcept;
+    void connection_lost() noexcept;
+    void leave_server(net::Stream::Close how) noexcept;
+    void fail(Reason reason, uint32_t detail = 0) noexcept;
+    void note_failure() noexcept;
+
+    // session.cpp
     void start_request() noexcept;
     [[nodiscard]] bool write_head(size_t capacity) noexcept;
-    void check_connecting() noexcept;
+    [[nodiscard]] bool write_proxy_header() noexcept;
+    void push_body(const Piece& piece) noexcept;
     void check_head() noexcept;
+    void head_overdue() noexcept;
     void take_head() noexcept;
+    [[nodiscard]] bool refused_by_status() noexcept;
+    void note_answer() noexcept;
     void drop_head() noexcept;
-    void lost(Reason reason) noexcept;
-    [[nodiscard]] bool may_repeat() const noexcept;
-    void fail(Reason reason, uint32_t detail = 0) noexcept;
-    void give_up_connection(net::Stream::Close how) noexcept;
+    [[nodiscard]] bool in_step() const noexcept;
     [[nodiscard]] http::Pull cut_short() noexcept;
     void take_switch() noexcept;
     void end_tunnel() noexcept;
     [[nodiscard]] net::Stream& stream() const noexcept { return connection_->stream(); }
-    [[nodiscard]] Nanoseconds after(Milliseconds time) const noexcept;
+    [[nodiscard]] Nanoseconds now() const noexcept { return pool_.io().reactor.now(); }
+    [[nodiscard]] Nanoseconds after(Milliseconds time) const noexcept {
+        return now() + from_milliseconds(time);
+    }
 
     CorePool& pool_;
-    Upstream* upstream_ = nullptr;
+    Group* group_ = nullptr;
     loop::Runnable* waker_ = nullptr;
-    ServerPool* server_ = nullptr;
+    ServerPool* server_ = nullptr;       ///< Set while the request stays there.
     Connection* connection_ = nullptr;
     const UpstreamRequest* request_ = nullptr;
-    State state_ = State::connecting;
+    State state_ = State::failed;
+    Connect connect_ = Connect::if_needed;
     Error error_;
-    unsigned attempts_ = 0;
+    unsigned retries_ = 0;
     unsigned interims_ = 0;
-    bool body_pushed_ = false;
-    bool request_complete_ = false;
-    bool tunnel_ = false;  ///< After 101: bytes both ways, timed by the client's side.
+    bool entered_ = false;           ///< Another attempt has begun since this was last cleared.
+    bool sent_ = false;              ///< Something of the request may have been taken.
+    bool request_complete_ = false;  ///< The source of the body has ended.
+    bool overdue_ = false;           ///< The total time is over.
+    bool tunnel_ = false;            ///< After 101: bytes both ways, timed by the client's side.
+    Nanoseconds asked_at_ = 0;
+    uint64_t taken_seen_ = 0;        ///< Bytes the server had taken when its time was last set.
+    Tried tried_;
+    Waiter waiter_;
+    Dial dial_;
+    loop::Timer queue_timer_;
+    loop::Timer total_timer_;
+    Nanoseconds queue_deadline_ = 0;
+    Replay replay_;
     http::ResponseParser parser_;
     http::ResponseHead head_;
     http::Framing framing_;
     http::BodyDecoder decoder_;
-    Piece head_pin_;                      ///< Keeps the bytes of head_ until the body is pulled.
-    net::Gather gathered_;                ///< A head that came in several buffers.
+    Piece head_pin_;                  ///< Keeps the bytes of head_ until the body is pulled.
+    net::Gather gathered_;            ///< A head that came in several buffers.
     net::TextBlock* text_ = nullptr;  ///< Where this session writes its own head and chunk lines.
 };
 

@@ -1,44 +1,40 @@
 #include "upstream/upstream.h"
 
-#include <cstring>
+#include "base/log.h"
 
 namespace ringtime::upstream {
 namespace {
 
-bool same(const std::vector<net::Endpoint>& a, const std::vector<net::Endpoint>& b) {
-    if (a.size() != b.size()) return false;
-    for (size_t i = 0; i < a.size(); ++i) {
-        if (a[i].size != b[i].size || std::memcmp(&a[i].storage, &b[i].storage, a[i].size) != 0)
-            return false;
-    }
-    return true;
+uint64_t next_id() noexcept {
+    static std::atomic<uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 }  // namespace
 
-Server::Server(ServerSpec spec) : spec_(std::move(spec)) {
-    net::Endpoint endpoint;
-    if (!spec_.unix_path.empty()) {
-        if (net::Endpoint::from_unix_path(spec_.unix_path, endpoint)) publish({endpoint});
-    } else if (net::Endpoint::from_ip(spec_.host, spec_.port, endpoint)) {
-        publish({endpoint});
-    } else {
-        needs_resolving_ = true;
-    }
-}
-
-void Server::publish(std::vector<net::Endpoint> endpoints) {
-    if (endpoints.empty()) return;
-    if (!published_.empty() && same(published_.back()->endpoints, endpoints)) return;
-    // Older sets stay: a core may be connecting by one. A name changes its addresses seldom, and a
-    // reload drops them all.
-    published_.push_back(std::make_unique<const AddressSet>(AddressSet{std::move(endpoints)}));
-    current_.store(published_.back().get(), std::memory_order_release);
-}
-
-Upstream::Upstream(UpstreamSpec spec) : spec_(std::move(spec)) {
+Upstream::Upstream(UpstreamSpec spec) : spec_(std::move(spec)), id_(next_id()) {
     for (const ServerSpec& server : spec_.servers)
         servers_.push_back(std::make_unique<Server>(server));
+}
+
+bool Upstream::note_failure(Server& server, Nanoseconds now) noexcept {
+    unsigned in_a_row = server.note_failure();
+    if (!spec_.ejection.enabled || in_a_row < spec_.ejection.failures) return false;
+    return eject(server, now);
+}
+
+// Cores may decide this at once and exceed the share by one server each: a bound for a guess need
+// not be exact.
+bool Upstream::eject(Server& server, Nanoseconds now) noexcept {
+    if (server.ejected(now)) return false;
+    size_t ejected = 1;
+    for (const auto& other : servers_) ejected += other->ejected(now) ? 1 : 0;
+    if (ejected * 100 > servers_.size() * spec_.ejection.ejected_percent_max) return false;
+    server.eject(now + from_milliseconds(spec_.ejection.ejection));
+    server.set_failures(spec_.ejection.failures - 1);
+    log_format(LogLevel::warn, "upstream", "{}: {} failed too often and gets no requests for {} ms",
+               spec_.name, server.url(), spec_.ejection.ejection);
+    return true;
 }
 
 }  // namespace ringtime::upstream

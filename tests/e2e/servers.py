@@ -139,9 +139,9 @@ class Upstream:
     because a request was not as it must be; ending a connection is no error.
     """
 
-    def __init__(self, script=default_script):
+    def __init__(self, script=default_script, address=("127.0.0.1", 0)):
         self.script, self.requests, self.errors, self.connections = script, [], [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listener = socket.create_server(address, backlog=1024)
         self.port = self.listener.getsockname()[1]
         self.open = set()
         self.lock = threading.Lock()

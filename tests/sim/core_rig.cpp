@@ -13,7 +13,7 @@ constexpr Nanoseconds kDrainTime = 200 * kNanosecondsPerSecond;
 std::shared_ptr<exchange::Snapshot> snapshot_of(const CoreSpec& spec) {
     auto snapshot = std::make_shared<exchange::Snapshot>();
     snapshot->timeouts = spec.timeouts;
-    upstream::UpstreamSpec upstream;
+    upstream::UpstreamSpec upstream = spec.upstream;
     upstream.name = "up";
     for (const uint16_t port : spec.ports) {
         upstream::ServerSpec server;
@@ -22,9 +22,6 @@ std::shared_ptr<exchange::Snapshot> snapshot_of(const CoreSpec& spec) {
         server.authority = "up.test";
         upstream.servers.push_back(server);
     }
-    upstream.connect_timeout = spec.connect_timeout;
-    upstream.head_timeout = spec.head_timeout;
-    upstream.idle_timeout = spec.idle_timeout;
     snapshot->upstreams.push_back(std::make_shared<upstream::Upstream>(upstream));
     exchange::Mount mount;
     mount.name = "up";

@@ -22,9 +22,8 @@ struct CoreSpec {
     size_t connections_max = 1000;
     /// Upstream servers: ports of 127.0.0.1, all behind the base `/up`.
     std::vector<uint16_t> ports = {9001};
-    Milliseconds connect_timeout = 3'000;
-    Milliseconds head_timeout = 60'000;
-    Milliseconds idle_timeout = 60'000;
+    /// Everything else about them.
+    upstream::UpstreamSpec upstream;
     exchange::Timeouts timeouts;
 };
 

@@ -27,11 +27,31 @@ constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
 
 /// What the seed decided about the whole scenario.
 struct Setting {
-    bool kind_world;       ///< No errors are injected: everything must succeed.
+    bool kind_world;  ///< No errors are injected: everything must succeed.
+    bool one_stops;   ///< The second server refuses connections from some time on.
     size_t body_max;  ///< What gets through in reasonable time (and work, cut into single bytes).
     CoreSpec core;
     uint32_t reloads_per_mille;  ///< Of the turns.
 };
+
+void draw_upstream(SimRandom& random, Setting& setting) {
+    upstream::UpstreamSpec& spec = setting.core.upstream;
+    const auto pick = [&random](std::initializer_list<uint32_t> values) {
+        return *(values.begin() + random.below(values.size()));
+    };
+    if (random.chance(600)) setting.core.ports = {9001, 9002};
+    spec.balance = static_cast<upstream::Balance>(random.below(4));
+    spec.retries.max = pick({0, 1, 1, 4});
+    spec.retries.body_bytes_max = pick({0, 1000, 64 * 1024, 1024 * 1024});
+    spec.connections_max = pick({0, 0, 1, 3});
+    spec.idle_max = pick({0, 1, 64});
+    spec.ejection.failures = pick({1, 5});
+    spec.slow_start = pick({0, 1000});
+    // Where everything must succeed nobody waits in vain.
+    spec.queue_timeout = setting.kind_world ? 600'000 : pick({10, 5000});
+    if (!setting.kind_world && random.chance(200)) spec.total_timeout = random.between(10, 2000);
+    setting.one_stops = setting.core.ports.size() == 2 && spec.retries.max > 0;
+}
 
 Setting draw_setting(SimWorld& world) {
     SimRandom& random = world.random();
@@ -58,7 +78,7 @@ Setting draw_setting(SimWorld& world) {
     setting.core.ring.bulk_buffers = setting.kind_world ? 64 : pick({4, 8, 64});
     setting.core.ring.small_buffer_bytes = pick({256, 1024, 4096});
     setting.core.ring.bulk_buffer_bytes = pick({512, 4096, 32768});
-    if (random.chance(300)) setting.core.ports = {9001, 9002};
+    draw_upstream(random, setting);
     setting.reloads_per_mille = pick({0, 5, 100});
     return setting;
 }
@@ -150,7 +170,8 @@ class Planner {
         const bool old = last && random_.chance(150);
         planned.ends_connection = old;
         std::string& text = planned.bytes;
-        text = uploads ? "POST" : head ? "HEAD" : "GET";
+        // Idempotent or not: the one may be repeated, the other never is.
+        text = uploads ? (random_.chance(500) ? "PUT" : "POST") : head ? "HEAD" : "GET";
         text += " /up/item?id=" + std::to_string(id) + "&size=" + std::to_string(size) +
                 "&how=" + std::to_string(static_cast<int>(how)) +
                 "&fault=" + std::to_string(static_cast<int>(fault)) +
@@ -177,7 +198,9 @@ class Planner {
         switch (fault) {
             case OriginFault::none:
             case OriginFault::interim: return {};
-            case OriginFault::silence: return {504};
+            case OriginFault::silence:
+                // After the silence of the one server the other may refuse the connection.
+                return setting_.one_stops ? std::vector<int>{502, 504} : std::vector<int>{504};
             case OriginFault::no_answer:
             case OriginFault::reset_early:
             case OriginFault::garbage:
@@ -221,6 +244,9 @@ void run_scenario(SimWorld& world, Totals& totals) {
                 std::make_unique<Client>(world, rig.listener(), std::move(plan), manners));
         });
     }
+    if (setting.one_stops)
+        world.after(random.below(300) * kNanosecondsPerMillisecond,
+                    [&] { world.stop_serving(9002); });
     const bool ended = rig.run_until(
         [&] {
             if (random.chance(setting.reloads_per_mille))

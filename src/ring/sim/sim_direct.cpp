@@ -44,6 +44,9 @@ void abort_on_close(int fd) noexcept {
 
 bool peer_is_our_user(int) noexcept { return true; }
 
+// Simulated sockets have no addresses.
+bool socket_address(int, void*, unsigned) noexcept { return false; }
+
 void close_socket(int fd) noexcept {
     SimWorld& world = SimWorld::current();
     SimSocket* socket = world.find(fd);

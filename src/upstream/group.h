@@ -1,0 +1,103 @@
+#pragma once
+// One core's share of one upstream: a pool of connections per server, the choice among them, the
+// requests that wait for a place and the budget of retries. Single-threaded.
+
+#include <bitset>
+#include <memory>
+#include <vector>
+
+#include "base/list.h"
+#include "upstream/retry_budget.h"
+#include "upstream/server_pool.h"
+#include "upstream/upstream.h"
+
+namespace ringtime::upstream {
+
+/// What a request says about where it belongs.
+struct Affinity {
+    uint64_t sticky = 0;  ///< Identity of the server its cookie names; 0: none.
+    uint64_t key = 0;     ///< Hash of what it is balanced by.
+    bool has_key = false; ///< Without one (a missing header) the least busy server takes it.
+};
+
+/// Servers a request has been tried on, by index.
+using Tried = std::bitset<limits::upstream_servers_max>;
+
+/// A request in the queue.
+struct Waiter : ListNode {
+    loop::Runnable* waker = nullptr;
+};
+
+class Group {
+ public:
+    // tidy: allow(data-path) held while the core has connections to it
+    Group(net::Io& io, std::shared_ptr<Upstream> upstream);
+    ~Group();
+
+    [[nodiscard]] Upstream& upstream() noexcept { return *upstream_; }
+    [[nodiscard]] const UpstreamSpec& spec() const noexcept { return upstream_->spec(); }
+    RetryBudget budget;
+
+    enum class Outcome : uint8_t {
+        found,
+        full,        ///< Every server that would do has as many requests as it may.
+        unusable,    ///< None is healthy.
+        unresolved,  ///< None has an address yet.
+    };
+    struct Pick {
+        Outcome outcome = Outcome::unresolved;
+        ServerPool* pool = nullptr;
+    };
+    /// Chooses by the upstream's balance: a server that is well and was not tried; a backup when no
+    /// other is left; at last one that was tried.
+    [[nodiscard]] Pick pick(const Affinity& affinity, const Tried& tried) noexcept;
+    enum class Level : uint8_t { usable, resolved };
+    /// Whether another server than those tried could take the request: one that is well, or any.
+    [[nodiscard]] bool has_other(const Tried& tried, Level level) noexcept;
+
+    // --- Waiting ---
+    /// False when the queue is full.
+    [[nodiscard]] bool enqueue(Waiter& waiter) noexcept;
+    void dequeue(Waiter& waiter) noexcept;
+    [[nodiscard]] bool someone_waits() noexcept { return !waiting_.empty(); }
+    [[nodiscard]] bool is_first(const Waiter& waiter) noexcept {
+        return waiting_.front() == &waiter;
+    }
+    void wake_next() noexcept;
+
+    // --- Life ---
+    /// Sessions that use the group.
+    size_t sessions = 0;
+    /// Not in the configuration any more: keeps no connection.
+    void retire() noexcept;
+    [[nodiscard]] bool retired() const noexcept { return retired_; }
+    void close_idle() noexcept;
+    [[nodiscard]] bool unused() const noexcept;
+
+ private:
+    enum class Role : uint8_t { primary, backup };
+
+    [[nodiscard]] unsigned gather(Role role, Level level, const Tried& tried, ServerPool** out)
+        const noexcept;
+    [[nodiscard]] unsigned candidates(const Tried& tried, ServerPool** out,
+                                      Outcome& otherwise) const noexcept;
+    [[nodiscard]] ServerPool* by_least_inflight(ServerPool** from, unsigned count) noexcept;
+    [[nodiscard]] ServerPool* by_turn(ServerPool** from, unsigned count) noexcept;
+    [[nodiscard]] ServerPool* by_two_draws(ServerPool** from, unsigned count) noexcept;
+    [[nodiscard]] ServerPool* by_hash(uint64_t key, ServerPool** from, unsigned count) noexcept;
+    [[nodiscard]] ServerPool* choose(const Affinity& affinity, ServerPool** from,
+                                     unsigned count) noexcept;
+    [[nodiscard]] uint64_t random() noexcept;
+    [[nodiscard]] Nanoseconds now() const noexcept { return io_.reactor.now(); }
+
+    net::Io& io_;
+    // tidy: allow(data-path) held while the core has connections to it
+    std::shared_ptr<Upstream> upstream_;
+    std::vector<std::unique_ptr<ServerPool>> servers_;
+    List<Waiter> waiting_;
+    size_t waiting_count_ = 0;
+    uint64_t random_;
+    bool retired_ = false;
+};
+
+}  // namespace ringtime::upstream
