@@ -223,7 +223,7 @@ class CommandLine {
     void add_running_commands() {
         add_json(add(app_, kRunning, "status", "How it is doing: connections, requests, cores",
                      [](const Arguments& arguments) { return live(arguments).get("/status"); }));
-        add_json(add(app_, kRunning, "upstreams", "Servers behind it and their addresses",
+        add_json(add(app_, kRunning, "upstreams", "Servers behind it: state, requests, failures",
                      [](const Arguments& arguments) { return live(arguments).get("/upstreams"); }));
         auto* reload = add(app_, kRunning, "reload",
                            "Read the configuration again; what is wrong leaves the old serving",

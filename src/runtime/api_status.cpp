@@ -10,6 +10,7 @@
 #include "runtime/api.h"
 #include "runtime/api_handlers.h"
 #include "runtime/report.h"
+#include "runtime/upstream_report.h"
 
 namespace ringtime::runtime {
 namespace {
@@ -76,6 +77,8 @@ std::string status_text(const ApiContext& context, const Published& live,
     if (cores.size() < context.gateway.core_count())
         fmt::format_to(std::back_inserter(out), "{} of {} cores do not answer\n",
                        context.gateway.core_count() - cores.size(), context.gateway.core_count());
+    std::string upstreams = upstreams_text(read_upstreams(*live.snapshot));
+    if (!upstreams.empty()) out += "\n" + upstreams;
     return out;
 }
 
@@ -105,7 +108,9 @@ std::string status_json(const ApiContext& context, const Published& live,
         json.key("turns").number(core.reactor.turns).key("stalls").number(core.reactor.stalls);
         json.key("longestTurnUs").number(core.reactor.longest_turn / 1000).end_object();
     }
-    json.end_array().end_object();
+    json.end_array().key("upstreams");
+    write_upstreams(json, read_upstreams(*live.snapshot));
+    json.end_object();
     return out;
 }
 

@@ -39,7 +39,7 @@ constexpr ApiEndpoint kEndpoints[] = {
     {Method::get, "/explain", Role::viewer, api_explain, "Where a request would go, and why",
      kExplain},
     {Method::get, "/upstreams", Role::viewer, api_upstreams,
-     "Upstreams, their servers and the addresses these stand for", kFormatOnly},
+     "Upstreams: the state of their servers, requests, failures, latencies", kFormatOnly},
     {Method::get, "/workers", Role::viewer, api_workers,
      "Worker processes: state, pid, requests, age, memory", kFormatOnly},
     {Method::post, "/workers/{id}/restart", Role::editor, api_restart_worker,

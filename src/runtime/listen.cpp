@@ -63,15 +63,33 @@ int open_one(const net::Endpoint& endpoint) {
     return fd.release();
 }
 
-std::string shown(int fd, const net::Endpoint& asked) {
-    net::Endpoint bound = asked;
+net::Endpoint bound_to(int fd, const net::Endpoint& otherwise) {
+    net::Endpoint bound;
     bound.size = sizeof bound.storage;
-    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) != 0)
-        bound = asked;
+    bool known = ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) == 0;
+    return known ? bound : otherwise;
+}
+
+std::string shown(int fd, const net::Endpoint& asked) {
+    net::Endpoint bound = bound_to(fd, asked);
     return bound.family() == AF_UNIX ? asked.text() : "http://" + bound.text();
 }
 
+net::Preface preface_of(const config::ListenAddress& address) {
+    return address.proxy_protocol ? net::Preface::proxy_header : net::Preface::none;
+}
+
 }  // namespace
+
+net::Preface preface_of(int fd, const std::vector<config::ListenAddress>& addresses) {
+    std::string bound = bound_to(fd, {}).text();
+    for (const config::ListenAddress& address : addresses) {
+        bool any_v4 = address.kind == config::ListenAddress::Kind::any &&
+                      bound == fmt::format("0.0.0.0:{}", address.port);
+        if (any_v4 || bound == endpoint_of(address).text()) return preface_of(address);
+    }
+    return net::Preface::none;
+}
 
 bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                     std::vector<ListenSocket>& out, std::string& problem) {
@@ -89,9 +107,7 @@ bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
             out.clear();
             return false;
         }
-        net::Preface preface =
-            address.proxy_protocol ? net::Preface::proxy_header : net::Preface::none;
-        out.push_back({Fd(fd), preface, shown(fd, endpoint)});
+        out.push_back({Fd(fd), preface_of(address), shown(fd, endpoint)});
     }
     return true;
 }

@@ -21,6 +21,9 @@ struct ListenSocket {
 /// with `problem` for the operator.
 [[nodiscard]] bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                                   std::vector<ListenSocket>& out, std::string& problem);
+/// What connections to the bound socket `fd` begin with, when `addresses` name its address.
+[[nodiscard]] net::Preface preface_of(int fd,
+                                      const std::vector<config::ListenAddress>& addresses);
 /// From here on clients can connect.
 [[nodiscard]] bool start_listening(const std::vector<ListenSocket>& sockets, std::string& problem);
 

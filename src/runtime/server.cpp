@@ -98,9 +98,9 @@ bool Server::compile(std::string& problem) {
 }
 
 bool Server::take_listeners(std::string& problem) {
-    if (!manager_.take_sockets(listeners_, problem)) return false;
-    if (!listeners_.empty()) return true;
-    return bind_listeners(configuration_.settings.listen, listeners_, problem);
+    const auto& listen = configuration_.settings.listen;
+    if (!manager_.take_sockets(listen, listeners_, problem)) return false;
+    return !listeners_.empty() || bind_listeners(listen, listeners_, problem);
 }
 
 bool Server::start_workers(std::string& problem) {

@@ -36,7 +36,8 @@ ServiceManager::ServiceManager(const config::Environment& environment)
         sockets_ = number_of(environment, "LISTEN_FDS");
 }
 
-bool ServiceManager::take_sockets(std::vector<ListenSocket>& out, std::string& problem) {
+bool ServiceManager::take_sockets(const std::vector<config::ListenAddress>& listen,
+                                  std::vector<ListenSocket>& out, std::string& problem) {
     if (sockets_ > kSocketsMax) {
         problem =
             fmt::format("LISTEN_FDS: {} sockets; at most {} are taken", sockets_, kSocketsMax);
@@ -62,7 +63,8 @@ bool ServiceManager::take_sockets(std::vector<ListenSocket>& out, std::string& p
         if (bound.family() != AF_UNIX)
             (void)::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         std::string text = (bound.family() == AF_UNIX ? "" : "http://") + bound.text();
-        out.push_back({std::move(fd), text + " (passed by the service manager)"});
+        net::Preface preface = preface_of(fd.get(), listen);
+        out.push_back({std::move(fd), preface, text + " (passed by the service manager)"});
     }
     sockets_ = 0;
     return true;

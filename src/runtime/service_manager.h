@@ -16,9 +16,11 @@ class ServiceManager {
   public:
     explicit ServiceManager(const config::Environment& environment);
 
-    /// Sockets meant for this process, each once; they take the place of RUNTIME_LISTEN. False when
-    /// one cannot be used, with `problem` for the operator.
-    [[nodiscard]] bool take_sockets(std::vector<ListenSocket>& out, std::string& problem);
+    /// Sockets meant for this process, each once; they take the place of the addresses in `listen`,
+    /// which still say what connections there begin with. False when one cannot be used, with
+    /// `problem` for the operator.
+    [[nodiscard]] bool take_sockets(const std::vector<config::ListenAddress>& listen,
+                                    std::vector<ListenSocket>& out, std::string& problem);
 
     // Any thread. What the manager does not take is lost: it has timeouts of its own.
     void ready() const noexcept { tell("READY=1"); }
