@@ -271,6 +271,8 @@ typedef struct ringtime_worker {
     uint32_t reserved;
 } ringtime_worker;
 
+#include <ringtime/plugin_services.h>
+
 /* ---- Functions of the gateway -------------------------------------------------------------- */
 
 typedef ringtime_verdict (*ringtime_handler)(void *user, const ringtime_request *request);
@@ -377,6 +379,44 @@ struct ringtime_host {
     ringtime_timer *(*start_timer)(ringtime_core *, uint32_t after_ms, uint32_t every_ms,
                                    void (*function)(void *user), void *user);
     void (*stop_timer)(ringtime_core *, ringtime_timer *);
+
+    /* -- Added after the first version: check struct_size (plugin.hpp does) -- */
+    /* Any hook with a request: this plugin on the core the exchange is on. */
+    ringtime_core *(*core)(ringtime_exchange *);
+    /* on_init: as add_route, and the request's body is complete in `body` when the handler is
+     * called. Bodies of more than `body_bytes_max` are answered 413. */
+    ringtime_status (*add_body_route)(ringtime_context *, ringtime_slice method,
+                                      ringtime_slice pattern, uint64_t body_bytes_max,
+                                      ringtime_handler, void *user);
+    /* Any thread: visits everything the gateway and its plugins count, summed over the cores. */
+    void (*each_metric)(ringtime_context *, ringtime_visit_metric, void *visitor);
+    /* on_init: numbers of the plugin's own. `collect` is called whenever somebody reads metrics, on
+     * his thread, perhaps a core's, perhaps several at once. */
+    ringtime_status (*add_metrics)(ringtime_context *,
+                                   void (*collect)(void *user, ringtime_visit_metric,
+                                                   void *visitor),
+                                   void *user);
+    /* on_init: shows every entry of the log and the access log from now on. */
+    ringtime_status (*tap_log)(ringtime_context *, ringtime_log_tap, void *user);
+    /* The thread of that core: calls `work(argument)` on a helper thread, where it may block, then
+     * `done(argument)` on this core. RINGTIME_AGAIN when too much work waits already. */
+    ringtime_status (*run_helper)(ringtime_core *, void (*work)(void *), void (*done)(void *),
+                                  void *argument);
+    /* The thread of that core: asks another server. INVALID for a URL or a field that cannot be
+     * sent, LIMIT when too many requests are on their way. */
+    ringtime_status (*fetch)(ringtime_core *, const ringtime_fetch *, ringtime_fetched, void *user);
+    /* on_init: a channel that clients can subscribe to. `options` may be NULL. */
+    ringtime_channel *(*make_channel)(ringtime_context *, ringtime_slice name,
+                                      const ringtime_channel_options *options);
+    /* As respond(): the answer is a stream of `first` and then of what is published. */
+    ringtime_status (*respond_events)(ringtime_exchange *, ringtime_channel *,
+                                      const ringtime_field_line *fields, size_t field_count,
+                                      const ringtime_event *first, size_t first_count);
+    /* Any thread: to every subscriber on every core. AGAIN when a core's mailbox was full and its
+     * subscribers missed the event. */
+    ringtime_status (*publish)(ringtime_channel *, const ringtime_event *);
+    /* Any thread. */
+    void (*channel_counts)(ringtime_channel *, ringtime_channel_counts *out);
 };
 
 /* ---- What a plugin exports ----------------------------------------------------------------- */

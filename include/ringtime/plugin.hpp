@@ -38,6 +38,7 @@
 #include <cstring>
 #include <exception>
 #include <initializer_list>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -48,6 +49,7 @@
 #include <vector>
 
 #include <ringtime/plugin.h>
+#include <ringtime/plugin_services.hpp>
 
 namespace ringtime {
 
@@ -68,9 +70,6 @@ using Worker = ringtime_worker;
 
 namespace detail {
 
-inline std::string_view view(ringtime_slice slice) noexcept { return {slice.data, slice.size}; }
-inline ringtime_slice slice(std::string_view text) noexcept { return {text.data(), text.size()}; }
-
 // Hooks may return Verdict or nothing.
 template <typename Call>
 Verdict verdict_of(Call&& call) {
@@ -83,15 +82,6 @@ Verdict verdict_of(Call&& call) {
 }
 
 }  // namespace detail
-
-inline std::string_view text(ringtime_slice slice) noexcept { return detail::view(slice); }
-
-/// One field line of an answer.
-struct Line : ringtime_field_line {
-    Line(std::string_view line_name, std::string_view line_value) noexcept
-        : ringtime_field_line{detail::slice(line_name), detail::slice(line_value)} {}
-};
-static_assert(sizeof(Line) == sizeof(ringtime_field_line), "lists of lines are passed as they are");
 
 /// An answer made once at init; sending it copies nothing.
 class Static {
@@ -172,6 +162,76 @@ class Fields {
 
     const ringtime_request* request_;
     ringtime_part part_;
+};
+
+/// The plugin on one core, on that core's thread.
+class Core {
+ public:
+    Core(const ringtime_host* host, ringtime_core* raw) noexcept : host_(host), raw_(raw) {}
+
+    [[nodiscard]] uint32_t index() const noexcept { return host_->core_index(raw_); }
+    [[nodiscard]] uint64_t now_ns() const noexcept { return host_->core_now_ns(raw_); }
+    /// `core.every<&Limits::refill>(100ms, this)`.
+    template <auto Tick, typename T>
+    ringtime_timer* every(std::chrono::milliseconds interval, T* object) noexcept {
+        auto ms = static_cast<uint32_t>(interval.count());
+        return host_->start_timer(raw_, ms, ms, &tick<Tick, T>, object);
+    }
+    template <auto Tick, typename T>
+    ringtime_timer* after(std::chrono::milliseconds delay, T* object) noexcept {
+        auto ms = static_cast<uint32_t>(delay.count());
+        return host_->start_timer(raw_, ms, 0, &tick<Tick, T>, object);
+    }
+    void stop(ringtime_timer* timer) noexcept { host_->stop_timer(raw_, timer); }
+
+    /// Runs `work()` on a helper thread, where it may block, then `done(result)` here: an optional
+    /// that is empty when the work threw, or a bool for work without a result. False, and neither
+    /// runs, when too much work waits already.
+    template <typename Work, typename Done>
+    bool run(Work work, Done done) {
+        using Task = detail::HelperTask<Work, Done>;
+        auto task = std::unique_ptr<Task>(new Task{std::move(work), std::move(done)});
+        if (host_->run_helper(raw_, &Task::run, &Task::finish, task.get()) != RINGTIME_OK)
+            return false;
+        (void)task.release();
+        return true;
+    }
+
+    /// Asks another server; `done(const FetchAnswer&)` is called here, exactly once. False, and it
+    /// is not, when the request cannot be sent.
+    template <typename Done>
+    bool fetch(const Fetch& what, Done done) {
+        auto kept = std::make_unique<Done>(std::move(done));
+        auto wait = static_cast<uint32_t>(what.timeout.count());
+        ringtime_fetch raw{sizeof raw,
+                           wait,
+                           what.body_bytes_max,
+                           detail::slice(what.method),
+                           detail::slice(what.url),
+                           what.lines.data(),
+                           what.lines.size(),
+                           detail::slice(what.body)};
+        if (host_->fetch(raw_, &raw, &fetched<Done>, kept.get()) != RINGTIME_OK) return false;
+        (void)kept.release();
+        return true;
+    }
+
+ private:
+    template <typename Done>
+    static void fetched(void* user, const ringtime_fetch_answer* raw) {
+        std::unique_ptr<Done> done(static_cast<Done*>(user));
+        (*done)(FetchAnswer(raw));
+    }
+    template <auto Tick, typename T>
+    static void tick(void* user) noexcept {
+        try {
+            (static_cast<T*>(user)->*Tick)();
+        } catch (...) {  // A timer has nobody to tell; the next one fires all the same.
+        }
+    }
+
+    const ringtime_host* host_;
+    ringtime_core* raw_;
 };
 
 class Request {
@@ -256,6 +316,18 @@ class Request {
         if (!memory) return nullptr;
         T* made = new (memory) T{std::forward<Args>(args)...};
         return set_state(made) ? made : nullptr;
+    }
+    /// The plugin on the core this runs on: timers, helpers, requests to other servers.
+    [[nodiscard]] Core on_core() const noexcept {
+        return {raw_->host, raw_->host->core(raw_->exchange)};
+    }
+    /// Answers with a stream of events: `first`, then what is published on the channel.
+    [[nodiscard]] Verdict events(const Channel& channel, std::initializer_list<Line> lines = {},
+                                 const std::vector<Event>& first = {}) noexcept {
+        ringtime_status result =
+            raw_->host->respond_events(raw_->exchange, channel.raw(), lines.begin(), lines.size(),
+                                       first.data(), first.size());
+        return result == RINGTIME_OK ? Verdict::answered : Verdict::failed;
     }
     /// The plugin's CoreState of the core this runs on.
     template <typename T>
@@ -379,18 +451,56 @@ class Context {
     /// `context.route<&Shop::item>("GET", "/items/:id", this)`; an empty method means every one.
     template <auto Handler, typename T>
     void route(std::string_view method, std::string_view pattern, T* plugin) {
-        ringtime_handler handler = [](void* user, const ringtime_request* raw) noexcept {
-            Request request(raw);
+        check(host_->add_route(raw_, detail::slice(method), detail::slice(pattern),
+                               &handle<Handler, T>, plugin),
+              "the route", pattern);
+    }
+    /// The same, and request.body() is complete: bodies larger than that are answered 413.
+    template <auto Handler, typename T>
+    void route_with_body(std::string_view method, std::string_view pattern,
+                         uint64_t body_bytes_max, T* plugin) {
+        check(host_->add_body_route(raw_, detail::slice(method), detail::slice(pattern),
+                                    body_bytes_max, &handle<Handler, T>, plugin),
+              "the route", pattern);
+    }
+    /// Clients subscribe with request.events(channel).
+    [[nodiscard]] Channel channel(std::string_view name,
+                                  const ringtime_channel_options& options = {}) {
+        ringtime_channel_options given = options;
+        given.struct_size = sizeof given;
+        ringtime_channel* made = host_->make_channel(raw_, detail::slice(name), &given);
+        if (!made) throw std::invalid_argument("the gateway refused a channel");
+        return {host_, made};
+    }
+    /// Calls `visit(const Metric&)` for everything the gateway counts. Any thread.
+    template <typename Visit>
+    void each_metric(Visit visit) const {
+        host_->each_metric(
+            raw_,
+            [](void* visitor, const ringtime_metric* metric) {
+                (*static_cast<Visit*>(visitor))(*metric);
+            },
+            &visit);
+    }
+    /// `context.metrics<&Shop::count>(this)`: `count(const MetricWriter&)` tells the plugin's own
+    /// numbers whenever somebody asks, on his thread: read atomics.
+    template <auto Collect, typename T>
+    void metrics(T* plugin) {
+        auto collect = [](void* user, ringtime_visit_metric visit, void* visitor) {
+            (static_cast<T*>(user)->*Collect)(MetricWriter(visit, visitor));
+        };
+        check(host_->add_metrics(raw_, collect, plugin), "the metrics", {});
+    }
+    /// `context.tap_log<&Shop::heard>(this)`: `heard(const LogEntry&)` on a thread of its own.
+    template <auto Heard, typename T>
+    void tap_log(T* plugin) {
+        auto tap = [](void* user, const ringtime_log_entry* entry) noexcept {
             try {
-                return static_cast<ringtime_verdict>(detail::verdict_of(
-                    [&] { return (static_cast<T*>(user)->*Handler)(request); }));
-            } catch (...) {
-                return RINGTIME_FAIL;
+                (static_cast<T*>(user)->*Heard)(*entry);
+            } catch (...) {  // Nobody is left to tell: the log is what it hears.
             }
         };
-        check(host_->add_route(raw_, detail::slice(method), detail::slice(pattern), handler,
-                               plugin),
-              "the route", pattern);
+        check(host_->tap_log(raw_, tap, plugin), "the tap", {});
     }
     template <auto Check, typename T>
     void probe(std::string_view name, bool critical, std::chrono::milliseconds interval,
@@ -427,6 +537,16 @@ class Context {
     void fail(std::string_view why) noexcept { host_->fail(raw_, detail::slice(why)); }
 
  private:
+    template <auto Handler, typename T>
+    static ringtime_verdict handle(void* user, const ringtime_request* raw) noexcept {
+        Request request(raw);
+        try {
+            return static_cast<ringtime_verdict>(
+                detail::verdict_of([&] { return (static_cast<T*>(user)->*Handler)(request); }));
+        } catch (...) {
+            return RINGTIME_FAIL;
+        }
+    }
     void log(ringtime_log_level level, std::string_view line) const noexcept {
         host_->log(raw_, level, detail::slice(line));
     }
@@ -438,39 +558,6 @@ class Context {
 
     const ringtime_host* host_;
     ringtime_context* raw_;
-};
-
-/// The plugin on one core, on that core's thread.
-class Core {
- public:
-    Core(const ringtime_host* host, ringtime_core* raw) noexcept : host_(host), raw_(raw) {}
-
-    [[nodiscard]] uint32_t index() const noexcept { return host_->core_index(raw_); }
-    [[nodiscard]] uint64_t now_ns() const noexcept { return host_->core_now_ns(raw_); }
-    /// `core.every<&Limits::refill>(100ms, this)`.
-    template <auto Tick, typename T>
-    ringtime_timer* every(std::chrono::milliseconds interval, T* object) noexcept {
-        auto ms = static_cast<uint32_t>(interval.count());
-        return host_->start_timer(raw_, ms, ms, &tick<Tick, T>, object);
-    }
-    template <auto Tick, typename T>
-    ringtime_timer* after(std::chrono::milliseconds delay, T* object) noexcept {
-        auto ms = static_cast<uint32_t>(delay.count());
-        return host_->start_timer(raw_, ms, 0, &tick<Tick, T>, object);
-    }
-    void stop(ringtime_timer* timer) noexcept { host_->stop_timer(raw_, timer); }
-
- private:
-    template <auto Tick, typename T>
-    static void tick(void* user) noexcept {
-        try {
-            (static_cast<T*>(user)->*Tick)();
-        } catch (...) {  // A timer has nobody to tell; the next one fires all the same.
-        }
-    }
-
-    const ringtime_host* host_;
-    ringtime_core* raw_;
 };
 
 }  // namespace ringtime

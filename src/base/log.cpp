@@ -13,6 +13,7 @@ namespace {
 
 std::atomic<LogLevel> threshold{LogLevel::info};
 std::atomic<uint64_t> dropped{0};
+std::atomic<LogListener*> listener{nullptr};
 
 constexpr std::string_view kNames[] = {"debug", "info", "warn", "error", "off"};
 
@@ -27,8 +28,7 @@ void append_escaped(std::string& out, std::string_view text) {
     }
 }
 
-std::string timestamp() {
-    uint64_t now = wall_clock_milliseconds();
+std::string timestamp(uint64_t now) {
     auto seconds = static_cast<time_t>(now / 1000);
     tm utc{};
     ::gmtime_r(&seconds, &utc);
@@ -55,7 +55,10 @@ bool parse_log_level(std::string_view text, LogLevel& out) noexcept {
 void log_line(LogLevel level, std::string_view area, std::string_view text) noexcept {
     if (level < log_level() || level == LogLevel::off) return;
     try {
-        std::string line = timestamp();
+        uint64_t now = wall_clock_milliseconds();
+        if (LogListener* hears = listener.load(std::memory_order_acquire))
+            hears->on_line(level, now, area, text);
+        std::string line = timestamp(now);
         fmt::format_to(std::back_inserter(line), " {:<5} {}: ", kNames[static_cast<size_t>(level)],
                        area);
         append_escaped(line, text);
@@ -65,6 +68,10 @@ void log_line(LogLevel level, std::string_view area, std::string_view text) noex
     } catch (...) {
         dropped.fetch_add(1, std::memory_order_relaxed);
     }
+}
+
+void set_log_listener(LogListener* new_listener) noexcept {
+    listener.store(new_listener, std::memory_order_release);
 }
 
 uint64_t log_lines_dropped() noexcept { return dropped.load(std::memory_order_relaxed); }

@@ -25,6 +25,20 @@ void set_log_level(LogLevel level) noexcept;
 void log_line(LogLevel level, std::string_view area, std::string_view text) noexcept;
 [[nodiscard]] uint64_t log_lines_dropped() noexcept;
 
+/// Hears every line that is written. Any thread; must return at once.
+class LogListener {
+ public:
+    virtual void on_line(LogLevel level, uint64_t wall_ms, std::string_view area,
+                         std::string_view text) noexcept = 0;
+
+ protected:
+    ~LogListener() = default;
+};
+
+/// Null: nobody. A listener that is replaced may still be called by lines under way: it outlives
+/// the threads that log.
+void set_log_listener(LogListener* listener) noexcept;
+
 template <typename... Args>
 void log_format(LogLevel level, std::string_view area, fmt::format_string<Args...> format,
                 Args&&... args) {

@@ -33,6 +33,10 @@ class AccessLog {
  public:
     explicit AccessLog(size_t capacity_bytes);
 
+    /// Whether lines are written or shown to anybody; any thread sets it.
+    [[nodiscard]] bool wanted() const noexcept { return wanted_.load(std::memory_order_relaxed); }
+    // tidy: allow(bool-parameter) the state to be set
+    void set_wanted(bool wanted) noexcept { wanted_.store(wanted, std::memory_order_relaxed); }
     /// The core's thread.
     void add(const AccessEntry& entry) noexcept;
     [[nodiscard]] uint64_t dropped() const noexcept {
@@ -50,6 +54,7 @@ class AccessLog {
     alignas(128) std::atomic<uint64_t> tail_{0};
     alignas(128) std::atomic<uint64_t> head_{0};
     std::atomic<uint64_t> dropped_{0};
+    std::atomic<bool> wanted_{true};
 };
 
 }  // namespace ringtime::exchange

@@ -42,6 +42,8 @@ Core::Core(net::Io& core_io, upstream::CorePool& upstream_pool, worker::CorePool
       access_log(log),
       readiness(gateway_readiness),
       settings(core_settings),
+      counters(settings.counters ? *settings.counters
+                                 : *(own_counters_ = std::make_unique<CoreCounters>())),
       api_calls(reactor),
       admin_door_(*this),
       connections_(core_settings.connections_max + limits::admin_connections),
@@ -156,6 +158,7 @@ void Core::accept(int fd, const net::PeerAddress& peer, net::Preface preface,
 
 void Core::gone(Http1Connection& connection) noexcept {
     if (settings.peers) settings.peers->leave(connection.membership().peer_place);
+    ++counters.connections_closed;
     connection.membership().unlink();
     connections_.destroy(&connection);
     for (auto& listener : listeners_) listener->resume();

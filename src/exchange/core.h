@@ -11,6 +11,7 @@
 #include "exchange/access_log.h"
 #include "exchange/admin_door.h"
 #include "exchange/api.h"
+#include "exchange/counters.h"
 #include "exchange/exchange.h"
 #include "exchange/gathered_body.h"
 #include "exchange/http1_connection.h"
@@ -36,19 +37,10 @@ class Readiness {
     ~Readiness() = default;
 };
 
-struct CoreCounters {
-    uint64_t connections = 0;
-    uint64_t requests = 0;
-    uint64_t refused_heads = 0;
-    uint64_t refused_peers = 0;  ///< Connections of peers that had as many as they may.
-    uint64_t aborted = 0;       ///< Answers that could not be completed.
-    uint64_t status_class[6] = {};
-};
-
 struct CoreSettings {
     size_t connections_max = limits::connections_per_core;
-    bool access_log = true;
-    PeerCounts* peers = nullptr;  ///< Of all cores; null: no limit per peer can be set.
+    PeerCounts* peers = nullptr;       ///< Of all cores; null: no limit per peer can be set.
+    CoreCounters* counters = nullptr;  ///< Outlives the core; null: it counts for itself.
 };
 
 /// A snapshot as one core uses it.
@@ -59,6 +51,8 @@ struct SnapshotHold {
 };
 
 class Core final : public net::Acceptor {
+    std::unique_ptr<CoreCounters> own_counters_;  // Before `counters`, which may be these.
+
  public:
    Core(net::Io& io, upstream::CorePool& upstreams, worker::CorePool& workers,
         site::SiteCache& sites, hook::HookCore& hooks, AccessLog& access_log,
@@ -75,7 +69,7 @@ class Core final : public net::Acceptor {
    AccessLog& access_log;
    const Readiness& readiness;
    const CoreSettings settings;
-   CoreCounters counters;
+   CoreCounters& counters;
    GatheredBlocks gathered;
    ApiCalls api_calls;
    ApiService* api = nullptr;  ///< Null: there is no API. Set before the first listener.

@@ -44,11 +44,12 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     mount_ = nullptr;
     api_.reset();
     mount_name_ = {};
+    mount_counters_ = 0;
     body_bytes_max_ = UINT64_MAX;
     answer_ = nullptr;
     session_ = nullptr;
     body_ = nullptr;
-    gathering_ = false;
+    gathering_ = Gathering::none;
     refusal_ = outcome_ = {};
     status_ = 0;
     upgrade_ = {};
@@ -117,7 +118,7 @@ void Exchange::relay_request_body() noexcept {
         switch (source_->pull(piece, room)) {
             case Pull::pending: return;
             case Pull::data:
-                received_ += piece.size;
+                if (gathering_ != Gathering::done) received_ += piece.size;
                 moved += piece.size;
                 if (received_ > body_bytes_max_) {
                     piece.release();
@@ -161,7 +162,7 @@ bool Exchange::start_response() noexcept {
         response_facts_.status = answer_head.status;
         response_facts_.content_length = answer_->body().length();
         response_facts_.flags = answer_ == &fixed_ ? RINGTIME_RESPONSE_FROM_GATEWAY : 0;
-        if (answer_ == &chain_run_.answer()) response_facts_.flags = RINGTIME_RESPONSE_FROM_PLUGIN;
+        if (chain_run_.made(answer_)) response_facts_.flags = RINGTIME_RESPONSE_FROM_PLUGIN;
         if (!outcome_.ok()) response_facts_.reason = describe(outcome_.reason).name;
         response_prepared_ = true;
     }
@@ -194,7 +195,7 @@ bool Exchange::start_response() noexcept {
 
 bool Exchange::relay_response_body() noexcept {
     http::BodySource& body = *body_;
-    bool from_plugin = answer_ == &chain_run_.answer();
+    bool from_plugin = chain_run_.made(answer_);
     uint64_t moved = 0;
     while (uint32_t room = sink_->room()) {
         Piece piece;
@@ -322,8 +323,8 @@ void Exchange::finish() noexcept {
     end_hooks();
     if (answer_) answer_->release();
     answer_ = nullptr;
-    if (unsigned kind = status_ / 100; kind < 6) ++core_.counters.status_class[kind];
-    if (core_.settings.access_log) write_access_log();
+    count();
+    if (core_.access_log.wanted()) write_access_log();
     if (hold_) core_.unpin(*hold_, pin_);
     hold_ = nullptr;
     kept_target_.reset();
@@ -340,6 +341,7 @@ void Exchange::let_go_of_snapshot() noexcept {
         std::string_view name = arena_.copy(mount_->name);
         if (name.size() != mount_->name.size()) return;
         mount_name_ = name;
+        mount_counters_ = mount_->counters;
         if (mount_->kind == TargetKind::upstream)
             kept_target_ = snapshot.upstreams[mount_->target];
         if (mount_->kind == TargetKind::site) kept_target_ = snapshot.sites[mount_->target];
@@ -347,6 +349,14 @@ void Exchange::let_go_of_snapshot() noexcept {
     }
     core_.unpin(*hold_, pin_);
     hold_ = nullptr;
+}
+
+void Exchange::count() noexcept {
+    core_.counters.finished(
+        mount_ ? mount_->counters : mount_counters_,
+        {head.method, response_started_ ? status_ : uint16_t{0}, core_.reactor.now() - started,
+         received_, sent_});
+    if (!outcome_.ok()) core_.counters.because_of(outcome_.reason);
 }
 
 void Exchange::write_access_log() noexcept {

@@ -94,7 +94,9 @@ class Exchange {
     [[nodiscard]] bool ask_plugin_routes(bool& passed) noexcept;
     void take_edited_path() noexcept;
     void begin_request_body() noexcept;
+    void begin_gathering(uint64_t most) noexcept;
     [[nodiscard]] bool gather_body() noexcept;
+    [[nodiscard]] bool gather_for_route() noexcept;
     void hook_request_body() noexcept;
     void hook_response_body() noexcept;
     void end_hooks() noexcept;
@@ -153,6 +155,7 @@ class Exchange {
     void fail(Error error) noexcept;
     void finish() noexcept;
     void let_go_of_snapshot() noexcept;
+    void count() noexcept;
     void write_access_log() noexcept;
     void before_waiting() noexcept;
     [[nodiscard]] bool buffers_run_low() noexcept;
@@ -166,6 +169,8 @@ class Exchange {
     http::BodySource* body_ = nullptr;    ///< Of the answer's, as the client gets it.
     HookedBody hooked_request_{HookedBody::Way::request};
     HookedBody hooked_response_{HookedBody::Way::response};
+    enum class Gathering : uint8_t { none, running, done };
+    Gathering gathering_ = Gathering::none;  ///< Of the request's body, made whole for plugins.
     GatheredBody gathered_;
     SnapshotHold* hold_ = nullptr;        ///< Null once a newer one has come, after the head.
     SnapshotPin pin_;
@@ -174,6 +179,7 @@ class Exchange {
     // tidy: allow(data-path) taken when a snapshot is replaced, never per request
     std::shared_ptr<const void> kept_target_;  ///< What the answer uses of a snapshot let go of.
     std::string_view mount_name_;              ///< Then, for the access log.
+    uint32_t mount_counters_ = 0;  ///< And where it is counted.
     uint64_t body_bytes_max_ = 0;
     route::Match match_;
     http::Answer* answer_ = nullptr;
@@ -194,7 +200,6 @@ class Exchange {
     hook::RequestFacts facts_;
     hook::ResponseFacts response_facts_;
     bool hooks_begun_ = false;
-    bool gathering_ = false;          ///< The request's body is being made whole.
     bool hooks_active_ = false;       ///< Some plugin may see this request.
     bool response_prepared_ = false;  ///< response_facts_ stands; its hooks may be paused.
     Error refusal_;                ///< Decided before dispatch.

@@ -55,31 +55,54 @@ void Exchange::begin_request_body() noexcept {
             facts_.trailers = &trailers->fields;
         }
     }
-    uint64_t most = chain_run_.gather_bytes_max();
-    if (most == 0) return;
+    if (uint64_t most = chain_run_.gather_bytes_max(); most > 0) begin_gathering(most);
+}
+
+// The bytes of a body that is longer are not waited for.
+void Exchange::begin_gathering(uint64_t most) noexcept {
     if (mount_) most = std::min(most, mount_->body_bytes_max);
     if (source_->length() != http::BodySource::unknown_length && source_->length() > most) {
         refusal_ = {Reason::body_too_large, Source::client, Retry::no, 0, 0};
         return;
     }
     gathered_.begin(core_.gathered, *source_, most);
-    gathering_ = true;
+    gathering_ = Gathering::running;
 }
 
-// False while bytes are missing.
+// False while bytes are missing. What is wrong with them becomes a refusal.
 bool Exchange::gather_body() noexcept {
     switch (gathered_.gather()) {
         case GatheredBody::Progress::pending: return false;
-        case GatheredBody::Progress::failed: refusal_ = gathered_.error(); break;
+        case GatheredBody::Progress::failed:
+            gathering_ = Gathering::none;
+            refusal_ = gathered_.error();
+            break;
         case GatheredBody::Progress::complete:
+            gathering_ = Gathering::done;
+            received_ = gathered_.length();
             source_ = &gathered_;
             facts_.gathered = gathered_.view();
             facts_.content_length = gathered_.length();
             chain_run_.refresh();
             break;
     }
-    gathering_ = false;
     return true;
+}
+
+// For the route that takes the request. False while bytes are missing.
+bool Exchange::gather_for_route() noexcept {
+    if (framing.kind == http::BodyKind::none) return true;
+    if (gathering_ == Gathering::running) return gather_body();
+    uint64_t most = chain_run_.route_body_bytes_max(*mount_->plugin);
+    if (most == 0) return true;
+    if (gathering_ == Gathering::done) {
+        // For a plugin that takes more than this one.
+        if (gathered_.length() > most)
+            refusal_ = {Reason::body_too_large, Source::client, Retry::no, 0, 0};
+        return true;
+    }
+    begin_gathering(most);
+    return !refusal_.ok() || gather_body();
 }
 
 // Settled before the request is forwarded: how its body is framed, and that an answer which will be
@@ -113,12 +136,10 @@ void Exchange::hook_response_body() noexcept {
 
 // False while a hook has paused.
 bool Exchange::run_request_hooks() noexcept {
-    if (!refusal_.ok() || sink_->client_gone()) return true;
+    if (answer_ || !refusal_.ok() || sink_->client_gone()) return true;
     if (!hooks_begun_) begin_hooks();
     if (!hooks_active_) return true;
-    // Time ran out while a hook, or the client, kept us waiting.
-    if (answer_) return true;
-    if (gathering_ && !gather_body()) return false;
+    if (gathering_ == Gathering::running && !gather_body()) return false;
     if (!refusal_.ok()) return true;
     switch (chain_run_.run_request()) {
         case Outcome::paused: return false;
@@ -155,6 +176,12 @@ bool Exchange::ask_plugin_routes(bool& passed) noexcept {
     facts_.path = stripped_path(path_);
     facts_.app = &mount_->app;
     chain_run_.refresh();
+    if (!gather_for_route()) return false;
+    if (!refusal_.ok()) {
+        passed = false;
+        answer_error(refusal_);
+        return true;
+    }
     switch (chain_run_.run_route(*mount_->plugin)) {
         case Outcome::paused: return false;
         case Outcome::answered:

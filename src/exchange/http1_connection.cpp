@@ -163,6 +163,7 @@ void Http1Connection::begin_exchange() noexcept {
 // Nothing of what was refused may be taken for another request: answer, then read only to discard.
 void Http1Connection::refuse(Error error) noexcept {
     ++core_.counters.refused_heads;
+    core_.counters.because_of(error.reason);
     // Known once the request line was read: an answer to HEAD has no body even here.
     bool to_head = exchange_ && exchange_->head.method == http::Method::head;
     if (exchange_) {
@@ -197,7 +198,7 @@ void Http1Connection::refuse(Error error) noexcept {
     entry.status = info.status;
     entry.bytes_sent = to_head ? 0 : info.message.size() + 1;
     entry.complete = true;
-    if (core_.settings.access_log) core_.access_log.add(entry);
+    if (core_.access_log.wanted()) core_.access_log.add(entry);
     start_linger();
 }
 

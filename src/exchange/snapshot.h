@@ -34,6 +34,7 @@ struct Mount {
     uint32_t target = 0;     ///< Index into the snapshot's sites or upstreams, or the supervisor's
                              ///< number of a worker app.
     uint64_t body_bytes_max = limits::body_bytes_default;
+    uint32_t counters = 0;               ///< RequestCounters::slot_of() its name.
     const hook::Chain* chain = nullptr;  ///< Null: no plugin sees requests here.
     hook::Plugin* plugin = nullptr;      ///< Its routes are asked before the target.
     ringtime_app app{};                  ///< The same for plugins: views of the strings above.

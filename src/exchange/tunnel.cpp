@@ -30,7 +30,7 @@ std::string_view Exchange::switched_protocol() noexcept {
 void Exchange::refuse_switch() noexcept {
     Reason reason = Reason::upstream_protocol;
     Source source = Source::upstream;
-    if (answer_ == &chain_run_.answer()) {
+    if (chain_run_.made(answer_)) {
         reason = Reason::hook_failed;
         source = Source::plugin;
     } else if (mount_ && mount_->kind == TargetKind::worker) {
@@ -96,7 +96,7 @@ bool Exchange::relay_tunnel() noexcept {
     if (!relay(answer_->body(), *sink_, sent_, tunnel_answered_)) return true;
     response_complete_ = request_done_ && tunnel_answered_;
     // Frames of a plugin lie in memory that goes with this exchange.
-    return response_complete_ && (answer_ != &chain_run_.answer() || sink_->drained());
+    return response_complete_ && (!chain_run_.made(answer_) || sink_->drained());
 }
 
 }  // namespace ringtime::exchange

@@ -115,6 +115,10 @@ std::string_view hook_name(Hook hook) noexcept {
             return "timer";
         case Hook::core_start:
             return "on_core_start";
+        case Hook::helper:
+            return "helper";
+        case Hook::fetch:
+            return "fetch";
         case Hook::count_:
             break;
     }

@@ -28,6 +28,8 @@ enum class Hook : uint8_t {
     route,
     timer,
     core_start,
+    helper,  ///< What a helper's work came to.
+    fetch,   ///< The answer of another server.
     count_
 };
 inline constexpr size_t hook_count = static_cast<size_t>(Hook::count_);

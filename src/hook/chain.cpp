@@ -27,6 +27,8 @@ AnyFunction function_of(const ringtime_plugin_table& table, Hook hook) noexcept 
         case Hook::route:
         case Hook::timer:
         case Hook::core_start:
+        case Hook::helper:
+        case Hook::fetch:
         case Hook::count_:
             break;
     }

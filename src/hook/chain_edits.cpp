@@ -100,20 +100,57 @@ ringtime_status ChainRun::set_status(uint16_t status) noexcept {
 
 ringtime_status ChainRun::respond(uint16_t status, const ringtime_field_line* lines, size_t count,
                                   const ringtime_bytes* body) noexcept {
-    if (hook_ != Hook::request && hook_ != Hook::route) {
+    if (!may_answer()) {
         if (body && body->release) body->release(body->owner);
         return RINGTIME_WRONG_PHASE;
     }
     ringtime_status result =
         answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
-    loose_ = loose_ || result == RINGTIME_OK;
+    if (result == RINGTIME_OK) choose(answer_);
     return result;
 }
 
-ringtime_status ChainRun::respond(const StaticAnswer& answer) noexcept {
-    if (hook_ != Hook::request && hook_ != Hook::route) return RINGTIME_WRONG_PHASE;
-    answer_.prepare(answer);
+bool ChainRun::may_answer() const noexcept {
+    return hook_ == Hook::request || hook_ == Hook::route;
+}
+
+void ChainRun::choose(http::Answer& answer) noexcept {
+    if (chosen_ && chosen_ != &answer) chosen_->release();
+    chosen_ = &answer;
     loose_ = true;
+}
+
+void ChainRun::drop_answer() noexcept {
+    if (chosen_) chosen_->release();
+    chosen_ = nullptr;
+}
+
+ringtime_status ChainRun::respond_events(EventChannel& channel,
+                                         std::span<const ringtime_field_line> lines,
+                                         std::span<const ringtime_event> first) noexcept {
+    if (!may_answer()) return RINGTIME_WRONG_PHASE;
+    if (plugin_core()->closing) return RINGTIME_GONE;
+    ringtime_status why = RINGTIME_OK;
+    EventStream* stream =
+        channel.subscribe(core_->index(), wake_, lines.data(), lines.size(), why);
+    if (!stream) return why;
+    for (const ringtime_event& event : first) {
+        SharedBytes* text = encode_event(event);
+        if (!text) {
+            stream->release();
+            return RINGTIME_INVALID;
+        }
+        (void)stream->offer(*text);
+        text->drop();
+    }
+    choose(*stream);
+    return RINGTIME_OK;
+}
+
+ringtime_status ChainRun::respond(const StaticAnswer& answer) noexcept {
+    if (!may_answer()) return RINGTIME_WRONG_PHASE;
+    answer_.prepare(answer);
+    choose(answer_);
     return RINGTIME_OK;
 }
 

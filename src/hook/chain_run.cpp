@@ -49,6 +49,9 @@ void ChainRun::begin(const Chain* chain, HookCore& core, const RequestFacts& fac
     decided_by_ = nullptr;
     edited_path_ = edited_forwarded_ = {};
     match_ = nullptr;
+    matched_ = nullptr;
+    chosen_ = nullptr;
+    handed_over_ = false;
     if (!chain || !chain->narrowed()) return;
     for (size_t slot = 0; slot < chain->plugins().size(); ++slot) {
         uint64_t bit = uint64_t{1} << slot;
@@ -205,11 +208,12 @@ Outcome ChainRun::settle(const HookEntry& entry, Lane& lane, Hook hook,
     loose_ = false;
     if (verdict != RINGTIME_PAUSE) cancel_pause(lane);
     if (verdict != RINGTIME_RESPOND && (hook == Hook::request || hook == Hook::route))
-        answer_.release();
+        drop_answer();
     HookCounters& counters = counters_of(entry, hook);
     if (verdict == RINGTIME_CONTINUE) return Outcome::go_on;
-    if (verdict == RINGTIME_RESPOND && answer_.prepared() &&
+    if (verdict == RINGTIME_RESPOND && chosen_ &&
         (hook == Hook::request || hook == Hook::route)) {
+        handed_over_ = true;
         HookCounters::add(counters.answers);
         decided_by_ = entry.cores->plugin;
         if (hook == Hook::request) last_slot_ = entry.slot;
@@ -293,7 +297,9 @@ void ChainRun::end() noexcept {
         cancel_pause(*lane);
         lane->waiting = nullptr;
     }
+    if (!handed_over_) drop_answer();
     answer_.release();
+    chosen_ = nullptr;
     chain_ = nullptr;
     core_ = nullptr;
 }
@@ -376,31 +382,49 @@ HookEntry ChainRun::route_entry(Plugin& plugin) const noexcept {
     return entry;
 }
 
-Outcome ChainRun::run_route(Plugin& plugin) noexcept {
+/// go_on: match_ is one of a handler.
+Outcome ChainRun::find_route(Plugin& plugin) noexcept {
+    if (matched_ == &plugin) return Outcome::go_on;
     if (plugin.down()) {
         reason_ = Reason::plugin_down;
         decided_by_ = &plugin;
         return Outcome::failed;
     }
     if (!plugin.routes()) return Outcome::passed;
+    auto* match = facts_->arena->create<route::PatternMatch>(
+        plugin.routes()->match(facts_->path, http::method_bit(facts_->head->method)));
+    if (!match) {
+        reason_ = Reason::internal;
+        return Outcome::failed;
+    }
+    if (match->status == route::PatternMatch::Status::not_found) return Outcome::passed;
+    if (match->status == route::PatternMatch::Status::method_not_allowed)
+        return refuse_method(match->allow);
+    match_ = match;
+    matched_ = &plugin;
+    return Outcome::go_on;
+}
+
+uint64_t ChainRun::route_body_bytes_max(Plugin& plugin) noexcept {
+    // A path that only other methods have is refused by run_route(), with a match of its own.
+    if (matched_ != &plugin && (plugin.down() || !plugin.gathers_for_routes())) return 0;
+    if (find_route(plugin) != Outcome::go_on) return 0;
+    return plugin.handlers()[match_->handler].body_bytes_max;
+}
+
+Outcome ChainRun::run_route(Plugin& plugin) noexcept {
     uint32_t next = 0;
     if (!incoming_.waiting) {
-        auto* match = facts_->arena->create<route::PatternMatch>(
-            plugin.routes()->match(facts_->path, http::method_bit(facts_->head->method)));
-        if (!match) {
-            reason_ = Reason::internal;
-            return Outcome::failed;
-        }
-        if (match->status == route::PatternMatch::Status::not_found) return Outcome::passed;
-        if (match->status == route::PatternMatch::Status::method_not_allowed)
-            return refuse_method(match->allow);
-        match_ = match;
+        Outcome found = find_route(plugin);
+        if (found != Outcome::go_on) return found;
         route_ = route_entry(plugin);
     }
     Outcome outcome = run_phase(
         Phase{&route_, 1}, next, incoming_, Hook::route, 0,
         [&](const HookEntry& entry) { return as<RequestHook>(entry)(entry.self, &request_); });
-    return outcome == Outcome::go_on ? Outcome::passed : outcome;
+    if (outcome != Outcome::go_on) return outcome;
+    matched_ = nullptr;
+    return Outcome::passed;
 }
 
 Outcome ChainRun::refuse_method(uint16_t allowed) noexcept {
@@ -416,7 +440,11 @@ Outcome ChainRun::refuse_method(uint16_t allowed) noexcept {
         std::memcpy(text + size, name.data(), name.size());
         size += name.size();
     }
-    if (answer_.prepare_method_not_allowed({text, size}, *facts_->arena)) return Outcome::answered;
+    if (answer_.prepare_method_not_allowed({text, size}, *facts_->arena)) {
+        chosen_ = &answer_;
+        handed_over_ = true;
+        return Outcome::answered;
+    }
     reason_ = Reason::internal;
     return Outcome::failed;
 }

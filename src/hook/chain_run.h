@@ -15,6 +15,7 @@
 //     run.run_done(summary);                  // at the end; end() whenever the exchange dies
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/arena.h"
@@ -23,6 +24,8 @@
 #include "hook/answer.h"
 #include "hook/chain.h"
 #include "hook/core.h"
+#include "hook/event_channel.h"
+#include "hook/wake.h"
 #include "http/draft.h"
 #include "http/head.h"
 #include "loop/timer.h"
@@ -71,12 +74,6 @@ struct ResponseFacts {
 
 enum class BodyPart : uint8_t { more, last };
 
-/// How the exchange is woken when a pause is over: notes it, runs nothing.
-struct Wake {
-    void (*function)(void* context) noexcept = nullptr;
-    void* context = nullptr;
-};
-
 class ChainRun {
  public:
     ChainRun() noexcept;
@@ -104,6 +101,9 @@ class ChainRun {
     [[nodiscard]] bool transforms_response() const noexcept;
 
     [[nodiscard]] Outcome run_request() noexcept;
+    /// The most bytes of body the route of `plugin` that takes this request wants to have gathered;
+    /// 0: none.
+    [[nodiscard]] uint64_t route_body_bytes_max(Plugin& plugin) noexcept;
     /// The plugin's own routes, when it is the target. answered: a handler's answer, or 405 with
     /// Allow.
     [[nodiscard]] Outcome run_route(Plugin& plugin) noexcept;
@@ -119,7 +119,11 @@ class ChainRun {
     [[nodiscard]] Reason reason() const noexcept { return reason_; }
     /// Name of the plugin that answered or failed, for the access log; empty otherwise.
     [[nodiscard]] std::string_view decided_by() const noexcept;
-    [[nodiscard]] http::Answer& answer() noexcept { return answer_; }
+    /// Made by a hook or a route; the exchange's from `answered` on, which releases it.
+    [[nodiscard]] http::Answer& answer() noexcept { return chosen_ ? *chosen_ : answer_; }
+    [[nodiscard]] bool made(const http::Answer* answer) const noexcept {
+        return answer && answer == chosen_;
+    }
     [[nodiscard]] bool path_edited() const noexcept { return edited_path_.data() != nullptr; }
     /// Canonical and as forwarded, in the arena.
     [[nodiscard]] std::string_view edited_path() const noexcept { return edited_path_; }
@@ -137,11 +141,18 @@ class ChainRun {
     [[nodiscard]] ringtime_status respond(uint16_t status, const ringtime_field_line* lines,
                                           size_t count, const ringtime_bytes* body) noexcept;
     [[nodiscard]] ringtime_status respond(const StaticAnswer& answer) noexcept;
+    [[nodiscard]] ringtime_status respond_events(EventChannel& channel,
+                                                 std::span<const ringtime_field_line> lines,
+                                                 std::span<const ringtime_event> first) noexcept;
     [[nodiscard]] ringtime_status replace(const ringtime_bytes& bytes) noexcept;
     [[nodiscard]] std::string_view parameter(std::string_view name) const noexcept;
     [[nodiscard]] void* state() const noexcept;
     [[nodiscard]] ringtime_status set_state(void* state) noexcept;
     [[nodiscard]] void* core_state() const noexcept;
+    /// The plugin whose hook runs, on this core; null when none does.
+    [[nodiscard]] PluginCore* plugin_core() const noexcept {
+        return current_ && current_->cores ? &current_->cores[core_->index()] : nullptr;
+    }
     [[nodiscard]] void* allocate(size_t size) noexcept { return facts_->arena->allocate(size); }
     [[nodiscard]] ringtime_token pause(uint32_t timeout_ms) noexcept;
 
@@ -178,6 +189,7 @@ class ChainRun {
     void show_request() noexcept;
     void cancel_pause(Lane& lane) noexcept;
     [[nodiscard]] Outcome refuse_method(uint16_t allowed) noexcept;
+    [[nodiscard]] Outcome find_route(Plugin& plugin) noexcept;
     [[nodiscard]] HookEntry route_entry(Plugin& plugin) const noexcept;
     [[nodiscard]] HookCounters& counters_of(const HookEntry& entry, Hook hook) const noexcept {
         return entry.cores[core_->index()].hooks[static_cast<size_t>(hook)];
@@ -207,12 +219,19 @@ class ChainRun {
     std::string_view edited_path_;
     std::string_view edited_forwarded_;
     const route::PatternMatch* match_ = nullptr;
+    const Plugin* matched_ = nullptr;  ///< Whose route match_ is.
     HookEntry route_;  ///< What run_route() calls.
     Lane incoming_;
     Lane outgoing_;
     ringtime_request request_{};
     ringtime_response shown_response_{};
+    [[nodiscard]] bool may_answer() const noexcept;
+    void choose(http::Answer& answer) noexcept;
+    void drop_answer() noexcept;
+
     PluginAnswer answer_;
+    http::Answer* chosen_ = nullptr;  ///< What a hook prepared; given back unless it is sent.
+    bool handed_over_ = false;        ///< It is the exchange's.
 };
 
 }  // namespace ringtime::hook

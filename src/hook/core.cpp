@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "hook/host_table.h"
+#include "hook/registry.h"
 
 namespace ringtime::hook {
 namespace {
@@ -60,7 +61,7 @@ void LentBytes::add(std::atomic<uint32_t>* count, uint32_t amount) noexcept {
 
 ringtime_status HookCore::resume(ringtime_token token, uint64_t value) noexcept {
     if (!pauses_.claim(token, value)) return RINGTIME_GONE;
-    if (std::this_thread::get_id() == thread_) {
+    if (here()) {
         pauses_.deliver(token);
         return RINGTIME_OK;
     }
@@ -80,10 +81,14 @@ ringtime_status HookCore::run_soon(void (*function)(void*), void* argument) noex
     return posted ? RINGTIME_OK : RINGTIME_AGAIN;
 }
 
-Cores::Cores(unsigned count) : host_{host_table(), this} {
+Cores::Cores(unsigned count)
+    : registry_(std::make_unique<Registry>()), host_{host_table(), this} {
     ASSERT(count > 0 && count <= limits::cores_max);
-    for (unsigned i = 0; i < count; ++i) cores_.push_back(std::make_unique<HookCore>(i, host_.api));
+    for (unsigned i = 0; i < count; ++i)
+        cores_.push_back(std::make_unique<HookCore>(i, host_.api, helpers_));
 }
+
+Cores::~Cores() = default;
 
 // tidy: allow(data-path) loading and unloading only
 void Cores::leave_behind(std::shared_ptr<void> plugin) {

@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/piece.h"
 #include "base/slab.h"
 #include "hook/abi.h"
+#include "hook/helper_pool.h"
 #include "hook/pause_table.h"
 #include "loop/mailbox.h"
 #include "loop/timer.h"
@@ -61,10 +63,25 @@ class LentBytes final : public PieceOwner {
     Slab<Cell> cells_;
 };
 
+struct PluginCore;
+
+/// Requests of plugins to other servers, on the core's own connections; implemented by exchange.
+class FetchPort {
+ public:
+    /// See ringtime_host::fetch.
+    [[nodiscard]] virtual ringtime_status fetch(PluginCore& plugin, const ringtime_fetch& request,
+                                                ringtime_fetched done, void* user) noexcept = 0;
+    /// Those of this plugin end now, with RINGTIME_GONE.
+    virtual void cancel(PluginCore& plugin) noexcept = 0;
+
+ protected:
+    ~FetchPort() = default;
+};
+
 class HookCore {
  public:
-    HookCore(unsigned index, const ringtime_host& host) noexcept
-        : index_(index), host_(host), pauses_(index) {}
+    HookCore(unsigned index, const ringtime_host& host, HelperPool& helpers) noexcept
+        : index_(index), host_(host), helpers_(helpers), pauses_(index) {}
 
     [[nodiscard]] unsigned index() const noexcept { return index_; }
     /// On the core's thread, before it serves.
@@ -72,10 +89,26 @@ class HookCore {
         port_ = &port;
         thread_ = std::this_thread::get_id();
     }
+    /// The core is gone: what helpers still bring is dropped.
+    void detach() noexcept {
+        std::lock_guard lock(port_lock_);
+        port_ = nullptr;
+    }
+    /// For helper threads, which may outlive the core. False when it takes nothing at the moment.
+    [[nodiscard]] bool bring(const loop::Message& message) noexcept {
+        std::lock_guard lock(port_lock_);
+        return !port_ || port_->post(message);
+    }
     [[nodiscard]] CorePort& port() noexcept { return *port_; }
     [[nodiscard]] const ringtime_host& host() const noexcept { return host_; }
     [[nodiscard]] PauseTable& pauses() noexcept { return pauses_; }
     [[nodiscard]] LentBytes& lent() noexcept { return lent_; }
+    [[nodiscard]] HelperPool& helpers() noexcept { return helpers_; }
+    /// Null where nobody implements it.
+    [[nodiscard]] FetchPort* fetches() noexcept { return fetches_; }
+    void attach(FetchPort& fetches) noexcept { fetches_ = &fetches; }
+    /// Whether this is the core's own thread.
+    [[nodiscard]] bool here() const noexcept { return thread_ == std::this_thread::get_id(); }
 
     /// `mark` says which hook of which plugin runs from now on; `call`, a number that differs from
     /// call to call, tells one long call from many short ones.
@@ -83,6 +116,8 @@ class HookCore {
         marker_.store(call << 32 | mark, std::memory_order_relaxed);
     }
     void leave() noexcept { marker_.store(0, std::memory_order_relaxed); }
+    /// Back to the hook that was running when another was entered.
+    void back_to(uint64_t marker) noexcept { marker_.store(marker, std::memory_order_relaxed); }
     /// Any thread: 0 while no hook runs.
     [[nodiscard]] uint64_t marker() const noexcept {
         return marker_.load(std::memory_order_relaxed);
@@ -96,8 +131,11 @@ class HookCore {
  private:
     unsigned index_;
     const ringtime_host& host_;
+    HelperPool& helpers_;
+    FetchPort* fetches_ = nullptr;
     CorePort* port_ = nullptr;
     std::thread::id thread_;
+    std::mutex port_lock_;  // tidy: allow(data-path) helper threads, and a core's end
     PauseTable pauses_;
     LentBytes lent_;
     // Read by the watchdog: not on a line that anything else here is written on.
@@ -110,6 +148,7 @@ class HookCore {
 }
 
 class Cores;
+class Registry;
 
 /// The function table plugins get. Host calls that have no exchange find the cores through it.
 struct Host {
@@ -124,6 +163,7 @@ class Cores {
     explicit Cores(unsigned count);
     Cores(const Cores&) = delete;
     Cores& operator=(const Cores&) = delete;
+    ~Cores();
 
     [[nodiscard]] unsigned count() const noexcept { return static_cast<unsigned>(cores_.size()); }
     [[nodiscard]] HookCore& operator[](unsigned index) noexcept { return *cores_[index]; }
@@ -137,7 +177,21 @@ class Cores {
     [[nodiscard]] uint32_t add_name(std::string name);
     [[nodiscard]] std::string name_of(uint32_t number) const;
 
+    /// The plugins that are loaded, of all generations.
+    [[nodiscard]] Registry& registry() noexcept { return *registry_; }
+    [[nodiscard]] HelperPool& helpers() noexcept { return helpers_; }
+    /// Before plugins are loaded; `source` outlives them.
+    void add_metrics(const MetricSource& source) { metrics_.push_back(&source); }
+    /// Everything that is counted, by the gateway and by plugins. Any thread.
+    void read_metrics(MetricSink& sink);
+    /// Taps of the log that plugins have at the moment; any thread.
+    [[nodiscard]] std::atomic<unsigned>& log_taps() noexcept { return log_taps_; }
+
  private:
+    std::unique_ptr<Registry> registry_;
+    HelperPool helpers_;
+    std::vector<const MetricSource*> metrics_;
+    std::atomic<unsigned> log_taps_{0};
     std::vector<std::unique_ptr<HookCore>> cores_;
     Host host_;
     mutable std::mutex names_lock_;  // tidy: allow(data-path) loading and the watchdog only

@@ -1,9 +1,12 @@
 #include "hook/host_table.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "base/metrics.h"
 #include "hook/chain_run.h"
 #include "hook/core.h"
+#include "hook/event_channel.h"
 #include "hook/plugin.h"
 
 namespace ringtime::hook {
@@ -88,6 +91,9 @@ void fill_exchange_calls(ringtime_host& host) noexcept {
     host.set_state = [](ringtime_exchange* exchange, void* state) {
         return run_of(exchange).set_state(state);
     };
+    host.core = [](ringtime_exchange* exchange) {
+        return reinterpret_cast<ringtime_core*>(run_of(exchange).plugin_core());
+    };
     host.core_state = [](ringtime_exchange* exchange) { return run_of(exchange).core_state(); };
     host.allocate = [](ringtime_exchange* exchange, size_t size) {
         return run_of(exchange).allocate(size);
@@ -169,7 +175,16 @@ void fill_contribution_calls(ringtime_host& host) noexcept {
     host.add_route = [](ringtime_context* context, ringtime_slice method, ringtime_slice pattern,
                         ringtime_handler handler, void* user) {
         return guarded([&] {
-            return plugin_of(context).add_route(to_view(method), to_view(pattern), handler, user);
+            return plugin_of(context).add_route({handler, user, std::string(to_view(method)),
+                                                 std::string(to_view(pattern))});
+        });
+    };
+    host.add_body_route = [](ringtime_context* context, ringtime_slice method,
+                             ringtime_slice pattern, uint64_t body_bytes_max,
+                             ringtime_handler handler, void* user) {
+        return guarded([&] {
+            return plugin_of(context).add_route({handler, user, std::string(to_view(method)),
+                                                 std::string(to_view(pattern)), body_bytes_max});
         });
     };
     host.make_static = [](ringtime_context* context, uint16_t status,
@@ -190,6 +205,93 @@ void fill_contribution_calls(ringtime_host& host) noexcept {
     };
 }
 
+/// Shows metrics to a plugin.
+class Visitor final : public MetricSink {
+ public:
+    Visitor(ringtime_visit_metric visit, void* visitor) noexcept
+        : visit_(visit), visitor_(visitor) {}
+
+    using MetricSink::add;
+    void add(const Metric& metric) override {
+        ringtime_field_line lines[labels_max];
+        size_t count = std::min(metric.labels.size(), labels_max);
+        for (size_t i = 0; i < count; ++i)
+            lines[i] = {to_slice(metric.labels[i].name), to_slice(metric.labels[i].value)};
+        ringtime_metric shown{sizeof shown,
+                              static_cast<uint32_t>(metric.kind),
+                              to_slice(metric.name),
+                              to_slice(metric.help),
+                              to_slice(metric.unit),
+                              lines,
+                              count,
+                              metric.value,
+                              metric.count,
+                              metric.bounds.data(),
+                              metric.buckets.data(),
+                              metric.bounds.size()};
+        visit_(visitor_, &shown);
+    }
+
+ private:
+    static constexpr size_t labels_max = 16;
+
+    ringtime_visit_metric visit_;
+    void* visitor_;
+};
+
+static_assert(static_cast<int>(MetricKind::counter) == RINGTIME_METRIC_COUNTER);
+static_assert(static_cast<int>(MetricKind::gauge) == RINGTIME_METRIC_GAUGE);
+static_assert(static_cast<int>(MetricKind::histogram) == RINGTIME_METRIC_HISTOGRAM);
+
+EventChannel& channel_of(ringtime_channel* channel) noexcept {
+    return *reinterpret_cast<EventChannel*>(channel);
+}
+
+void fill_event_calls(ringtime_host& host) noexcept {
+    host.make_channel = [](ringtime_context* context, ringtime_slice name,
+                           const ringtime_channel_options* options) {
+        EventChannel* made = nullptr;
+        (void)guarded([&] {
+            bool known = options && options->struct_size >= sizeof *options;
+            made = plugin_of(context).make_channel(
+                to_view(name), known ? *options : ringtime_channel_options{});
+            return RINGTIME_OK;
+        });
+        return reinterpret_cast<ringtime_channel*>(made);
+    };
+    host.respond_events = [](ringtime_exchange* exchange, ringtime_channel* channel,
+                             const ringtime_field_line* lines, size_t count,
+                             const ringtime_event* first, size_t first_count) {
+        if (!channel) return RINGTIME_INVALID;
+        return run_of(exchange).respond_events(channel_of(channel), {lines, count},
+                                               {first, first_count});
+    };
+    host.publish = [](ringtime_channel* channel, const ringtime_event* event) {
+        return guarded([&] { return channel_of(channel).publish(*event); });
+    };
+    host.channel_counts = [](ringtime_channel* channel, ringtime_channel_counts* out) {
+        ringtime_channel_counts counts = channel_of(channel).counts();
+        if (out->struct_size >= sizeof counts) *out = counts;
+    };
+}
+
+void fill_insight_calls(ringtime_host& host) noexcept {
+    host.each_metric = [](ringtime_context* context, ringtime_visit_metric visit, void* visitor) {
+        (void)guarded([&] {
+            Visitor sink(visit, visitor);
+            plugin_of(context).host_cores().read_metrics(sink);
+            return RINGTIME_OK;
+        });
+    };
+    host.add_metrics = [](ringtime_context* context,
+                          void (*collect)(void*, ringtime_visit_metric, void*), void* user) {
+        return guarded([&] { return plugin_of(context).add_metrics({collect, user}); });
+    };
+    host.tap_log = [](ringtime_context* context, ringtime_log_tap tap, void* user) {
+        return guarded([&] { return plugin_of(context).tap_log({tap, user}); });
+    };
+}
+
 void fill_core_calls(ringtime_host& host) noexcept {
     host.core_index = [](ringtime_core* core) -> uint32_t { return core_of(core).core->index(); };
     host.core_now_ns = [](ringtime_core* core) -> uint64_t {
@@ -203,6 +305,10 @@ void fill_core_calls(ringtime_host& host) noexcept {
     host.stop_timer = [](ringtime_core* core, ringtime_timer* timer) {
         if (timer) core_of(core).stop_timer(*reinterpret_cast<PluginTimer*>(timer));
     };
+    host.run_helper = [](ringtime_core* core, void (*work)(void*), void (*done)(void*),
+                         void* argument) { return core_of(core).run_helper(work, done, argument); };
+    host.fetch = [](ringtime_core* core, const ringtime_fetch* request, ringtime_fetched done,
+                    void* user) { return core_of(core).fetch(*request, done, user); };
 }
 
 }  // namespace
@@ -215,6 +321,8 @@ ringtime_host host_table() noexcept {
     fill_thread_calls(host);
     fill_context_calls(host);
     fill_contribution_calls(host);
+    fill_event_calls(host);
+    fill_insight_calls(host);
     fill_core_calls(host);
     return host;
 }

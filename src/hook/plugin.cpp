@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 #include "base/log.h"
+#include "hook/event_channel.h"
 #include "hook/limited_call.h"
+#include "hook/registry.h"
 #include "http/head.h"
 
 namespace ringtime::hook {
@@ -52,6 +55,8 @@ Plugin::Plugin(PluginSpec spec, Cores& cores)
               to_slice(spec_.version), spec_.base.empty() ? ringtime_slice{} : to_slice(spec_.base),
               to_slice(spec_.folder)};
 }
+
+Plugin::~Plugin() = default;
 
 Plugin::FileIdentity Plugin::identify() const noexcept {
     struct stat info {};
@@ -108,7 +113,10 @@ bool Plugin::load(const std::vector<PluginRef>& earlier, Milliseconds limit) {
         open_for_contributions_ = false;
         earlier_.clear();
     }
-    if (returned) return *good;
+    if (returned) {
+        if (*good) host_cores_.registry().add(shared_from_this());
+        return *good;
+    }
     return abandon(fmt::format("on_init did not return within {} ms", limit),
                    "let it do long work in a thread of its own, started in on_server_start");
 }
@@ -215,11 +223,24 @@ bool Plugin::start_core(HookCore& core) noexcept {
                 "see the lines it logged");
 }
 
+void Plugin::end_streams(HookCore& core) noexcept {
+    for (auto& channel : channels_) channel->close(core.index());
+}
+
+void Plugin::close_core(HookCore& core) noexcept {
+    PluginCore& mine = cores_[core.index()];
+    if (!mine.started) return;
+    mine.closing = true;
+    end_streams(core);
+    mine.stop_all_timers();
+    if (mine.outstanding > 0 && core.fetches()) core.fetches()->cancel(mine);
+}
+
 void Plugin::stop_core(HookCore& core) noexcept {
     PluginCore& mine = cores_[core.index()];
     if (!mine.started) return;
+    close_core(core);
     mine.started = false;
-    mine.stop_all_timers();
     if (!table_.on_core_stop) return;
     try {
         table_.on_core_stop(self_, reinterpret_cast<ringtime_core*>(&mine), mine.state);
@@ -256,7 +277,14 @@ void Plugin::worker_terminated(const ringtime_worker& worker) noexcept {
 }
 
 bool Plugin::shut_down(Milliseconds limit, const Settled& settled) {
+    host_cores_.registry().remove(*this);
+    host_cores_.log_taps().fetch_sub(std::exchange(taps_counted_, 0u));
     if (abandoned_) return false;  // A thread of it is still inside: unmapping pulls away its code.
+    if (!door_.close(limit))
+        return abandon(fmt::format("a probe, a log tap or work on a helper thread did not return "
+                                   "within {} ms",
+                                   limit),
+                       "let it give up in time; until the gateway ends it stays in memory");
     if (initialised_ && table_.on_shutdown) {
         initialised_ = false;
         bool returned = call_with_limit(limit, [self = shared_from_this()] {
@@ -359,14 +387,15 @@ void* Plugin::use(std::string_view name, uint32_t version) {
     return nullptr;
 }
 
-ringtime_status Plugin::add_route(std::string_view method, std::string_view pattern,
-                                  ringtime_handler function, void* user) {
+ringtime_status Plugin::add_route(RouteHandler handler) {
     std::lock_guard lock(lock_);
     if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
-    bool known = method.empty() || http::intern_method(method) != http::Method::other;
-    if (!function || !known || !pattern.starts_with('/')) return RINGTIME_INVALID;
+    bool known =
+        handler.method.empty() || http::intern_method(handler.method) != http::Method::other;
+    if (!handler.function || !known || !handler.pattern.starts_with('/')) return RINGTIME_INVALID;
     if (handlers_.size() == contributions_max) return RINGTIME_LIMIT;
-    handlers_.push_back({function, user, std::string(method), std::string(pattern)});
+    gathers_for_routes_ = gathers_for_routes_ || handler.body_bytes_max > 0;
+    handlers_.push_back(std::move(handler));
     return RINGTIME_OK;
 }
 
@@ -386,6 +415,34 @@ ringtime_status Plugin::add_probe(Probe probe) {
     if (!probe.check || probe.name.empty() || probe.interval == 0) return RINGTIME_INVALID;
     if (probes_.size() == contributions_max) return RINGTIME_LIMIT;
     probes_.push_back(std::move(probe));
+    return RINGTIME_OK;
+}
+
+ringtime_status Plugin::add_metrics(const MetricsReader& reader) {
+    std::lock_guard lock(lock_);
+    if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
+    if (!reader.collect) return RINGTIME_INVALID;
+    if (metrics_readers_.size() == contributions_max) return RINGTIME_LIMIT;
+    metrics_readers_.push_back(reader);
+    return RINGTIME_OK;
+}
+
+EventChannel* Plugin::make_channel(std::string_view name,
+                                   const ringtime_channel_options& options) {
+    std::lock_guard lock(lock_);
+    if (!open_for_contributions_ || channels_.size() == contributions_max) return nullptr;
+    channels_.push_back(std::make_unique<EventChannel>(*this, std::string(name), options));
+    return channels_.back().get();
+}
+
+ringtime_status Plugin::tap_log(const LogTap& tap) {
+    std::lock_guard lock(lock_);
+    if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
+    if (!tap.function) return RINGTIME_INVALID;
+    if (log_taps_.size() == contributions_max) return RINGTIME_LIMIT;
+    log_taps_.push_back(tap);
+    ++taps_counted_;
+    host_cores_.log_taps().fetch_add(1);
     return RINGTIME_OK;
 }
 

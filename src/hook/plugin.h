@@ -16,6 +16,7 @@
 #include "hook/answer.h"
 #include "hook/config_values.h"
 #include "hook/core.h"
+#include "hook/door.h"
 #include "hook/library.h"
 #include "hook/scope.h"
 #include "route/pattern_routes.h"
@@ -105,6 +106,8 @@ struct alignas(128) PluginCore {
     HookCore* core = nullptr;
     void* state = nullptr;
     bool started = false;
+    bool closing = false;      ///< It stops: nothing new may begin.
+    unsigned outstanding = 0;  ///< Helpers' work and fetches that will call back.
     unsigned timer_count = 0;
     List<PluginTimer> timers;
     HookCounters hooks[hook_count];
@@ -115,8 +118,26 @@ struct alignas(128) PluginCore {
                                            void (*function)(void*), void* user) noexcept;
     void stop_timer(PluginTimer& timer) noexcept;
     void stop_all_timers() noexcept;
+    /// See ringtime_host.
+    [[nodiscard]] ringtime_status run_helper(void (*work)(void*), void (*done)(void*),
+                                             void* argument) noexcept;
+    [[nodiscard]] ringtime_status fetch(const ringtime_fetch& request, ringtime_fetched answered,
+                                        void* user) noexcept;
+    /// Calls into the plugin outside of a chain: counted, watched, nothing is thrown through it.
+    template <typename Call>
+    void call(Hook hook, Call&& function) noexcept {
+        uint64_t outer = enter(hook);
+        try {
+            function();
+        } catch (...) {
+            note_exception(hook);
+        }
+        core->back_to(outer);
+    }
 
  private:
+    [[nodiscard]] uint64_t enter(Hook hook) noexcept;
+    void note_exception(Hook hook) noexcept;
     static void on_expire(loop::Timer& timer) noexcept;
     void free_timer(PluginTimer& timer) noexcept;
 };
@@ -132,6 +153,17 @@ struct RouteHandler {
     void* user = nullptr;
     std::string method;  ///< Empty for every method.
     std::string pattern;
+    uint64_t body_bytes_max = 0;  ///< The body is complete when it is called; 0: it is not read.
+};
+
+struct MetricsReader {
+    void (*collect)(void* user, ringtime_visit_metric visit, void* visitor) = nullptr;
+    void* user = nullptr;
+};
+
+struct LogTap {
+    ringtime_log_tap function = nullptr;
+    void* user = nullptr;
 };
 
 struct Probe {
@@ -145,11 +177,14 @@ struct Probe {
     [[nodiscard]] bool well() const noexcept;
 };
 
+class EventChannel;
+
 class Plugin : public std::enable_shared_from_this<Plugin> {
  public:
     Plugin(PluginSpec spec, Cores& cores);
     Plugin(const Plugin&) = delete;
     Plugin& operator=(const Plugin&) = delete;
+    ~Plugin();
 
     /// Opens, checks and initialises it within `limit`. `earlier`: the plugins loaded before it.
     /// False: it is down, see problem(). Helper threads only.
@@ -157,6 +192,14 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
                             Milliseconds limit);
     /// On the core's thread, once. False: it is down.
     [[nodiscard]] bool start_core(HookCore& core) noexcept;
+    /// On the core's thread: streams of events end; their clients come again elsewhere.
+    void end_streams(HookCore& core) noexcept;
+    /// On the core's thread: nothing new begins, what is on its way comes to its end. Idempotent.
+    void close_core(HookCore& core) noexcept;
+    /// Whether everything that was to call back there has.
+    [[nodiscard]] bool quiet(HookCore& core) const noexcept {
+        return cores_[core.index()].outstanding == 0;
+    }
     void stop_core(HookCore& core) noexcept;
     void server_started() noexcept;
     void worker_spawned(const ringtime_worker& worker) noexcept;
@@ -183,8 +226,20 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     /// Null without routes.
     [[nodiscard]] const route::PatternRoutes* routes() const noexcept { return routes_.get(); }
     [[nodiscard]] const std::vector<RouteHandler>& handlers() const noexcept { return handlers_; }
+    /// Whether some route wants the body first.
+    [[nodiscard]] bool gathers_for_routes() const noexcept { return gathers_for_routes_; }
     [[nodiscard]] const std::vector<Probe>& probes() const noexcept { return probes_; }
     [[nodiscard]] const std::vector<Service>& services() const noexcept { return services_; }
+    [[nodiscard]] const std::vector<MetricsReader>& metrics_readers() const noexcept {
+        return metrics_readers_;
+    }
+    [[nodiscard]] const std::vector<std::unique_ptr<EventChannel>>& channels() const noexcept {
+        return channels_;
+    }
+    [[nodiscard]] const std::vector<LogTap>& log_taps() const noexcept { return log_taps_; }
+    /// For threads that are not a core's at work.
+    [[nodiscard]] Door& door() noexcept { return door_; }
+    [[nodiscard]] Cores& host_cores() noexcept { return host_cores_; }
     [[nodiscard]] HookTotals totals(Hook hook) const noexcept;
     /// Any thread: whether a core still holds bytes of it.
     [[nodiscard]] bool has_lent() const noexcept;
@@ -198,11 +253,15 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     void set_failure(std::string_view why);
     [[nodiscard]] ringtime_status provide(std::string_view name, uint32_t version, void* service);
     [[nodiscard]] void* use(std::string_view name, uint32_t version);
-    [[nodiscard]] ringtime_status add_route(std::string_view method, std::string_view pattern,
-                                            ringtime_handler function, void* user);
+    [[nodiscard]] ringtime_status add_route(RouteHandler handler);
     [[nodiscard]] const StaticAnswer* add_static(uint16_t status, const ringtime_field_line* lines,
                                                  size_t count, ringtime_slice body);
     [[nodiscard]] ringtime_status add_probe(Probe probe);
+    [[nodiscard]] ringtime_status add_metrics(const MetricsReader& reader);
+    [[nodiscard]] ringtime_status tap_log(const LogTap& tap);
+    /// Null at a limit, or after init.
+    [[nodiscard]] EventChannel* make_channel(std::string_view name,
+                                             const ringtime_channel_options& options);
 
  private:
     using WorkerHook = void (*)(void*, const ringtime_worker*);
@@ -227,6 +286,7 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     std::atomic<bool> down_{false};
     std::atomic<bool> guards_requests_{true};
     bool initialised_ = false;
+    bool gathers_for_routes_ = false;
     PluginProblem problem_;
     ringtime_about about_{};
     ConfigValues config_;
@@ -252,6 +312,11 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     std::vector<Service> services_;
     std::vector<RouteHandler> handlers_;
     std::vector<Probe> probes_;
+    std::vector<MetricsReader> metrics_readers_;
+    std::vector<LogTap> log_taps_;
+    unsigned taps_counted_ = 0;  ///< Of them, in what Cores counts.
+    std::vector<std::unique_ptr<EventChannel>> channels_;
+    Door door_;
     std::vector<std::unique_ptr<StaticAnswer>> statics_;
     std::unique_ptr<const route::PatternRoutes> routes_;
 };

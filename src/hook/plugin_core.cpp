@@ -1,5 +1,7 @@
-// Timers of a plugin on one core. Cold: made in on_core_start as a rule, so they come from the
-// heap.
+// What a plugin has of its own on one core: timers, work on helper threads, fetches. None of it is
+// made per request as a rule, so it comes from the heap.
+
+#include <fmt/format.h>
 
 #include <new>
 
@@ -46,21 +48,88 @@ void PluginCore::stop_all_timers() noexcept {
 void PluginCore::on_expire(loop::Timer& expired) noexcept {
     auto& timer = *static_cast<PluginTimer*>(expired.owner);
     PluginCore& mine = *timer.core;
-    HookCounters& counters = mine.hooks[static_cast<size_t>(Hook::timer)];
-    HookCounters::add(counters.calls);
-    mine.core->enter(make_mark(mine.plugin->number(), Hook::timer),
-                     counters.calls.load(std::memory_order_relaxed));
     timer.firing = true;
-    try {
-        timer.function(timer.user);
-    } catch (...) {
-        HookCounters::add(counters.errors);
-        mine.plugin->log(RINGTIME_LOG_ERROR, "a timer threw an exception across the ABI");
-    }
+    mine.call(Hook::timer, [&] { timer.function(timer.user); });
     timer.firing = false;
-    mine.core->leave();
     if (timer.every_ms == 0 || timer.stopped) return mine.free_timer(timer);
     mine.core->port().arm(timer.timer, mine.core->port().now() + from_milliseconds(timer.every_ms));
+}
+
+// --- Calls back ---
+
+uint64_t PluginCore::enter(Hook hook) noexcept {
+    HookCounters& counters = hooks[static_cast<size_t>(hook)];
+    HookCounters::add(counters.calls);
+    uint64_t outer = core->marker();
+    core->enter(make_mark(plugin->number(), hook), counters.calls.load(std::memory_order_relaxed));
+    return outer;
+}
+
+void PluginCore::note_exception(Hook hook) noexcept {
+    HookCounters::add(hooks[static_cast<size_t>(hook)].errors);
+    plugin->log(RINGTIME_LOG_ERROR,
+                fmt::format("{} threw an exception across the ABI", hook_name(hook)));
+}
+
+namespace {
+
+/// Work of a plugin on its way to a helper thread and back.
+struct HelperCall : HelperTask {
+    PluginRef plugin;  ///< Its code stays mapped while the work runs.
+    PluginCore* mine = nullptr;
+    void (*function)(void*) = nullptr;
+    void (*finished)(void*) = nullptr;
+    void* argument = nullptr;
+};
+
+void do_work(HelperTask& task) noexcept {
+    auto& call = static_cast<HelperCall&>(task);
+    Guest guest(call.plugin->door());
+    if (!guest) return;
+    try {
+        call.function(call.argument);
+    } catch (...) {
+        call.plugin->log(RINGTIME_LOG_ERROR, "a helper's work threw an exception across the ABI");
+    }
+}
+
+void finish_work(HelperTask& task) noexcept {
+    std::unique_ptr<HelperCall> call(static_cast<HelperCall*>(&task));
+    PluginCore& mine = *call->mine;
+    --mine.outstanding;
+    if (call->finished && mine.started)
+        mine.call(Hook::helper, [&] { call->finished(call->argument); });
+}
+
+}  // namespace
+
+ringtime_status PluginCore::run_helper(void (*work)(void*), void (*done)(void*),
+                                       void* argument) noexcept {
+    if (!work) return RINGTIME_INVALID;
+    if (!core->here()) return RINGTIME_WRONG_PHASE;
+    if (closing) return RINGTIME_GONE;
+    std::unique_ptr<HelperCall> task(new (std::nothrow) HelperCall);
+    if (!task) return RINGTIME_LIMIT;
+    task->work = &do_work;
+    task->done = &finish_work;
+    task->core = core;
+    task->plugin = plugin->shared_from_this();
+    task->mine = this;
+    task->function = work;
+    task->finished = done;
+    task->argument = argument;
+    if (!core->helpers().submit(*task)) return RINGTIME_AGAIN;
+    (void)task.release();
+    ++outstanding;
+    return RINGTIME_OK;
+}
+
+ringtime_status PluginCore::fetch(const ringtime_fetch& request, ringtime_fetched answered,
+                                  void* user) noexcept {
+    if (!answered || request.struct_size < sizeof request) return RINGTIME_INVALID;
+    if (!core->here() || !core->fetches()) return RINGTIME_WRONG_PHASE;
+    if (closing) return RINGTIME_GONE;
+    return core->fetches()->fetch(*this, request, answered, user);
 }
 
 }  // namespace ringtime::hook

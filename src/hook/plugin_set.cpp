@@ -18,6 +18,7 @@ LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores, const LoadO
     LoadResult result;
     std::unique_ptr<PluginSet> set(new PluginSet(cores, options.shutdown_limit));
     bool must_abort = false;
+    if (!specs.empty()) cores.helpers().start();
     for (PluginSpec& spec : specs) {
         if (set->plugins_.size() == limits::hooks_per_chain_max) {
             result.problems.push_back(
@@ -98,6 +99,24 @@ void PluginSet::worker_spawned(const ringtime_worker& worker) noexcept {
 
 void PluginSet::worker_terminated(const ringtime_worker& worker) noexcept {
     for (const auto& plugin : plugins_) plugin->worker_terminated(worker);
+}
+
+void PluginSet::end_streams(unsigned core, OtherSets others) noexcept {
+    for (const auto& plugin : plugins_) {
+        if (!kept_by(others, *plugin)) plugin->end_streams(cores_[core]);
+    }
+}
+
+void PluginSet::close_core(unsigned core, OtherSets others) noexcept {
+    for (const auto& plugin : plugins_) {
+        if (!kept_by(others, *plugin)) plugin->close_core(cores_[core]);
+    }
+}
+
+bool PluginSet::quiet(unsigned core, OtherSets others) const noexcept {
+    return std::all_of(plugins_.begin(), plugins_.end(), [&](const PluginRef& plugin) {
+        return kept_by(others, *plugin) || plugin->quiet(cores_[core]);
+    });
 }
 
 void PluginSet::stop_core(unsigned core, OtherSets others) noexcept {

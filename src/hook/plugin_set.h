@@ -8,8 +8,10 @@
 //     chain_for(host) per mount         helper thread   compiles chains; only now is it known who
 //     is down server_started()                  helper thread   on_server_start
 //     ... requests ...
-//     stop_core(core) on each core      core's thread   on_core_stop; behind the last request and
-//                                                       behind messages posted by the plugins
+//     close_core(core) on each core     core's thread   timers end, fetches are cancelled
+//     stop_core(core) on each core      core's thread   on_core_stop; when quiet(core), behind the
+//                                                       last request and behind messages posted by
+//                                                       the plugins
 //     shut_down()                       helper thread   on_shutdown in reverse order, unloading
 
 #include <map>
@@ -68,6 +70,12 @@ class PluginSet {
     void server_started(OtherSets others = {}) noexcept;
     void worker_spawned(const ringtime_worker& worker) noexcept;
     void worker_terminated(const ringtime_worker& worker) noexcept;
+    /// Streams without an end of their own end, so that their clients come again: to another server
+    /// or to the next generation.
+    void end_streams(unsigned core, OtherSets others = {}) noexcept;
+    /// Nothing new begins on the core; turn it until quiet() before stop_core().
+    void close_core(unsigned core, OtherSets others = {}) noexcept;
+    [[nodiscard]] bool quiet(unsigned core, OtherSets others = {}) const noexcept;
     void stop_core(unsigned core, OtherSets others = {}) noexcept;
     /// The end of the set. `settled`: see Plugin::shut_down.
     [[nodiscard]] std::vector<PluginProblem> shut_down(OtherSets others = {},

@@ -48,10 +48,25 @@ exchange::AccessLog& AccessLogWriter::add_core() {
 }
 
 void AccessLogWriter::start() {
-    // Cores add no lines to a log that is off: nothing would ever wake for a reason.
-    if (destination_.kind == config::AccessLog::Kind::off) return;
+    ask_for_lines();
+    // Cores add no lines to a log that is off and that nobody hears: nothing would ever wake for a
+    // reason.
+    bool wanted = destination_.kind != config::AccessLog::Kind::off || (feed_ && feed_->wanted());
+    if (!wanted || thread_.joinable()) return;
     thread_ = std::thread([this] { run(); });
     ::pthread_setname_np(thread_.native_handle(), "access log");
+}
+
+// Cores encode lines only while somebody wants them.
+void AccessLogWriter::ask_for_lines() noexcept {
+    bool wanted = fd_ >= 0 || (feed_ && feed_->wanted());
+    for (auto& log : logs_) log->set_wanted(wanted);
+}
+
+uint64_t AccessLogWriter::dropped() const noexcept {
+    uint64_t sum = 0;
+    for (const auto& log : logs_) sum += log->dropped();
+    return sum;
 }
 
 void AccessLogWriter::stop() {
@@ -76,14 +91,19 @@ void AccessLogWriter::write_all(std::string_view bytes) {
 // True when there was so much that the next round should follow at once.
 bool AccessLogWriter::write_round() {
     bool wrote = false;
+    ask_for_lines();
+    bool show = feed_ && feed_->wanted();
     for (auto& log : logs_) {
+        shown_.clear();
         // To its end, past the wrap, so that lines of two cores never mix.
         for (int part = 0; part < 2; ++part) {
             std::string_view bytes = log->readable();
             write_all(bytes);
+            if (show) shown_ += bytes;
             log->consumed(bytes.size());
             wrote = wrote || bytes.size() > kBusyBytes;
         }
+        if (show) feed_->on_access(shown_);
     }
     return wrote;
 }

@@ -33,7 +33,7 @@ struct Published;
 struct CoreReport {
     unsigned index = 0;
     size_t connections = 0;
-    exchange::CoreCounters counters;
+    exchange::CoreTotals counters;
     loop::ReactorCounters reactor;
 };
 

@@ -207,11 +207,13 @@ void connect_apps(const std::vector<uint32_t>& numbers, exchange::Snapshot& snap
     snapshot.apps = numbers;
 }
 
-void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot) {
+void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot,
+                     exchange::RequestCounters& counters) {
     hook::PluginSet& plugins = *snapshot.plugins;
     for (size_t i = 0; i < snapshot.mounts.size(); ++i) {
         exchange::Mount& mount = snapshot.mounts[i];
         const config::Package& package = configuration.packages[i];
+        mount.counters = counters.slot_of(mount.name);
         // A mount of several hosts has one chain: of every plugin that may see any of them, each of
         // which is then asked per request.
         const auto& hosts = package.manifest.hosts;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/packages.h"
+#include "exchange/counters.h"
 #include "exchange/snapshot.h"
 #include "worker/spec.h"
 
@@ -25,7 +26,9 @@ struct Compiled {
 /// The supervisor's number of each of Compiled::apps: what worker mounts lead to from now on.
 void connect_apps(const std::vector<uint32_t>& numbers, exchange::Snapshot& snapshot);
 
-/// Connects mounts with the plugins that stand now: chains and routes. Before the snapshot is used.
-void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot);
+/// Connects mounts with the plugins that stand now, chains and routes, and with their counters.
+/// Before the snapshot is used.
+void connect_plugins(const config::Configuration& configuration, exchange::Snapshot& snapshot,
+                     exchange::RequestCounters& counters);
 
 }  // namespace ringtime::runtime

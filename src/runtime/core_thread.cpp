@@ -5,10 +5,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 
 #include "base/log.h"
+#include "exchange/http_client.h"
 #include "hook/reactor_port.h"
 
 namespace ringtime::runtime {
@@ -36,10 +38,12 @@ struct CoreThread::Parts {
           workers(reactor, thread.shared_.supervisor),
           sites(reactor, site_cache_options(thread.shared_.compressor)),
           hook_port(reactor),
+          client(io, upstreams, thread.shared_.hooks),
           core(io, upstreams, workers, sites, thread.shared_.hooks, thread.shared_.access_log,
                thread.shared_.readiness, thread.options_.settings) {
         thread.shared_.hooks.attach(hook_port);
     }
+    ~Parts() { core.hooks.detach(); }
 
     loop::Reactor reactor;
     net::Io io;
@@ -47,6 +51,7 @@ struct CoreThread::Parts {
     worker::CorePool workers;
     site::SiteCache sites;
     hook::ReactorPort hook_port;
+    exchange::HttpClient client;
     exchange::Core core;
     std::vector<hook::PluginSet*> plugins;  ///< Started here, the oldest first.
     Nanoseconds abort_at = UINT64_MAX;
@@ -60,7 +65,9 @@ CoreThread::CoreThread(const CoreOptions& options, const CoreShared& shared)
 CoreThread::~CoreThread() { join(); }
 
 void CoreThread::join() {
-    if (thread_.joinable()) thread_.join();
+    if (!thread_.joinable()) return;
+    let_go_.set_value();
+    thread_.join();
 }
 
 bool CoreThread::start(std::string& problem) {
@@ -103,8 +110,9 @@ void CoreThread::run(std::promise<std::string> started) {
             parts_ = nullptr;
         }
         parts.reactor.turn(0);  // Behind the last that could be posted.
+        finished_.store(true);
+        let_go_.get_future().wait();  // Until then threads of plugins may post to the reactor.
     }
-    finished_.store(true);
 }
 
 void CoreThread::loop(Parts& parts) {
@@ -119,6 +127,10 @@ void CoreThread::loop(Parts& parts) {
             parts.abort_at = UINT64_MAX;
             parts.give_up_at = now + kTeardown;
         }
+        // The last request is over: what plugins ask of other servers must not hold us up.
+        if (parts.draining && parts.core.drained()) {
+            for (hook::PluginSet* set : parts.plugins) set->close_core(options_.index);
+        }
         if (parts.draining) parts.upstreams.drain();
         ASSERT(now < parts.give_up_at);
     }
@@ -126,6 +138,14 @@ void CoreThread::loop(Parts& parts) {
 
 // After the last request: plugins hear of it, workers are let go of.
 void CoreThread::leave(Parts& parts) {
+    for (hook::PluginSet* set : parts.plugins) set->close_core(options_.index);
+    auto quiet = [&] {
+        return std::all_of(
+            parts.plugins.begin(), parts.plugins.end(),
+            [&](const hook::PluginSet* set) { return set->quiet(options_.index); });
+    };
+    Nanoseconds give_up = parts.reactor.now() + kTeardown;
+    while (!quiet() && parts.reactor.now() < give_up) parts.reactor.turn(kLookAgain);
     for (auto set = parts.plugins.rbegin(); set != parts.plugins.rend(); ++set)
         (*set)->stop_core(options_.index);
     parts.workers.close();
@@ -142,7 +162,23 @@ hook::CoreStart CoreThread::start_plugins(hook::PluginSet& plugins) {
     return started;
 }
 
+void CoreThread::end_streams(hook::PluginSet& plugins, hook::OtherSets others) {
+    call([&](Parts&) { plugins.end_streams(options_.index, others); });
+}
+
+// What the plugins have under way comes back to the core first, as far as it comes in time.
 void CoreThread::stop_plugins(hook::PluginSet& plugins, hook::OtherSets others) {
+    if (!call([&](Parts&) { plugins.close_core(options_.index, others); })) return;
+    Nanoseconds give_up = monotonic_now() + kTeardown;
+    auto quiet = [&] {
+        bool is_quiet = true;
+        call([&](Parts&) { is_quiet = plugins.quiet(options_.index, others); });
+        return is_quiet;
+    };
+    while (!quiet() && monotonic_now() < give_up) {
+        // tidy: allow(sleep) the poll of what a core counts, with a deadline
+        std::this_thread::sleep_for(kAskAgain);
+    }
     call([&](Parts& parts) {
         plugins.stop_core(options_.index, others);
         std::erase(parts.plugins, &plugins);
@@ -232,7 +268,7 @@ std::optional<CoreReport> CoreThread::report(Milliseconds limit) {
     std::future<CoreReport> outcome = answer->get_future();
     post([answer = std::move(answer)](Parts& parts) {
         answer->set_value({parts.reactor.core(), parts.core.connection_count(),
-                           parts.core.counters, parts.reactor.counters()});
+                           parts.core.counters.totals(), parts.reactor.counters()});
     });
     if (outcome.wait_for(std::chrono::milliseconds(limit)) != std::future_status::ready) return {};
     try {
@@ -251,6 +287,7 @@ void CoreThread::drain(Milliseconds deadline_ms) {
         parts.draining = true;
         parts.abort_at = parts.reactor.now() + from_milliseconds(deadline_ms);
         parts.core.drain();
+        for (hook::PluginSet* set : parts.plugins) set->end_streams(parts.core.hooks.index());
     });
 }
 

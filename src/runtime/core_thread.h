@@ -61,7 +61,9 @@ class CoreThread {
     [[nodiscard]] std::optional<CoreReport> report(Milliseconds limit);
     /// Requests that begin from its next turn on see `snapshot`.
     void use(std::shared_ptr<const exchange::Snapshot> snapshot);
-    /// Calls on_core_stop of the plugins that none of `others` has.
+    /// Streams of the plugins that none of `others` has end.
+    void end_streams(hook::PluginSet& plugins, hook::OtherSets others);
+    /// Ends what the plugins that none of `others` has do on the core, then calls on_core_stop.
     void stop_plugins(hook::PluginSet& plugins, hook::OtherSets others);
     /// Closes what is kept of upstreams that are in no snapshot any more; adds to `left` those that
     /// have connections still.
@@ -77,6 +79,8 @@ class CoreThread {
     /// Ends without regard to running requests.
     void abort();
     [[nodiscard]] bool finished() const noexcept { return finished_.load(); }
+    /// Until here others may post to the core, even when it has finished: threads of plugins do
+    /// until the plugins are shut down.
     void join();
 
  private:
@@ -97,6 +101,7 @@ class CoreThread {
     CoreShared shared_;
     std::thread thread_;
     std::atomic<bool> finished_{false};
+    std::promise<void> let_go_;
     std::mutex mutex_;        ///< Guards parts_, which ends with the thread.
     Parts* parts_ = nullptr;
 };

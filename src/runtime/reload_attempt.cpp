@@ -247,7 +247,7 @@ void ReloadAttempt::wait_for_names() {
 
 std::shared_ptr<Published> ReloadAttempt::publish() {
     wait_for_names();
-    connect_plugins(next_->configuration, *next_->snapshot);
+    connect_plugins(next_->configuration, *next_->snapshot, ground_.parts.counters);
     for (auto& core : ground_.parts.cores) core->use(next_->snapshot);
     for (auto& core : ground_.parts.cores) core->flush();
     published_ = true;
@@ -255,8 +255,16 @@ std::shared_ptr<Published> ReloadAttempt::publish() {
     ground_.parts.resolver.watch(next_->snapshot->upstreams);
     ground_.parts.health.watch(next_->snapshot->upstreams);
     next_->snapshot->plugins->server_started(ground_.living);
+    end_replaced_streams();
     set_log_level(next_->configuration.settings.log_level);
     return std::move(next_);
+}
+
+// Who listens to a plugin that is replaced would hear nothing more, and keep it from ending.
+void ReloadAttempt::end_replaced_streams() {
+    const hook::PluginSet* serving[] = {next_->snapshot->plugins.get()};
+    for (auto& core : ground_.parts.cores)
+        core->end_streams(*ground_.before.snapshot->plugins, serving);
 }
 
 ReloadAttempt::~ReloadAttempt() {

@@ -48,6 +48,7 @@ class ReloadAttempt {
     [[nodiscard]] bool flush_cores();
     void wait_for_names();
     void share_unchanged_set();
+    void end_replaced_streams();
     bool refuse(const config::Package* package, std::string text, std::string remedy);
     [[nodiscard]] const config::Package* package_of(std::string_view name,
                                                     config::PackageKind kind) const;

@@ -41,6 +41,7 @@ struct ReloadParts {
     upstream::Resolver& resolver;
     upstream::HealthChecker& health;
     hook::Cores& hook_cores;
+    exchange::RequestCounters& counters;
     const ServiceManager& manager;
 };
 

@@ -69,7 +69,7 @@ std::string_view Server::not_ready_because(const exchange::Snapshot& snapshot) c
     for (uint32_t app : snapshot.apps) {
         if (!supervisor_->ready(app)) return "an application has no worker that is ready\n";
     }
-    return {};
+    return probes_->problem();
 }
 
 // Growing the descriptor table later would stall a core for tens of milliseconds each time it
@@ -118,8 +118,23 @@ bool Server::start_workers(std::string& problem) {
     return true;
 }
 
+// What counts and what is shown to plugins, before there are any.
+void Server::watch_everything() {
+    auto cores = static_cast<unsigned>(cpus_.size());
+    hook_cores_ = std::make_unique<hook::Cores>(cores);
+    counters_ = std::make_unique<exchange::RequestCounters>(cores);
+    watchdog_ = std::make_unique<hook::Watchdog>(*hook_cores_);
+    log_feed_ = std::make_unique<hook::LogFeed>(*hook_cores_);
+    probes_ = std::make_unique<hook::Probes>(*hook_cores_);
+    metrics_ = std::make_unique<GatewayMetrics>(access_log_, watchdog_.get(), cores);
+    hook_cores_->add_metrics(*metrics_);
+    hook_cores_->add_metrics(*counters_);
+    hook_cores_->add_metrics(*probes_);
+    log_feed_->start();
+    access_log_.show_to(*log_feed_);
+}
+
 bool Server::load_plugins(std::string& problem) {
-    hook_cores_ = std::make_unique<hook::Cores>(static_cast<unsigned>(cpus_.size()));
     hook::LoadOptions options;
     options.init_limit = configuration_.settings.timeouts.plugin_init_ms;
     options.shutdown_limit = configuration_.settings.timeouts.plugin_shutdown_ms;
@@ -140,7 +155,6 @@ size_t Server::connections_of_a_core() const noexcept {
 }
 
 bool Server::start_cores(std::string& problem) {
-    const config::Settings& settings = configuration_.settings;
     // One core needs no second copy of what it has had compressed.
     size_t kept_bytes = cpus_.size() > 1 ? site::limits::compressed_kept_bytes : 0;
     compressor_ = std::make_unique<site::Compressor>(kept_bytes);
@@ -150,7 +164,7 @@ bool Server::start_cores(std::string& problem) {
         options.cpu = cpus_[i];
         options.settings.connections_max = connections_of_a_core();
         options.settings.peers = &peers_;
-        options.settings.access_log = settings.access_log.kind != config::AccessLog::Kind::off;
+        options.settings.counters = &counters_->core(options.index);
         CoreShared shared{access_log_.add_core(), *this, *supervisor_,
                           (*hook_cores_)[options.index], *compressor_};
         cores_.push_back(std::make_unique<CoreThread>(options, shared));
@@ -171,11 +185,11 @@ bool Server::start_plugins(std::string& problem) {
             return false;
         }
     }
-    connect_plugins(configuration_, *snapshot_);
+    connect_plugins(configuration_, *snapshot_, *counters_);
     worker_hooks_.use(snapshot_);
     supervisor_->set_listener(&worker_hooks_);
-    watchdog_ = std::make_unique<hook::Watchdog>(*hook_cores_);
     watchdog_->start();
+    probes_->start();
     return true;
 }
 
@@ -234,7 +248,8 @@ void Server::begin_reloads() {
     first->app_numbers = first->snapshot->apps;
     reloader_ = std::make_unique<Reloader>(ReloadParts{environment_, cores_, *supervisor_,
                                                        main_tasks_, worker_hooks_, resolver_,
-                                                       health_, *hook_cores_, manager_});
+                                                       health_, *hook_cores_, *counters_,
+                                                       manager_});
     reloader_->start(std::move(first));
 }
 
@@ -246,6 +261,7 @@ bool Server::start(std::string& problem) {
     if (!access_log_.open(problem)) return false;
     // Worker processes begin before there are threads; requests come when everything stands.
     if (!start_workers(problem)) return false;
+    watch_everything();
     if (!load_plugins(problem)) return false;
     resolver_.watch(snapshot_->upstreams);
     health_.watch(snapshot_->upstreams);
@@ -345,9 +361,9 @@ void Server::stop_everything() {
         main_tasks_.run_all();
         supervisor_->poll_once(kDrainPollMs);
     }
-    for (auto& core : cores_) core->join();
     api_.stop();
     if (watchdog_) watchdog_->stop();
+    if (probes_) probes_->stop();
     // Plugins hear of the end of every worker before their own.
     if (supervisor_ && supervisor_->app_count() > 0) supervisor_->stop(kWorkerGraceMs);
     worker_hooks_.use(nullptr);
@@ -356,9 +372,11 @@ void Server::stop_everything() {
         for (const hook::PluginProblem& trouble : snapshot_->plugins->shut_down())
             log_line(LogLevel::warn, "plugin", trouble.text());
     }
+    for (auto& core : cores_) core->join();
     reloader_.reset();
     cores_.clear();
     access_log_.stop();
+    if (log_feed_) log_feed_->stop();
 }
 
 }  // namespace ringtime::runtime

@@ -13,12 +13,15 @@
 #include "exchange/core.h"
 #include "exchange/limits.h"
 #include "exchange/peer_counts.h"
+#include "hook/log_feed.h"
 #include "hook/plugin_set.h"
+#include "hook/probes.h"
 #include "hook/watchdog.h"
 #include "runtime/access_log_writer.h"
 #include "runtime/admin_socket.h"
 #include "runtime/api.h"
 #include "runtime/core_thread.h"
+#include "runtime/gateway_metrics.h"
 #include "runtime/listen.h"
 #include "runtime/reloader.h"
 #include "runtime/service_manager.h"
@@ -45,6 +48,7 @@ class Server final : public exchange::Readiness, private Control {
     [[nodiscard]] bool compile(std::string& problem);
     [[nodiscard]] bool take_listeners(std::string& problem);
     [[nodiscard]] bool start_workers(std::string& problem);
+    void watch_everything();
     [[nodiscard]] bool load_plugins(std::string& problem);
     [[nodiscard]] size_t connections_of_a_core() const noexcept;
     [[nodiscard]] bool start_cores(std::string& problem);
@@ -85,11 +89,15 @@ class Server final : public exchange::Readiness, private Control {
     std::unique_ptr<worker::Supervisor> supervisor_;
     std::unique_ptr<hook::Cores> hook_cores_;
     std::unique_ptr<site::Compressor> compressor_;
+    std::unique_ptr<exchange::RequestCounters> counters_;
     std::unique_ptr<hook::Watchdog> watchdog_;
     KeyStore keys_;
     Api api_;
     AdminSocket admin_socket_;
     exchange::PeerCounts peers_{limits::peers_counted};
+    std::unique_ptr<hook::LogFeed> log_feed_;
+    std::unique_ptr<hook::Probes> probes_;
+    std::unique_ptr<GatewayMetrics> metrics_;
     std::vector<std::unique_ptr<CoreThread>> cores_;
     MainTasks main_tasks_;
     ServiceManager manager_;

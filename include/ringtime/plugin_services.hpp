@@ -1,0 +1,190 @@
+#pragma once
+// The values of what the gateway does for plugins beyond their hooks, in C++: metrics, log entries,
+// requests to other servers, streams of events. The functions are members of Context, Core and
+// Request in plugin.hpp, which includes this header.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <ringtime/plugin.h>
+
+namespace ringtime {
+namespace detail {
+
+inline std::string_view view(ringtime_slice slice) noexcept { return {slice.data, slice.size}; }
+inline ringtime_slice slice(std::string_view text) noexcept { return {text.data(), text.size()}; }
+
+}  // namespace detail
+
+inline std::string_view text(ringtime_slice slice) noexcept { return detail::view(slice); }
+
+/// One field line of an answer or a request, or one label of a metric.
+struct Line : ringtime_field_line {
+    Line(std::string_view line_name, std::string_view line_value) noexcept
+        : ringtime_field_line{detail::slice(line_name), detail::slice(line_value)} {}
+};
+static_assert(sizeof(Line) == sizeof(ringtime_field_line), "lists of lines are passed as they are");
+
+/// One series, borrowed for the call.
+using Metric = ringtime_metric;
+/// An entry of the log, borrowed for the call.
+using LogEntry = ringtime_log_entry;
+
+/// Where a plugin tells its own numbers.
+class MetricWriter {
+ public:
+    MetricWriter(ringtime_visit_metric visit, void* visitor) noexcept
+        : visit_(visit), visitor_(visitor) {}
+
+    void counter(std::string_view name, std::string_view help, double value,
+                 std::initializer_list<Line> labels = {}) const {
+        write(RINGTIME_METRIC_COUNTER, name, help, value, labels);
+    }
+    void gauge(std::string_view name, std::string_view help, double value,
+               std::initializer_list<Line> labels = {}) const {
+        write(RINGTIME_METRIC_GAUGE, name, help, value, labels);
+    }
+    /// Any kind, as plugin_services.h has it.
+    void write(const Metric& metric) const { visit_(visitor_, &metric); }
+
+ private:
+    void write(ringtime_metric_kind kind, std::string_view name, std::string_view help,
+               double value, std::initializer_list<Line> labels) const {
+        Metric metric{};
+        metric.struct_size = sizeof metric;
+        metric.kind = kind;
+        metric.name = detail::slice(name);
+        metric.help = detail::slice(help);
+        metric.labels = labels.begin();
+        metric.label_count = labels.size();
+        metric.value = value;
+        write(metric);
+    }
+
+    ringtime_visit_metric visit_;
+    void* visitor_;
+};
+
+/// What another server is asked.
+struct Fetch {
+    explicit Fetch(std::string_view fetch_url) noexcept : url(fetch_url) {}
+
+    std::string_view url;  ///< `http://host[:port]/path?query`
+    std::string_view method = "GET";
+    std::string_view body;
+    std::vector<Line> lines;
+    std::chrono::milliseconds timeout{30'000};  ///< To the last byte of the answer.
+    uint64_t body_bytes_max = 1024 * 1024;      ///< Of the answer.
+};
+
+/// What came of it; borrowed for the call.
+class FetchAnswer {
+ public:
+    explicit FetchAnswer(const ringtime_fetch_answer* raw) noexcept : raw_(raw) {}
+
+    /// There is an answer, whatever its status.
+    [[nodiscard]] explicit operator bool() const noexcept { return raw_->result == RINGTIME_OK; }
+    [[nodiscard]] ringtime_status result() const noexcept {
+        return static_cast<ringtime_status>(raw_->result);
+    }
+    /// The gateway's reason code when there is none: `upstream_connect`, `upstream_timeout`, ...
+    [[nodiscard]] std::string_view reason() const noexcept { return text(raw_->reason); }
+    [[nodiscard]] uint16_t status() const noexcept { return raw_->status; }
+    [[nodiscard]] std::string_view body() const noexcept { return text(raw_->body); }
+    /// The first line of that name, which is written in lower case; data() is null without one.
+    [[nodiscard]] std::string_view field(std::string_view name) const noexcept {
+        for (uint32_t i = 0; i < raw_->field_count; ++i) {
+            if (same(text(raw_->fields[i].name), name)) return text(raw_->fields[i].value);
+        }
+        return {};
+    }
+    [[nodiscard]] const ringtime_fetch_answer& raw() const noexcept { return *raw_; }
+
+ private:
+    static bool same(std::string_view theirs, std::string_view lower) noexcept {
+        if (theirs.size() != lower.size()) return false;
+        for (size_t i = 0; i < lower.size(); ++i) {
+            char c = theirs[i];
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+            if (c != lower[i]) return false;
+        }
+        return true;
+    }
+
+    const ringtime_fetch_answer* raw_;
+};
+
+/// A server-sent event.
+struct Event : ringtime_event {
+    explicit Event(std::string_view event_data, std::string_view name = {},
+                   std::string_view event_id = {}) noexcept
+        : ringtime_event{sizeof(ringtime_event), 0, detail::slice(event_data), detail::slice(name),
+                         detail::slice(event_id)} {}
+};
+static_assert(sizeof(Event) == sizeof(ringtime_event), "lists of events are passed as they are");
+
+/// What clients subscribe to and any thread publishes on.
+class Channel {
+ public:
+    Channel() = default;
+    Channel(const ringtime_host* host, ringtime_channel* raw) noexcept : host_(host), raw_(raw) {}
+
+    [[nodiscard]] ringtime_channel* raw() const noexcept { return raw_; }
+    /// Any thread. False when the event is not valid, or some subscribers had to miss it.
+    bool publish(const Event& event) const noexcept {
+        return host_->publish(raw_, &event) == RINGTIME_OK;
+    }
+    bool publish(std::string_view data) const noexcept { return publish(Event(data)); }
+    [[nodiscard]] ringtime_channel_counts counts() const noexcept {
+        ringtime_channel_counts out{};
+        out.struct_size = sizeof out;
+        host_->channel_counts(raw_, &out);
+        return out;
+    }
+
+ private:
+    const ringtime_host* host_ = nullptr;
+    ringtime_channel* raw_ = nullptr;
+};
+
+namespace detail {
+
+/// Work on its way to a helper thread and back.
+template <typename Work, typename Done>
+struct HelperTask {
+    using Result = std::invoke_result_t<Work&>;
+    static constexpr bool has_result = !std::is_void_v<Result>;
+    using Kept = std::conditional_t<has_result, std::optional<Result>, bool>;
+
+    static void run(void* argument) noexcept {
+        auto& self = *static_cast<HelperTask*>(argument);
+        try {
+            if constexpr (has_result) {
+                self.kept.emplace(self.work());
+            } else {
+                self.work();
+                self.kept = true;
+            }
+        } catch (...) {  // Then there is no result, and done() sees that.
+        }
+    }
+    static void finish(void* argument) {
+        std::unique_ptr<HelperTask> self(static_cast<HelperTask*>(argument));
+        self->done(std::move(self->kept));
+    }
+
+    Work work;
+    Done done;
+    Kept kept{};
+};
+
+}  // namespace detail
+}  // namespace ringtime

@@ -1,0 +1,172 @@
+// Asks the gateway for everything it does for plugins, one route each.
+#include <ringtime/plugin.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace {
+
+using ringtime::Token;
+using ringtime::Verdict;
+
+class Butler {
+ public:
+    explicit Butler(ringtime::Context& context) : context_(context) {
+        context.route<&Butler::metrics>("GET", "/metrics", this);
+        context.route<&Butler::log>("GET", "/log", this);
+        context.route<&Butler::say>("POST", "/say/:what", this);
+        context.route<&Butler::thread>("GET", "/thread", this);
+        context.route<&Butler::fetch>("GET", "/fetch/:port/*", this);
+        context.route<&Butler::post>("GET", "/post/:port/:size", this);
+        context.route<&Butler::events>("GET", "/events", this);
+        context.route<&Butler::publish>("POST", "/publish/:count", this);
+        context.route<&Butler::well>("POST", "/well/:state", this);
+        context.route_with_body<&Butler::echo>("POST", "/echo", 100'000, this);
+        context.probe<&Butler::is_well>("mood", true, std::chrono::milliseconds(50), this);
+        context.metrics<&Butler::count>(this);
+        context.tap_log<&Butler::heard>(this);
+        ringtime_channel_options options{};
+        options.heartbeat_ms = 100;
+        channel_ = context.channel("news", options);
+    }
+
+    // What a fetch or a helper came to travels as a string that on_resume takes over.
+    Verdict on_resume(ringtime::Request& request, uint64_t value) {
+        std::unique_ptr<std::string> text(reinterpret_cast<std::string*>(value));
+        return request.respond_owned(200, std::move(*text));
+    }
+    void on_resume_late(uint64_t value) { delete reinterpret_cast<std::string*>(value); }
+
+ private:
+    static void give(const Token& token, std::string text) {
+        auto* kept = new std::string(std::move(text));
+        if (!token.resume(reinterpret_cast<uint64_t>(kept))) delete kept;
+    }
+
+    Verdict metrics(ringtime::Request& request) {
+        std::string page;
+        context_.each_metric([&](const ringtime::Metric& metric) {
+            page += ringtime::text(metric.name);
+            for (size_t i = 0; i < metric.label_count; ++i) {
+                page += i ? "," : "{";
+                page += ringtime::text(metric.labels[i].name);
+                page += "=";
+                page += ringtime::text(metric.labels[i].value);
+            }
+            if (metric.label_count) page += "}";
+            uint64_t in_buckets = 0;
+            for (size_t i = 0; metric.bounds && i <= metric.bound_count; ++i)
+                in_buckets += metric.buckets[i];
+            if (metric.kind == RINGTIME_METRIC_HISTOGRAM)
+                page += " in buckets " + std::to_string(in_buckets) + " of";
+            double value =
+                metric.kind == RINGTIME_METRIC_HISTOGRAM ? static_cast<double>(metric.count)
+                                                         : metric.value;
+            page += " " + std::to_string(static_cast<uint64_t>(value)) + "\n";
+        });
+        return request.respond_owned(200, std::move(page));
+    }
+    void count(const ringtime::MetricWriter& writer) {
+        writer.counter("butler.heard", "Log entries heard", static_cast<double>(heard_.load()),
+                       {{"by", "the butler"}});
+    }
+
+    void heard(const ringtime::LogEntry& entry) {
+        ++heard_;
+        context_.info("a tap may log without hearing itself");
+        std::lock_guard lock(lock_);
+        log_ += std::to_string(entry.kind) + " " + std::to_string(entry.status) + " [" +
+                std::string(ringtime::text(entry.source)) + "] " +
+                std::string(ringtime::text(entry.text)) + "\n";
+    }
+    Verdict log(ringtime::Request& request) {
+        std::lock_guard lock(lock_);
+        return request.respond(200, log_);
+    }
+    void say(ringtime::Request& request) { context_.warn(request.parameter("what")); }
+
+    Verdict thread(ringtime::Request& request) {
+        auto here = std::this_thread::get_id();
+        Token token = request.pause(std::chrono::seconds(20));
+        bool fine = request.query() == "fine";
+        auto work = [here, fine] {
+            if (!fine) throw std::runtime_error("not fine");
+            return here != std::this_thread::get_id();
+        };
+        auto done = [token, here](std::optional<bool> elsewhere) {
+            bool back = here == std::this_thread::get_id();
+            give(token, std::string(elsewhere ? *elsewhere ? "elsewhere" : "here" : "threw") +
+                            (back ? " and back\n" : " and lost\n"));
+        };
+        return request.on_core().run(work, done) ? Verdict::paused : Verdict::failed;
+    }
+
+    Verdict fetch(ringtime::Request& request) {
+        return ask(request, ringtime::Fetch(url_of(request, request.parameter("*"))), {});
+    }
+    Verdict post(ringtime::Request& request) {
+        std::string url = url_of(request, "upload");
+        std::string body(std::stoul(std::string(request.parameter("size"))), 'b');
+        ringtime::Fetch what(url);
+        what.method = "POST";
+        return ask(request, what, body);
+    }
+    Verdict ask(ringtime::Request& request, ringtime::Fetch what, std::string_view body) {
+        std::string url(what.url);  // A temporary of the caller until now.
+        what.url = url;
+        what.body = body;
+        what.lines = {{"x-from", "butler"}};
+        what.timeout = std::chrono::milliseconds(request.query() == "hurry" ? 200 : 20'000);
+        what.body_bytes_max = 200'000;
+        Token token = request.pause(std::chrono::seconds(25));
+        bool taken = request.on_core().fetch(what, [token](const ringtime::FetchAnswer& answer) {
+            if (!answer)
+                return give(token, std::to_string(answer.result()) + " " +
+                                       std::string(answer.reason()) + "\n");
+            give(token, std::to_string(answer.status()) + " " +
+                            std::string(answer.field("x-test")) + " " +
+                            std::to_string(answer.body().size()) + " " +
+                            std::string(answer.body().substr(0, 40)) + "\n");
+        });
+        return taken ? Verdict::paused : request.respond(400, "not taken\n");
+    }
+    static std::string url_of(ringtime::Request& request, std::string_view path) {
+        return "http://localhost:" + std::string(request.parameter("port")) + "/" +
+               std::string(path);
+    }
+
+    Verdict events(ringtime::Request& request) {
+        return request.events(channel_, {{"x-kind", "news"}},
+                              {ringtime::Event("welcome\nin two lines", "hello", "7")});
+    }
+    Verdict publish(ringtime::Request& request) {
+        unsigned long count = std::stoul(std::string(request.parameter("count")));
+        std::string data = "news " + std::string(request.query());
+        for (unsigned long i = 0; i < count; ++i) channel_.publish(data);
+        ringtime_channel_counts counts = channel_.counts();
+        return request.respond(200, std::to_string(counts.subscribers) + " " +
+                                        std::to_string(counts.dropped) + "\n");
+    }
+
+    Verdict well(ringtime::Request& request) {
+        well_ = request.parameter("state") == "yes";
+        return request.respond(200, "noted\n");
+    }
+    bool is_well() const { return well_; }
+
+    Verdict echo(ringtime::Request& request) { return request.respond(200, request.body()); }
+
+    ringtime::Context& context_;
+    ringtime::Channel channel_;
+    std::atomic<uint64_t> heard_{0};
+    std::atomic<bool> well_{true};
+    std::mutex lock_;
+    std::string log_;
+};
+
+}  // namespace
+
+RINGTIME_PLUGIN(Butler)
