@@ -248,6 +248,7 @@ void warn_of_fixed_settings(const config::Settings& before, const config::Settin
           "cores");
     check(before.env == after.env, "env");
     check(before.pool_size == after.pool_size, "poolSize");
+    check(before.ephemeral_concurrency == after.ephemeral_concurrency, "ephemeralConcurrency");
     check(before.data_dir == after.data_dir, "dataDir");
     check(before.access_log.kind == after.access_log.kind &&
               before.access_log.path == after.access_log.path,

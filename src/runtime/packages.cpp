@@ -107,10 +107,7 @@ worker::AppSpec app_spec(const Package& package, const config::Settings& setting
     spec.concurrency = static_cast<uint32_t>(from.concurrency.value);
     spec.requests_max = static_cast<uint32_t>(from.max_requests.value);
     spec.ephemeral = from.ephemeral();
-    if (spec.ephemeral) {
-        spec.ephemeral_max = static_cast<uint32_t>(settings.ephemeral_concurrency);
-        spec.queue_max = static_cast<uint32_t>(settings.ephemeral_queue);
-    }
+    if (spec.ephemeral) spec.queue_max = static_cast<uint32_t>(settings.ephemeral_queue);
     spec.timeout_ms = from.timeout_ms.value;
     spec.ttl_ms = from.ttl_ms.value;
     spec.idle_timeout_ms = from.idle_timeout_ms.value;

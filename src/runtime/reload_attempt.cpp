@@ -164,10 +164,15 @@ bool ReloadAttempt::start_workers() {
                     before.app_numbers[static_cast<size_t>(same - before.apps.begin())]);
                 continue;
             }
-            started_.push_back(ground_.parts.supervisor.add(spec));
-            numbers.push_back(started_.back());
+            uint32_t number = ground_.parts.supervisor.add(spec);
+            if (number == worker::Supervisor::no_app) return;
+            started_.push_back(number);
+            numbers.push_back(number);
         }
     });
+    if (numbers.size() < next_->apps.size())
+        return refuse(nullptr, "there are too many worker apps, with those that still end",
+                      "have fewer, or reload again later");
     connect_apps(numbers, *next_->snapshot);
     next_->app_numbers = std::move(numbers);
     return wait_for_workers();

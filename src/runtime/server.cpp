@@ -108,6 +108,8 @@ bool Server::start_workers(std::string& problem) {
     options.host_path = find_worker_host();
     options.cores = static_cast<unsigned>(cpus_.size());
     options.pool_size = static_cast<uint32_t>(configuration_.settings.pool_size);
+    options.ephemeral_max =
+        static_cast<uint32_t>(configuration_.settings.ephemeral_concurrency);
     options.ready_ms = configuration_.settings.timeouts.worker_ready_ms;
     options.environment = worker_environment(configuration_.settings);
     supervisor_ = std::make_unique<worker::Supervisor>(std::move(options));

@@ -56,6 +56,7 @@ CorePool::Queue& CorePool::queue_of(uint32_t app) noexcept {
         Queue& queue = *queues_[app];
         queue.app = &supervisor_.app(app);
         queue.pool = this;
+        queue.at_gate.queue = &queue;
         queue.growth_timer.owner = &queue;
         queue.growth_timer.on_expire = &on_growth;
     }
@@ -114,18 +115,20 @@ Link* CorePool::link_to(Queue& queue, const WorkerState& worker) noexcept {
 }
 
 bool CorePool::hand_over(Queue& queue, WorkerAnswer& answer) noexcept {
-    Link* link;
-    while ((link = pick(queue))) {
+    const AppSpec& spec = queue.app->spec;
+    Link* link = pick(queue);
+    if (!link || (spec.ephemeral && !enter_gate(queue))) return false;
+    for (; link; link = pick(queue)) {
         WorkerState& worker = link->worker();
-        const AppSpec& spec = queue.app->spec;
         if (!worker.take_place(link->places())) continue;  // Another core was quicker.
-        if (!link->hand_over(answer, spec.timeout_ms)) {
-            if (worker.give_place()) tell(worker, kWorkerDrained);
-            return false;
+        if (link->hand_over(answer, spec.timeout_ms)) {
+            note_taken(spec, worker);
+            return true;
         }
-        note_taken(spec, worker);
-        return true;
+        if (worker.give_place()) tell(worker, kWorkerDrained);
+        break;
     }
+    if (spec.ephemeral) supervisor_.gate().leave();
     return false;
 }
 
@@ -162,7 +165,7 @@ void CorePool::wait_in_queue(Queue& queue, WorkerAnswer& answer) noexcept {
     if (queue.count++ > 0) return;
     mark_waiting(queue, true);
     bool none = queue.app->ready.load(std::memory_order_relaxed) == 0;
-    if (none || queue.app->spec.ephemeral) ask_for_more(queue);
+    if (!queue.at_gate.linked() && (none || queue.app->spec.ephemeral)) ask_for_more(queue);
     if (!queue.growth_timer.armed()) reactor_.arm(queue.growth_timer, now + growth_after);
     serve(queue);  // A place given back before the mark was seen by nobody.
 }
@@ -180,7 +183,9 @@ void CorePool::queue_again(WorkerAnswer& answer) noexcept {
 void CorePool::leave_queue(WorkerAnswer& answer) noexcept {
     Queue& queue = queue_of(answer.request().app);
     answer.unlink();
-    if (--queue.count == 0) mark_waiting(queue, false);
+    if (--queue.count > 0) return;
+    mark_waiting(queue, false);
+    if (queue.at_gate.linked()) stand_back(queue);
 }
 
 void CorePool::serve(Queue& queue) noexcept {
@@ -193,6 +198,7 @@ void CorePool::serve(Queue& queue) noexcept {
 void CorePool::place_given_back(Link& link) noexcept {
     WorkerState& worker = link.worker();
     bool last = worker.give_place();
+    if (worker.app->spec.ephemeral) leave_gate();
     if (worker.spare) return;  // It ends by itself, and serves nobody else.
     if (last) tell(worker, kWorkerDrained);
     Queue& queue = queue_of(worker.app->index);
@@ -210,14 +216,60 @@ void CorePool::place_given_back(Link& link) noexcept {
 
 void CorePool::wake_other_core(Queue& queue) noexcept {
     uint64_t waiting = queue.app->waiting_cores.load(std::memory_order_relaxed);
+    if (!post_to_other(waiting, {&on_message_serve, nullptr, queue.app->index})) serve(queue);
+}
+
+// To the next core, in turn, that waits; false: to none.
+bool CorePool::post_to_other(uint64_t waiting, loop::Message message) noexcept {
     unsigned cores = supervisor_.cores();
     for (unsigned i = 1; i < cores; ++i) {
         unsigned core = (reactor_.core() + i) % cores;
         if (!(waiting >> core & 1)) continue;
         CorePool* pool = supervisor_.pool_of(core);
-        if (pool && pool->reactor_.post({&on_message_serve, pool, queue.app->index})) return;
+        message.context = pool;
+        if (pool && pool->reactor_.post(message)) return true;
     }
-    serve(queue);
+    return false;
+}
+
+// ---- The gate of ephemeral apps ----
+
+// Closed: the queue stands in line, and whoever comes out calls the line's first.
+bool CorePool::enter_gate(Queue& queue) noexcept {
+    Gate& gate = supervisor_.gate();
+    if (gate.enter()) return true;
+    if (!queue.at_gate.linked()) at_gate_.push_back(queue.at_gate);
+    gate.waiting_cores.fetch_or(uint64_t{1} << reactor_.core(), std::memory_order_seq_cst);
+    if (!gate.enter()) return false;
+    stand_back(queue);  // Who came out meanwhile called nobody.
+    return true;
+}
+
+void CorePool::stand_back(Queue& queue) noexcept {
+    queue.at_gate.unlink();
+    if (at_gate_.empty())
+        supervisor_.gate().waiting_cores.fetch_and(~(uint64_t{1} << reactor_.core()),
+                                                   std::memory_order_seq_cst);
+}
+
+void CorePool::leave_gate() noexcept {
+    Gate& gate = supervisor_.gate();
+    gate.leave();
+    uint64_t waiting = gate.waiting_cores.load(std::memory_order_seq_cst);
+    uint64_t others = waiting & ~(uint64_t{1} << reactor_.core());
+    if (others && (at_gate_.empty() || ++own_gate_turns_ > own_turns_max)) {
+        own_gate_turns_ = 0;
+        if (post_to_other(others, {&on_message_gate, nullptr, 0})) return;
+    }
+    serve_line();
+}
+
+void CorePool::serve_line() noexcept {
+    while (supervisor_.gate().open() && !at_gate_.empty()) {
+        Queue& queue = *at_gate_.front()->queue;
+        stand_back(queue);
+        serve(queue);  // Who finds it closed again stands at the end of the line.
+    }
 }
 
 // ---- Growth ----
@@ -232,7 +284,8 @@ void CorePool::on_growth(loop::Timer& timer) noexcept {
     if (!oldest) return;
     CorePool& pool = *queue.pool;
     Nanoseconds now = pool.reactor_.now();
-    if (now - oldest->queued_at() >= growth_after) pool.ask_for_more(queue);
+    if (now - oldest->queued_at() >= growth_after && !queue.at_gate.linked())
+        pool.ask_for_more(queue);
     pool.serve(queue);  // A place may have come free elsewhere.
     if (queue.count > 0) pool.reactor_.arm(timer, now + growth_after);
 }
@@ -299,10 +352,15 @@ void CorePool::on_message_serve(void* context, uint64_t value) noexcept {
     pool.serve(pool.queue_of(static_cast<uint32_t>(value)));
 }
 
+void CorePool::on_message_gate(void* context, uint64_t) noexcept {
+    static_cast<CorePool*>(context)->serve_line();
+}
+
 // The app keeps failing to start: nobody is kept waiting for it.
 void CorePool::on_message_hopeless(void* context, uint64_t value) noexcept {
     auto& pool = *static_cast<CorePool*>(context);
     Queue& queue = pool.queue_of(static_cast<uint32_t>(value));
+    if (queue.app->hopeless.load() == 0) return;  // Of another app, which had this number before.
     while (WorkerAnswer* answer = queue.waiting.front())
         answer->fail(Reason::worker_start, Source::worker);
 }

@@ -64,6 +64,8 @@ class CorePool final : public loop::Poller {
     void queue_again(WorkerAnswer& answer) noexcept;
     void link_became_active(Link& link) noexcept { active_.push_back(link.active); }
     void place_given_back(Link& link) noexcept;
+    /// A request of an ephemeral app has ended: another may run.
+    void leave_gate() noexcept;
     void tell(WorkerState& worker, uint32_t bits) noexcept;
     void link_changed(Link& link) noexcept;
 
@@ -76,6 +78,9 @@ class CorePool final : public loop::Poller {
         uint32_t own_turns = 0;
         std::vector<Link*> links;
         Link* freed = nullptr;  ///< Whose place came free just now: where the next one goes.
+        struct AtGate : ListNode {
+            Queue* queue = nullptr;
+        } at_gate;  ///< In line: the gate of ephemeral apps was closed.
         CorePool* pool = nullptr;
         loop::Timer growth_timer;
     };
@@ -100,6 +105,10 @@ class CorePool final : public loop::Poller {
     void wait_in_queue(Queue& queue, WorkerAnswer& answer) noexcept;
     void serve(Queue& queue) noexcept;
     void wake_other_core(Queue& queue) noexcept;
+    [[nodiscard]] bool post_to_other(uint64_t waiting, loop::Message message) noexcept;
+    [[nodiscard]] bool enter_gate(Queue& queue) noexcept;
+    void stand_back(Queue& queue) noexcept;
+    void serve_line() noexcept;
     void ask_for_more(Queue& queue) noexcept;
     // tidy: allow(bool-parameter) the state to be set
     void mark_waiting(Queue& queue, bool waiting) noexcept;
@@ -108,12 +117,15 @@ class CorePool final : public loop::Poller {
     static void on_message_lose(void* context, uint64_t value) noexcept;
     static void on_message_renew(void* context, uint64_t value) noexcept;
     static void on_message_serve(void* context, uint64_t value) noexcept;
+    static void on_message_gate(void* context, uint64_t value) noexcept;
     static void on_message_hopeless(void* context, uint64_t value) noexcept;
     static void on_message_left(void* context, uint64_t value) noexcept;
 
     loop::Reactor& reactor_;
     Supervisor& supervisor_;
     List<Link::Active> active_;
+    List<Queue::AtGate> at_gate_;
+    uint32_t own_gate_turns_ = 0;
     std::vector<std::unique_ptr<Link>> links_;
     std::vector<std::unique_ptr<Queue>> queues_;  ///< By app.
     Slab<WorkerAnswer> answers_;

@@ -246,7 +246,7 @@ void Supervisor::reconcile_ephemeral(App& app) {
     const AppSpec& spec = app.state.spec;
     bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
     bool asked = std::exchange(app.wants_more, false) && waiting;
-    if (asked && app.spares_wanted < spec.ephemeral_max) {
+    if (asked && app.spares_wanted < options_.ephemeral_max) {
         app.spares_wanted += 1 + app.spares_wanted / 4;
         app.spares_changed = now_;
     }
@@ -269,7 +269,8 @@ void Supervisor::reconcile_ephemeral(App& app) {
         ++live;
         idle += worker->phase == WorkerPhase::starting || worker->phase == WorkerPhase::ready;
     }
-    uint32_t most = std::min(spec.ephemeral_max, RTW_SEATS_MAX);
+    // Those at work and those kept for the next: how many may be at work is the gate's to say.
+    uint32_t most = std::min(options_.ephemeral_max + warm, RTW_SEATS_MAX);
     while (idle < warm && live < most) {
         if (!room() && !(asked && idle == 0 && make_room(app))) break;
         if (!fork_spare(app)) break;

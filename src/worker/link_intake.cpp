@@ -171,9 +171,11 @@ void Link::lose_worker(AfterLoss after) noexcept {
     lost_ = true;
     ++users_;  // Answers that let go of it now must not end it under our feet.
     fail_all(condemned_ ? Reason::worker_protocol : Reason::worker_crashed);
+    uint32_t running = open_slots_;
     for (uint32_t index = 0; open_slots_ > 0; ++index)
         if (slots_[index].open) end_slot(index);
     disarm_all();
+    for (; worker_.app->spec.ephemeral && running > 0; --running) pool_.leave_gate();
     if (doorbell_op_.in_flight && !renews_)
         pool_.reactor().ring().cancel_all(region_.doorbell());
     --users_;

@@ -43,6 +43,32 @@ class NoticeBoard {
     int fd_;
 };
 
+/// How many requests of ephemeral apps run at once, over all apps and cores.
+class Gate {
+  public:
+    explicit Gate(uint32_t limit) noexcept : limit_(limit) {}
+
+    [[nodiscard]] bool open() const noexcept {
+        return inside_.load(std::memory_order_seq_cst) < limit_;
+    }
+    [[nodiscard]] bool enter() noexcept {
+        uint32_t inside = inside_.load(std::memory_order_seq_cst);
+        while (inside < limit_)
+            if (inside_.compare_exchange_weak(inside, inside + 1, std::memory_order_seq_cst))
+                return true;
+        return false;
+    }
+    void leave() noexcept { inside_.fetch_sub(1, std::memory_order_seq_cst); }
+
+    /// One bit per core with requests that found it closed: set before the second try, read after
+    /// leaving, so that one of both sees the other.
+    std::atomic<uint64_t> waiting_cores{0};
+
+  private:
+    std::atomic<uint32_t> inside_{0};
+    const uint32_t limit_;
+};
+
 /// Bits of a worker's notice.
 inline constexpr uint32_t kWorkerDrained = 1;  ///< Closed, and the last place was given back.
 inline constexpr uint32_t kWorkerBroken = 2;   ///< Violated the protocol: to be killed.

@@ -36,7 +36,6 @@ struct AppSpec {
     uint32_t queue_max = limits::worker_queue_max;  ///< Waiting requests per core.
     uint32_t requests_max = 0;                      ///< 0: never recycled for it.
     bool ephemeral = false;                         ///< One process state per request.
-    uint32_t ephemeral_max = 64;  ///< Processes of an ephemeral app at once, its template apart.
     Milliseconds timeout_ms = 30'000;               ///< To the head of the answer.
     Milliseconds queue_timeout_ms = 10'000;         ///< Waiting for an instance.
     /// Beyond `timeout_ms`, for a worker to show that it lives or to end what was given up.
@@ -80,6 +79,7 @@ struct SupervisorOptions {
     std::string host_path;  ///< ringtime-worker-host.
     unsigned cores = 1;
     uint32_t pool_size = 500;  ///< Workers alive at once, all apps together.
+    uint32_t ephemeral_max = 64;  ///< Requests of ephemeral apps at once, all apps together.
     /// Virtual size of each region; memory is used as it is touched.
     uint32_t arena_bytes = 4 * 1024 * 1024;
     /// How long workers look for work before they sleep, as long as that pays. Only for machines

@@ -19,7 +19,7 @@
 namespace ringtime::worker {
 namespace {
 
-constexpr size_t kAppsMax = 65536;         // 8 B each; every reload adds those that changed.
+constexpr size_t kAppsMax = 65536;  // At once, those that a reload replaces included; 8 B each.
 constexpr Milliseconds kEndGrace = 5'000;  // From TERMINATE to SIGKILL.
 constexpr Milliseconds kReadyDelayLongest = 1'000;
 constexpr Milliseconds kHealthyAfter =
@@ -73,7 +73,9 @@ std::string_view role_name(WorkerRole role) noexcept {
 }
 
 Supervisor::Supervisor(SupervisorOptions options)
-    : options_(std::move(options)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    : options_(std::move(options)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      gate_(options_.ephemeral_max) {
     ASSERT(epoll_ && options_.cores > 0 && options_.cores <= limits::cores_max);
     for (unsigned core = 0; core < options_.cores; ++core) {
         seats_.push_back(std::make_unique<CoreSeat>());
@@ -87,14 +89,33 @@ Supervisor::~Supervisor() {
     if (zygote_.running()) stop(0);
 }
 
-uint32_t Supervisor::add(AppSpec spec) {
-    ASSERT(apps_.size() < kAppsMax);
+// A number is given again when its last owner is gone from every core: a gateway that is deployed
+// to for years has as many as it needed at once. What a core may still be about to say of the
+// former owner (that it wants more, that its queue may go on) does no harm to the new one.
+Supervisor::App* Supervisor::vacant_app() {
+    for (auto& app : apps_) {
+        if (removed_ == 0) break;
+        if (!app->removed || !app->members.empty()) continue;
+        --removed_;
+        static_cast<AppCourse&>(*app) = {};
+        app->state.hopeless.store(0);
+        app->state.unproven.store(1);
+        return app.get();
+    }
+    if (apps_.size() == kAppsMax) return nullptr;
     apps_.push_back(std::make_unique<App>());
     App& app = *apps_.back();
-    app.state.spec = std::move(spec);
     app.state.index = static_cast<uint32_t>(apps_.size() - 1);
     app.state.notice.subject = &app;
     app.state.notice.kind = Notice::Kind::app;
+    return &app;
+}
+
+uint32_t Supervisor::add(AppSpec spec) {
+    App* vacant = vacant_app();
+    if (!vacant) return no_app;
+    App& app = *vacant;
+    app.state.spec = std::move(spec);
     if (!zygote_.running() && !start_zygote(app.problem))
         log_line(LogLevel::error, "worker", app.problem);
     reconcile(app);
@@ -104,6 +125,7 @@ uint32_t Supervisor::add(AppSpec spec) {
 void Supervisor::remove(uint32_t index) {
     App& app = *apps_[index];
     app.removed = true;
+    ++removed_;
     // What ends at once leaves the list meanwhile.
     for (Worker* worker : std::vector<Worker*>(app.members)) {
         if (worker->exited || worker->role == WorkerRole::spare) continue;
@@ -123,7 +145,11 @@ bool Supervisor::start(std::vector<AppSpec> apps, std::string& problem) {
     apps_.reserve(kAppsMax);
     // A pure proxy has no processes beside it.
     if (!apps.empty() && !start_zygote(problem)) return false;
-    for (AppSpec& spec : apps) (void)add(std::move(spec));
+    for (AppSpec& spec : apps) {
+        if (add(std::move(spec)) != no_app) continue;
+        problem = fmt::format("more than {} worker apps", kAppsMax);
+        return false;
+    }
     return true;
 }
 

@@ -84,6 +84,8 @@ class Supervisor {
     /// For a new configuration, while cores run: the index is valid at once, its workers come. The
     /// old app is removed when no request can reach it any more: its workers drain.
     [[nodiscard]] uint32_t add(AppSpec spec);
+    /// Instead of a number, when there are as many apps as the table has room for.
+    static constexpr uint32_t no_app = UINT32_MAX;
     void remove(uint32_t app);
     /// Polls until every app has its first instances or `deadline` (of monotonic_now()) is over.
     /// True when all are ready.
@@ -128,6 +130,7 @@ class Supervisor {
         return static_cast<uint32_t>(apps_.size());
     }
     [[nodiscard]] unsigned cores() const noexcept { return options_.cores; }
+    [[nodiscard]] Gate& gate() noexcept { return gate_; }
     [[nodiscard]] CorePool* pool_of(unsigned core) noexcept {
         return seats_[core]->pool.load(std::memory_order_acquire);
     }
@@ -140,9 +143,7 @@ class Supervisor {
 
   private:
     struct Worker;
-    struct App {
-        AppState state;
-        std::vector<Worker*> members;  ///< Its records, of processes and of empty seats.
+    struct AppCourse {
         Worker* origin = nullptr;      ///< Of an ephemeral app: forks its spares.
         bool forks = true;             ///< False: an ephemeral app whose process cannot.
         uint32_t spares_wanted = 0;
@@ -155,6 +156,10 @@ class Supervisor {
         bool removed = false;
         std::string problem;   ///< Why nothing could be started for it, or its last start failed.
         bool settled = false;  ///< First instances are ready or have failed.
+    };
+    struct App : AppCourse {
+        AppState state;
+        std::vector<Worker*> members;  ///< Its records, of processes and of empty seats.
     };
     struct Worker {
         WorkerState state;
@@ -197,6 +202,7 @@ class Supervisor {
     static constexpr uint32_t kHopelessAfter = 5;  ///< Failed starts in a row.
 
     // supervisor.cpp: processes
+    [[nodiscard]] App* vacant_app();
     [[nodiscard]] bool start_zygote(std::string& problem);
     bool start_worker(App& app);
     Worker& take_record();
@@ -269,7 +275,9 @@ class Supervisor {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<CoreSeat>> seats_;
     SupervisorCounters counters_;
-    uint32_t alive_ = 0;  ///< Processes.
+    Gate gate_;
+    uint32_t alive_ = 0;    ///< Processes.
+    uint32_t removed_ = 0;  ///< Apps whose number nobody has taken over yet.
     Listener* listener_ = nullptr;
     Nanoseconds now_ = 0;
     Nanoseconds last_tick_ = 0;

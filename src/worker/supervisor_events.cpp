@@ -341,8 +341,9 @@ bool Supervisor::make_room(const App& app) {
     for (auto& worker : workers_) {
         bool candidate = worker->used && !worker->exited && worker->phase == WorkerPhase::ready &&
                          worker->state.in_flight() == 0;
-        bool needed = worker->role == WorkerRole::origin &&
-                      (worker->app == &app || worker->app->state.ready.load() > 0);
+        // An idle one of the app that asks is about to get what waits.
+        bool needed = worker->app == &app || (worker->role == WorkerRole::origin &&
+                                              worker->app->state.ready.load() > 0);
         if (!candidate || needed) continue;
         if (!oldest || worker->state.used_at.load() < oldest->state.used_at.load())
             oldest = worker.get();

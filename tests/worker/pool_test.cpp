@@ -238,6 +238,28 @@ TEST(Pool, apps_share_the_pool_and_only_idle_workers_make_room) {
     EXPECT_EQ(busy.received, "slept");
 }
 
+TEST(Pool, an_app_makes_no_room_for_itself) {
+    AppSpec app = plain_app();
+    AppSpec other = plain_app();
+    app.workers = 0;
+    other.workers_max = 1;
+    World world({app, other}, [](SupervisorOptions& options) { options.pool_size = 2; });
+    WorkerRequest busy = World::request("/sleep", "100");
+    busy.app = 1;
+    Client first(world.pool(), busy);
+    ASSERT_TRUE(world.until([&] { return world.supervisor().workers().at(0).in_flight == 1; }));
+    Client client(world.pool(), World::request("/hello"));
+    ASSERT_TRUE(world.until([&] { return world.supervisor().counters().started == 2; }));
+    // The core has not seen yet that it is ready, and asks.
+    Supervisor& supervisor = world.supervisor();
+    while (supervisor.app(0).ready.load() == 0) supervisor.poll_once(10);
+    supervisor.board().post(supervisor.app(0).notice, kAppWantsMore);
+    supervisor.poll_once(10);
+    EXPECT_EQ(supervisor.counters().retired, 0U);
+    EXPECT_TRUE(world.until([&] { return client.done() && first.done(); }));
+    EXPECT_EQ(supervisor.counters().started, 2U);
+}
+
 TEST(Pool, an_idle_app_is_told_once) {
     AppSpec app = plain_app();
     app.idle_timeout_ms = 60;
@@ -262,6 +284,31 @@ TEST(Pool, apps_come_and_go_while_the_core_runs) {
     ASSERT_TRUE(world.until([&] { return last.done(); }));
     EXPECT_EQ(last.received, "slept") << "removal cut a request";
     EXPECT_TRUE(world.until([&] { return world.supervisor().workers().size() == 1; }));
+}
+
+TEST(Pool, deployments_without_end_use_the_same_numbers) {
+    AppSpec app = plain_app();
+    World world({app});
+    WorkerRequest request = World::request("/hello");
+    uint32_t highest = 0;
+    for (uint32_t i = 0; i < 40; ++i) {
+        uint32_t before = request.app;
+        AppSpec next = i % 2 ? program_app("routed") : plain_app();
+        next.workers = i % 3;  // One that was never asked to start either.
+        next.ephemeral = i % 4 == 0;
+        request.app = world.supervisor().add(next);
+        EXPECT_EQ(world.supervisor().app(request.app).spec, next);
+        highest = std::max(highest, request.app);
+        EXPECT_EQ(world.fetch(request)->received == "hello\n", i % 2 == 0) << i;
+        world.supervisor().remove(before);
+        ASSERT_TRUE(world.until([&] {
+            auto views = world.supervisor().workers();
+            return std::all_of(views.begin(), views.end(), [&](const WorkerView& view) {
+                return view.app_index == request.app;
+            });
+        })) << i;
+    }
+    EXPECT_LE(highest, 3U) << "numbers of removed apps are not used again";
 }
 
 // ---- Recycling ----

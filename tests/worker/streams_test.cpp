@@ -93,12 +93,14 @@ void run_core(Supervisor& supervisor, unsigned core, unsigned count, std::string
 
 void run_two_cores(AppSpec app, unsigned count, std::string_view path, std::string_view query) {
     SupervisorOptions options;
+    options.ephemeral_max = 2;
     options.host_path = WORKER_HOST;
     options.cores = 2;
     Supervisor supervisor(options);
     std::string problem;
+    bool forks = app.ephemeral;  // For the cores it knows.
     ASSERT_TRUE(supervisor.start({std::move(app)}, problem)) << problem;
-    ASSERT_TRUE(supervisor.wait_ready(monotonic_now() + 10 * kNanosecondsPerSecond));
+    ASSERT_TRUE(forks || supervisor.wait_ready(monotonic_now() + 10 * kNanosecondsPerSecond));
     CoreRun runs[2];
     std::thread first([&] { run_core(supervisor, 0, count, path, query, runs[0]); });
     std::thread second([&] { run_core(supervisor, 1, count, path, query, runs[1]); });
@@ -131,6 +133,12 @@ TEST(Cores, see_recycling_as_nothing) {
     AppSpec app = plain_app();
     app.requests_max = 20;
     run_two_cores(app, 1000, "/hello", {});
+}
+
+TEST(Cores, take_turns_at_the_gate_of_ephemeral_apps) {
+    AppSpec app = plain_app();
+    app.ephemeral = true;
+    run_two_cores(app, 300, "/hello", {});
 }
 
 }  // namespace
