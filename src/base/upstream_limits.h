@@ -18,6 +18,8 @@ inline constexpr uint64_t retry_burst_max = 1024;
 /// Bodies kept so that a request can be repeated: by default, and at most. 64 KiB blocks of a core.
 inline constexpr uint64_t replay_bytes_default = 64 * 1024;
 inline constexpr uint64_t replay_bytes_max = 1024 * 1024;
+/// Idle connections one core may be asking others for at once; further requests connect.
+inline constexpr size_t handover_asks_max = 32;
 /// Header edits of one upstream and direction that a manifest may set and add.
 inline constexpr size_t upstream_edits_max = 32;
 
@@ -32,5 +34,9 @@ inline constexpr uint64_t upstream_queue_ms = 5'000;
 inline constexpr uint64_t upstream_race_ms = 250;
 /// An address that could not be reached is tried behind the others for so long.
 inline constexpr uint64_t upstream_shun_ms = 30'000;
+/// A core that is asked for a connection answers within a turn, or is not worth waiting for; then
+/// nobody is asked for a while.
+inline constexpr uint64_t handover_ms = 5;
+inline constexpr uint64_t handover_pause_ms = 1'000;
 
 }  // namespace ringtime::timeouts

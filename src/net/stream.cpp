@@ -1,6 +1,7 @@
 #include "net/stream.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "base/assert.h"
 #include "ring/direct.h"
@@ -47,7 +48,7 @@ void Stream::open(int fd, loop::Runnable& owner) noexcept {
     error_ = 0;
     mode_ = Receive::off;
     queued_ = sent_ = 0;
-    ended_ = fin_wanted_ = fin_sent_ = false;
+    ended_ = fin_wanted_ = fin_sent_ = holds_still_ = false;
 }
 
 bool Stream::connect(const Endpoint& endpoint, loop::Runnable& owner) noexcept {
@@ -122,7 +123,7 @@ void Stream::on_received(const ring::Op& op) noexcept {
         fail(-op.result);
     }
     if (!op.more) start_receive();
-    if (op.result != -ECANCELED) wake();
+    if (op.result != -ECANCELED || holds_still_) wake();
 }
 
 std::string_view Stream::readable() const noexcept {
@@ -162,6 +163,23 @@ Piece Stream::take(uint32_t size) noexcept {
     piece.size = size;
     consume(size);
     return piece;
+}
+
+// --- Changing cores ---
+
+void Stream::hold_still() noexcept {
+    ASSERT(state_ == State::open && queued_ == 0);
+    mode_ = Receive::off;
+    holds_still_ = true;
+    if (buffer_waiter_.linked()) buffer_waiter_.unlink();
+    if (receive_op_.in_flight) io_.reactor.ring().cancel(receive_op_);
+}
+
+int Stream::release() noexcept {
+    ASSERT(still() && first_buffer_ == kNoBuffer && !first_block_);
+    loop::Reactor::forget(static_cast<loop::Flushable&>(*this));
+    state_ = State::closed;
+    return std::exchange(fd_, -1);
 }
 
 // --- Sending ---

@@ -65,6 +65,18 @@ class Stream final : public loop::Flushable {
     /// Reset, or any other error: nothing more can be received or sent.
     [[nodiscard]] bool failed() const noexcept { return error_ != 0; }
 
+    // --- Changing cores ---
+    /// Stops receiving for good; the owner is woken when the kernel has let go. Precondition:
+    /// connected(), nothing queued.
+    void hold_still() noexcept;
+    /// The kernel uses the socket no more.
+    [[nodiscard]] bool still() const noexcept {
+        return !receive_op_.in_flight && !send_op_.in_flight;
+    }
+    /// The descriptor, which is the caller's from here on: closed(), but nothing was. Precondition:
+    /// still(), nothing readable.
+    [[nodiscard]] int release() noexcept;
+
     // --- Sending ---
     /// Queues a piece; released when sent or dropped. Precondition: connected() or connecting.
     void push(const Piece& piece) noexcept;
@@ -131,6 +143,7 @@ class Stream final : public loop::Flushable {
     bool ended_ = false;
     bool fin_wanted_ = false;
     bool fin_sent_ = false;
+    bool holds_still_ = false;
 };
 
 }  // namespace ringtime::net

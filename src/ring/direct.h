@@ -27,6 +27,8 @@ void ring_doorbell(int eventfd) noexcept;
 [[nodiscard]] bool peer_is_our_user(int fd) noexcept;
 /// Where a connected socket's own end is; false when nobody knows.
 [[nodiscard]] bool socket_address(int fd, void* address, unsigned size) noexcept;
+/// Nothing has arrived that nobody has read, the connection's end included.
+[[nodiscard]] bool socket_is_quiet(int fd) noexcept;
 /// Closes a socket that no operation uses. For refusing a connection at once.
 void close_socket(int fd) noexcept;
 /// Closing will send a reset instead of what is queued.

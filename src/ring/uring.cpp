@@ -355,6 +355,12 @@ bool socket_address(int fd, void* address, unsigned size) noexcept {
     return ::getsockname(fd, static_cast<sockaddr*>(address), &size) == 0;
 }
 
+bool socket_is_quiet(int fd) noexcept {
+    char byte = 0;
+    ssize_t size = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 void close_socket(int fd) noexcept { ::close(fd); }
 
 void abort_on_close(int fd) noexcept {

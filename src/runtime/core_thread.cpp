@@ -34,7 +34,7 @@ struct CoreThread::Parts {
     explicit Parts(ring::Ring& kernel_ring, CoreThread& thread)
         : reactor(kernel_ring, thread.options_.index),
           io(reactor),
-          upstreams(io),
+          upstreams(io, &thread.shared_.handover),
           workers(reactor, thread.shared_.supervisor),
           sites(reactor, site_cache_options(thread.shared_.compressor)),
           hook_port(reactor),
@@ -150,6 +150,7 @@ void CoreThread::leave(Parts& parts) {
         (*set)->stop_core(options_.index);
     parts.workers.close();
     while (!parts.workers.closed()) parts.reactor.turn(kLookAgain);
+    parts.upstreams.leave();
 }
 
 hook::CoreStart CoreThread::start_plugins(hook::PluginSet& plugins) {

@@ -35,6 +35,7 @@ struct CoreShared {
     worker::Supervisor& supervisor;
     hook::HookCore& hooks;
     site::Compressor& compressor;
+    upstream::Handover& handover;
 };
 
 class CoreThread {

@@ -160,6 +160,7 @@ bool Server::start_cores(std::string& problem) {
     // One core needs no second copy of what it has had compressed.
     size_t kept_bytes = cpus_.size() > 1 ? site::limits::compressed_kept_bytes : 0;
     compressor_ = std::make_unique<site::Compressor>(kept_bytes);
+    handover_ = std::make_unique<upstream::Handover>(static_cast<unsigned>(cpus_.size()));
     for (size_t i = 0; i < cpus_.size(); ++i) {
         CoreOptions options;
         options.index = static_cast<unsigned>(i);
@@ -168,7 +169,7 @@ bool Server::start_cores(std::string& problem) {
         options.settings.peers = &peers_;
         options.settings.counters = &counters_->core(options.index);
         CoreShared shared{access_log_.add_core(), *this, *supervisor_,
-                          (*hook_cores_)[options.index], *compressor_};
+                          (*hook_cores_)[options.index], *compressor_, *handover_};
         cores_.push_back(std::make_unique<CoreThread>(options, shared));
     }
     for (auto& core : cores_) {

@@ -90,6 +90,7 @@ class Server final : public exchange::Readiness, private Control {
     std::unique_ptr<hook::Cores> hook_cores_;
     std::unique_ptr<site::Compressor> compressor_;
     std::unique_ptr<exchange::RequestCounters> counters_;
+    std::unique_ptr<upstream::Handover> handover_;
     std::unique_ptr<hook::Watchdog> watchdog_;
     KeyStore keys_;
     Api api_;

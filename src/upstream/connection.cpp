@@ -1,5 +1,8 @@
 #include "upstream/connection.h"
 
+#include <utility>
+
+#include "upstream/handover.h"
 #include "upstream/server_pool.h"
 
 namespace ringtime::upstream {
@@ -19,6 +22,32 @@ bool Connection::connect(const net::Endpoint& endpoint) noexcept {
     if (!stream_.connect(endpoint, *this)) return false;
     stream_.receive(net::Receive::bulk);
     return true;
+}
+
+void Connection::adopt(const Ask& ask) noexcept {
+    address_ = ask.address;
+    uses_ = ask.uses;
+    stream_.open(ask.fd, *this);
+    stream_.receive(net::Receive::bulk);
+}
+
+void Connection::hand_over(Ask& ask) noexcept {
+    ask_ = &ask;
+    stream_.hold_still();
+    set_deadline(pool_.reactor().now() + from_milliseconds(timeouts::handover_pause_ms));
+    pool_.reactor().wake(*this);
+}
+
+void Connection::leave() noexcept {
+    bool worthless = disturbed() || expired_;
+    if (!worthless && !stream_.still()) return;
+    Ask& ask = *std::exchange(ask_, nullptr);
+    if (worthless) {
+        ask.decline();
+        return discard(net::Stream::Close::graceful);
+    }
+    ask.answer(stream_.release(), address_, uses_);
+    pool_.destroy(*this);
 }
 
 void Connection::attach(loop::Runnable& user) noexcept {
@@ -78,6 +107,7 @@ void Connection::discard(net::Stream::Close how) noexcept {
 void Connection::run() noexcept {
     if (stream_.closed()) return pool_.destroy(*this);
     if (stream_.closing() || user_) return;
+    if (ask_) return leave();
     if (retired_) {
         bool over = stream_.sending_finished() || stream_.failed() || expired_;
         if (over) discard(net::Stream::Close::graceful);

@@ -10,6 +10,7 @@
 namespace ringtime::upstream {
 
 class ServerPool;
+struct Ask;
 
 class Connection final : public loop::Runnable {
  public:
@@ -18,6 +19,11 @@ class Connection final : public loop::Runnable {
 
     /// Begins to connect. False when that failed at once: see stream().error().
     [[nodiscard]] bool connect(const net::Endpoint& endpoint) noexcept;
+
+    /// Takes over what another core has let go of.
+    void adopt(const Ask& ask) noexcept;
+    /// Lets go of it, which takes a moment, and answers `ask`. Precondition: idle, in no pool.
+    void hand_over(Ask& ask) noexcept;
 
     /// Hash of the address it goes to.
     [[nodiscard]] uint64_t address() const noexcept { return address_; }
@@ -50,10 +56,12 @@ class Connection final : public loop::Runnable {
 
  private:
     static void on_deadline(loop::Timer& timer) noexcept;
+    void leave() noexcept;
 
     net::Stream stream_;
     ServerPool& pool_;
     loop::Runnable* user_ = nullptr;
+    Ask* ask_ = nullptr;  ///< Set while it leaves for another core.
     loop::Timer timer_;
     uint64_t address_ = 0;
     uint32_t uses_ = 0;

@@ -50,6 +50,8 @@ static_assert(LatencyScale::bound_us(0) == 20 && LatencyScale::bound_us(3) == 32
 static_assert(LatencyScale::bucket_of(LatencyScale::bound_us(7)) == 8);
 
 struct alignas(64) ServerCounters {
+    unsigned core = 0;  ///< Whose they are.
+
     // Gauges.
     Count in_flight;
     Count idle;

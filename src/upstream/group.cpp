@@ -23,7 +23,8 @@ Group::Group(net::Io& io, std::shared_ptr<Upstream> upstream)
       random_(scramble(io.reactor.now() ^ upstream_->id() ^ (uint64_t{io.reactor.core()} << 48))) {
     for (size_t i = 0; i < upstream_->size(); ++i) {
         Server& server = upstream_->server(i);
-        servers_.push_back(std::make_unique<ServerPool>(io, *this, server, server.add_counters(),
+        ServerCounters& counters = server.add_counters(io.reactor.core());
+        servers_.push_back(std::make_unique<ServerPool>(io, *this, server, counters,
                                                         static_cast<unsigned>(i)));
     }
 }

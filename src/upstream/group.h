@@ -51,6 +51,7 @@ class Group {
     /// Chooses by the upstream's balance: a server that is well and was not tried; a backup when no
     /// other is left; at last one that was tried.
     [[nodiscard]] Pick pick(const Affinity& affinity, const Tried& tried) noexcept;
+    [[nodiscard]] ServerPool& server(unsigned index) noexcept { return *servers_[index]; }
     enum class Level : uint8_t { usable, resolved };
     /// Whether another server than those tried could take the request: one that is well, or any.
     [[nodiscard]] bool has_other(const Tried& tried, Level level) noexcept;

@@ -11,6 +11,7 @@
 #include "net/io.h"
 #include "net/proxy_header.h"
 #include "upstream/group.h"
+#include "upstream/handover.h"
 #include "upstream/upstream.h"
 
 namespace ringtime::upstream {
@@ -36,8 +37,12 @@ struct UpstreamRequest {
 
 class CorePool {
  public:
-    explicit CorePool(net::Io& io);
+    /// `handover` outlives it; null: there are no other cores.
+    explicit CorePool(net::Io& io, Handover* handover = nullptr);
     ~CorePool();
+    /// Other cores ask it for nothing any more. Followed by one turn of the reactor, which answers
+    /// what they asked before.
+    void leave() noexcept;
 
     /// Starts an attempt; never fails synchronously. Null when the core is at its limit of
     /// exchanges. `upstream` and `request` outlive the answer.
@@ -54,14 +59,33 @@ class CorePool {
 
     // For sessions.
     [[nodiscard]] net::Io& io() noexcept { return io_; }
+    [[nodiscard]] const net::Io& io() const noexcept { return io_; }
     void give(Session& session) noexcept;
+    /// Asks another core for an idle connection; null when none has one. Its
+    /// take_handed() is called unless it takes itself out of the ask.
+    [[nodiscard]] Ask* ask_others(Session& session, Upstream& upstream,
+                                  const ServerPool& server) noexcept;
+    /// No answer came in time: nobody is asked for a while.
+    void pause_asking() noexcept;
+
+    // For other cores, through the mailbox.
+    static void on_asked(void* pool, uint64_t ask) noexcept;
+    static void on_answered(void* pool, uint64_t ask) noexcept;
 
  private:
     [[nodiscard]] Group& group(Upstream& upstream);
+    [[nodiscard]] ServerPool* find(const Ask& ask) noexcept;
+    [[nodiscard]] unsigned richest_other(const Server& server) const noexcept;
+    void take_answers() noexcept;
+    void take_answer(Ask& ask) noexcept;
 
     net::Io& io_;
     std::unordered_map<uint64_t, std::unique_ptr<Group>> groups_;  ///< By the upstream's id.
     Pool<Session> sessions_;
+    Handover* handover_;
+    Ask asks_[limits::handover_asks_max];
+    unsigned asks_out_ = 0;
+    Nanoseconds ask_again_at_ = 0;
 };
 
 }  // namespace ringtime::upstream

@@ -92,8 +92,9 @@ Nanoseconds Server::usable_since() const noexcept {
                     ejected_until_.load(std::memory_order_relaxed));
 }
 
-ServerCounters& Server::add_counters() {
+ServerCounters& Server::add_counters(unsigned core) {
     auto* node = new ServerCounters;
+    node->core = core;
     node->next = counters_.load(std::memory_order_relaxed);
     while (!counters_.compare_exchange_weak(node->next, node, std::memory_order_release,
                                             std::memory_order_relaxed)) {

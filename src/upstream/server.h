@@ -91,8 +91,8 @@ class Server {
     }
 
     // --- Counters ---
-    /// Any core, once: its own counters.
-    [[nodiscard]] ServerCounters& add_counters();
+    /// A core that begins to use it: its own counters.
+    [[nodiscard]] ServerCounters& add_counters(unsigned core);
     template <typename Visit>
     void for_each_counters(Visit&& visit) const {
         for (const ServerCounters* node = counters_.load(std::memory_order_acquire); node;

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <iterator>
 
+#include "ring/direct.h"
 #include "upstream/group.h"
+#include "upstream/handover.h"
 
 namespace ringtime::upstream {
 namespace {
@@ -66,12 +68,12 @@ void ServerPool::follow_addresses() noexcept {
     size_t count = std::min<size_t>(set->endpoints.size(), limits::upstream_addresses_max);
     for (size_t i = 0; i < count; ++i) addresses_[i] = address_hash(set->endpoints[i]);
     for (size_t i = idle_.size(); i-- > 0;) {
-        if (!goes_to_server(*idle_[i])) idle_[i]->discard(net::Stream::Close::graceful);
+        if (!goes_to_server(idle_[i]->address())) idle_[i]->discard(net::Stream::Close::graceful);
     }
 }
 
-bool ServerPool::goes_to_server(const Connection& connection) const noexcept {
-    return std::find(std::begin(addresses_), std::end(addresses_), connection.address()) !=
+bool ServerPool::goes_to_server(uint64_t address) const noexcept {
+    return std::find(std::begin(addresses_), std::end(addresses_), address) !=
            std::end(addresses_);
 }
 
@@ -111,12 +113,31 @@ void ServerPool::keep(Connection& connection) noexcept {
     Milliseconds time = group_.spec().keep_alive;
     follow_addresses();
     bool wanted = !group_.retired() && time != 0 && idle_.size() < group_.spec().idle_max &&
-                  goes_to_server(connection);
+                  goes_to_server(connection.address());
     if (!wanted)
         return connection.discard(net::Stream::Close::graceful);
     idle_.push_back(&connection);
     counters_.idle.add();
     connection.rest(io_.reactor.now() + from_milliseconds(time));
+}
+
+void ServerPool::hand_over(Ask& ask) noexcept {
+    if (Connection* connection = take_idle()) return connection->hand_over(ask);
+    ask.decline();
+}
+
+// What came while nobody listened makes it as worthless as one that is disturbed here.
+Connection* ServerPool::adopt(const Ask& ask) noexcept {
+    follow_addresses();
+    bool useful = !group_.retired() && goes_to_server(ask.address) && ring::socket_is_quiet(ask.fd);
+    Connection* connection = useful ? slab_.create(io_, *this) : nullptr;
+    if (!connection) {
+        ring::close_socket(ask.fd);
+        return nullptr;
+    }
+    connection->adopt(ask);
+    counters_.handed_over.add();
+    return connection;
 }
 
 void ServerPool::forget_idle(Connection& connection) noexcept {

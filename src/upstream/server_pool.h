@@ -44,6 +44,11 @@ class ServerPool {
     /// In step on both sides: kept for the next request, unless enough are.
     void keep(Connection& connection) noexcept;
 
+    /// Answers `ask`, with the most recently used idle connection or with none.
+    void hand_over(Ask& ask) noexcept;
+    /// The connection that came with the answer; null when it is of no use (any more).
+    [[nodiscard]] Connection* adopt(const Ask& ask) noexcept;
+
     /// The order in which the addresses of `set` are to be tried, as indexes into `out`: families
     /// in turn, a different one of each first every time, those that failed lately last.
     [[nodiscard]] unsigned order_addresses(const AddressSet& set, uint8_t* out) noexcept;
@@ -59,7 +64,7 @@ class ServerPool {
  private:
     friend class Connection;
     void follow_addresses() noexcept;
-    [[nodiscard]] bool goes_to_server(const Connection& connection) const noexcept;
+    [[nodiscard]] bool goes_to_server(uint64_t address) const noexcept;
     void forget_idle(Connection& connection) noexcept;
     void destroy(Connection& connection) noexcept;
 

@@ -166,12 +166,14 @@ http::Answer::Phase Session::advance() noexcept {
         State before = state_;
         entered_ = false;
         if (state_ == State::queued) check_queue();
+        if (state_ == State::asking) check_asking();
         if (state_ == State::connecting) check_connecting();
         if (state_ == State::waiting_for_head) check_head();
         again = entered_ || state_ != before;
     }
     switch (state_) {
         case State::queued:
+        case State::asking:
         case State::connecting:
         case State::waiting_for_head: return Phase::waiting;
         case State::interim: return Phase::interim;

@@ -26,6 +26,9 @@ class Session final : public http::Answer, public http::BodySource, public http:
 
     void begin(Group& group, const UpstreamRequest& request, loop::Runnable& waker) noexcept;
 
+    /// What another core had to give; null: nothing.
+    void take_handed(Connection* connection) noexcept;
+
     /// The server that answers. Precondition: a final head has come.
     [[nodiscard]] const Server& server() const noexcept { return server_->server(); }
 
@@ -52,6 +55,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
  private:
     enum class State : uint8_t {
         queued,
+        asking,
         connecting,
         waiting_for_head,
         interim,
@@ -67,6 +71,9 @@ class Session final : public http::Answer, public http::BodySource, public http:
     void wait_for_place() noexcept;
     void enter(ServerPool& pool) noexcept;
     void check_queue() noexcept;
+    void check_asking() noexcept;
+    void stop_asking() noexcept;
+    void begin_kept(Connection& connection) noexcept;
     void check_connecting() noexcept;
     void attempt_failed(Cause cause, uint32_t detail) noexcept;
     [[nodiscard]] bool try_again(Cause cause) noexcept;
@@ -104,6 +111,8 @@ class Session final : public http::Answer, public http::BodySource, public http:
     loop::Runnable* waker_ = nullptr;
     ServerPool* server_ = nullptr;       ///< Set while the request stays there.
     Connection* connection_ = nullptr;
+    Ask* ask_ = nullptr;                 ///< Set while another core is asked for a connection.
+    Connection* handed_ = nullptr;       ///< Its answer, until this session's next step.
     const UpstreamRequest* request_ = nullptr;
     State state_ = State::failed;
     Connect connect_ = Connect::if_needed;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "upstream/session.h"
 
@@ -56,15 +57,55 @@ void Session::enter(ServerPool& pool) noexcept {
     if (retries_ > 0) pool.counters().retries.add();
     parser_.reset();
     bool reusable = connect_ == Connect::if_needed && spec().proxy_header == ProxyHeader::off;
-    if (reusable) connection_ = pool.take_idle();
-    if (connection_) {
-        pool.counters().reused.add();
-        connection_->attach(*waker_);
-        return start_request();
+    Connection* kept = reusable ? pool.take_idle() : nullptr;
+    if (kept) return begin_kept(*kept);
+    ask_ = reusable ? pool_.ask_others(*this, group_->upstream(), pool) : nullptr;
+    if (ask_) {
+        state_ = State::asking;
+        queue_deadline_ = after(timeouts::handover_ms);
+        return pool_.io().reactor.arm(queue_timer_, queue_deadline_);
     }
     state_ = State::connecting;
     dial_.begin(pool, *waker_, spec().connect_timeout);
 }
+
+void Session::begin_kept(Connection& connection) noexcept {
+    connection_ = &connection;
+    server_->counters().reused.add();
+    connection.attach(*waker_);
+    start_request();
+}
+
+// --- Asking another core ---
+
+void Session::take_handed(Connection* connection) noexcept {
+    ask_ = nullptr;
+    handed_ = connection;
+    if (handed_) handed_->attach(*waker_);
+    pool_.io().reactor.wake(*waker_);
+}
+
+void Session::check_asking() noexcept {
+    if (ask_ && now() < queue_deadline_) return;
+    if (ask_) pool_.pause_asking();
+    Connection* handed = std::exchange(handed_, nullptr);
+    stop_asking();
+    if (handed && !handed->disturbed()) return begin_kept(*handed);
+    if (handed) handed->discard(net::Stream::Close::graceful);
+    state_ = State::connecting;
+    dial_.begin(*server_, *waker_, spec().connect_timeout);
+}
+
+// An answer that comes late is welcome all the same: the connection is kept.
+void Session::stop_asking() noexcept {
+    pool_.io().reactor.disarm(queue_timer_);
+    if (ask_) ask_->session = nullptr;
+    if (handed_) server_->keep(*handed_);
+    ask_ = nullptr;
+    handed_ = nullptr;
+}
+
+// --- Connecting ---
 
 void Session::check_connecting() noexcept {
     switch (dial_.advance()) {
@@ -168,6 +209,7 @@ void Session::attempt_failed(Cause cause, uint32_t detail) noexcept {
 void Session::leave_server(net::Stream::Close how) noexcept {
     drop_head();
     pool_.io().texts.let_go(text_);
+    if (ask_ || handed_) stop_asking();
     dial_.cancel();
     if (connection_) connection_->discard(how);
     connection_ = nullptr;

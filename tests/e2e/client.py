@@ -214,3 +214,12 @@ def exchange(port, method, path, headers=(), body=b""):
     with Client(port) as client:
         return client.ask(method, path, headers, body)
 
+
+class AdminClient(Client):
+    """A connection to the admin socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
+        self.socket.connect(path)
+        self.data = bytearray()

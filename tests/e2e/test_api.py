@@ -8,17 +8,7 @@ import stat
 import subprocess
 
 import harness
-from client import Client, make_request
-
-
-class AdminClient(Client):
-    """A connection to the admin socket."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
-        self.socket.connect(path)
-        self.data = bytearray()
+from client import AdminClient, Client, make_request
 
 
 class ApiCase(harness.Case):

@@ -1,6 +1,10 @@
 """What the suites of upstreams with several servers share."""
 
+import json
+import os
+
 import harness
+from client import AdminClient
 from servers import Upstream
 
 
@@ -23,6 +27,15 @@ class Case(harness.Case):
         urls = ", ".join(s if isinstance(s, str) else f"'http://127.0.0.1:{s}'" for s in servers)
         self.packages.manifest(f"plugins/{name}", f"name: {name}\nbase: /{name}\nupstream:\n"
                                f"  servers: [{urls}]\n{extra}")
+
+    def admin(self, path):
+        with AdminClient(os.path.join(self.packages.root, "data", "admin.sock")) as client:
+            return client.ask("GET", path).body.decode()
+
+    def counters(self, name="up"):
+        """What /api/upstreams says of one upstream."""
+        all_of_them = json.loads(self.admin("/api/upstreams"))["upstreams"]
+        return next(one for one in all_of_them if one["name"] == name)
 
     def one_core(self, **env):
         return self.start({"RUNTIME_CORES": "1", **env})

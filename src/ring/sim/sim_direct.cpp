@@ -47,6 +47,14 @@ bool peer_is_our_user(int) noexcept { return true; }
 // Simulated sockets have no addresses.
 bool socket_address(int, void*, unsigned) noexcept { return false; }
 
+bool socket_is_quiet(int fd) noexcept {
+    SimSocket* socket = SimWorld::current().find(fd);
+    if (!socket || socket->kind != SimSocket::Kind::stream) return false;
+    SimLink& link = *socket->link;
+    return link.arrived(socket->side).empty() && !link.ended(socket->side) &&
+           !link.has_error(socket->side) && !link.dead(socket->side);
+}
+
 void close_socket(int fd) noexcept {
     SimWorld& world = SimWorld::current();
     SimSocket* socket = world.find(fd);
