@@ -104,7 +104,6 @@ Supervisor::Worker* Supervisor::make_seat(App& app) {
     spare.state.concurrency = 1;
     spare.state.places.store(WorkerState::closed);
     spare.phase = WorkerPhase::dead;
-    for (unsigned core = 0; core < options_.cores; ++core) attach(spare, core);
     return &spare;
 }
 
@@ -112,6 +111,10 @@ bool Supervisor::fork_spare(App& app) {
     Worker* spare = vacant_seat(app);
     if (!spare) spare = make_seat(app);
     if (!spare) return false;
+    if (!attach_all(*spare)) {
+        spare->vacant = true;  // The next tick tries again.
+        return false;
+    }
     rtw_control message{};
     message.kind = RTW_FORK;
     message.abi = spare->seat;
@@ -153,6 +156,7 @@ void Supervisor::spare_forked(Worker& spare, int32_t pid) {
     spare.phase_deadline = 0;
     spare.was_ready = true;
     app.failures = app.start_failures = 0;
+    set_hopeless(app, false);
     app.state.unproven.store(0);
     app.state.ready.fetch_add(1);
     spare.state.used_at.store(now_);
@@ -199,7 +203,6 @@ void Supervisor::spare_ended(Worker& spare, int status) {
     uint32_t user = spare.state.user.load();
     bool taken = inside || user != WorkerState::nobody;
     if (!spare.was_ready) {
-        if (!spare.expected_end) ++app.start_failures;
         note_spare_failure(spare, status);
     } else if (!spare.expected_end && (status != 0 || !taken)) {
         note_spare_failure(spare, status);
@@ -222,6 +225,8 @@ void Supervisor::spare_ended(Worker& spare, int status) {
 void Supervisor::note_spare_failure(Worker& spare, int status) {
     App& app = *spare.app;
     if (spare.expected_end || stopping_) return;
+    // Of those that could not be forked together one speaks for all.
+    if (!spare.was_ready && now_ < app.next_start) return;
     const auto& last = spare.origin->err.last();
     std::string cause = WIFSIGNALED(status)
                             ? fmt::format("ended by signal {} ({})", WTERMSIG(status),
@@ -233,7 +238,8 @@ void Supervisor::note_spare_failure(Worker& spare, int status) {
                spare.state.id, spare.state.pid, spare.reason.empty() ? "" : spare.reason + "; ",
                cause, last.empty() ? "" : "; it said last: ", fmt::join(last, " | "));
     if (spare.was_ready) return;
-    app.next_start = now_ + from_milliseconds(options_.restart_first_ms);
+    (void)delay_next_start(app, spare);
+    ++app.start_failures;
     ++counters_.start_failures;
     if (app.start_failures >= kHopelessAfter && app.state.ready.load() == 0)
         set_hopeless(app, true);

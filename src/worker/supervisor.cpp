@@ -195,8 +195,7 @@ bool Supervisor::start_worker(App& app) {
     int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id, worker.cgroup,
                               channels);
     if (error != 0) {
-        log_format(LogLevel::error, "worker", "app={} cannot start a worker: {}", spec.name,
-                   std::strerror(error));
+        tell_shortage(spec, "cannot start a worker", error);
         app.next_start = now_ + from_milliseconds(options_.restart_first_ms);
         return false;
     }
@@ -223,7 +222,7 @@ void Supervisor::enlist(Worker& worker, App& app, WorkerRole role) {
     worker.seats = 0;
     worker.attached = 0;
     worker.attached_cores = 0;
-    worker.vacant = false;
+    worker.vacant = worker.unlinked = false;
     worker.exited = true;
     app.members.push_back(&worker);
     WorkerState& state = worker.state;
@@ -284,7 +283,7 @@ void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
                (now_ - worker.started_at) / kNanosecondsPerMillisecond);
     if (worker.role == WorkerRole::origin) return origin_ready(worker);
     app.state.unproven.store(0);
-    for (unsigned core = 0; core < options_.cores; ++core) attach(worker, core);
+    (void)attach_all(worker);
     worker.state.used_at.store(now_);
     worker.state.places.store(0);
     app.state.ready.fetch_add(1);
@@ -368,7 +367,7 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     worker.wait_status = status;
     worker.state.close();
     worker.phase = WorkerPhase::dead;
-    std::string cause = describe_end(status);
+    std::string cause = worker.state.pid ? describe_end(status) : "there is no process";
     if (!worker.cgroup.empty()) {
         if (Cgroups::ran_out_of_memory(worker.cgroup)) worker.reason = "out of memory";
         Cgroups::remove(std::exchange(worker.cgroup, {}));
@@ -447,101 +446,6 @@ void Supervisor::set_hopeless(App& app, bool hopeless) {
     for (unsigned core = 0; core < options_.cores; ++core)
         if (CorePool* pool = seats_[core]->member)
             post(core, {&CorePool::on_message_hopeless, pool, app.state.index});
-}
-
-// ---- Cores ----
-
-void Supervisor::attach(Worker& worker, unsigned core) {
-    CoreSeat& seat = *seats_[core];
-    if (!seat.member || seat.leaving || (worker.attached_cores >> core & 1)) return;
-    auto offer = std::make_unique<LinkOffer>();
-    offer->pool = seat.member;
-    offer->worker = &worker.state;
-    bool spare = worker.role == WorkerRole::spare;
-    Worker& receiver = spare ? *worker.origin : worker;
-    Fd fds[2];
-    int error = offer->region.create(core, options_.arena_bytes, fds[0], fds[1]);
-    if (error != 0) {
-        log_format(LogLevel::error, "worker", "app={} cannot share memory with a worker: {}",
-                   worker.app->state.spec.name, std::strerror(error));
-        return;
-    }
-    rtw_control control{};
-    control.kind = spare ? RTW_SEAT : RTW_ATTACH;
-    control.abi = spare ? worker.seat : 0;
-    control.core = core;
-    control.concurrency = worker.state.concurrency;
-    control.region_bytes = offer->region.bytes();
-    control.spin_ns = uint64_t{options_.spin_us} * 1000;
-    int passed[4] = {fds[0].get(), fds[1].get(), offer->region.doorbell(), worker.state.doorbell};
-    size_t passed_bytes = (spare ? 4 : 3) * sizeof *passed;
-    iovec part{&control, sizeof control};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof passed)] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = CMSG_SPACE(passed_bytes);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(passed_bytes);
-    std::memcpy(CMSG_DATA(header), passed, passed_bytes);
-    int fd = receiver.channels.control.get();
-    if (sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return;
-    worker.attached_cores |= uint64_t{1} << core;
-    ++worker.attached;
-    post(core, {&CorePool::on_message_attach, offer.release(), 0});
-}
-
-void Supervisor::join(CorePool& pool) noexcept {
-    CoreSeat& seat = *seats_[pool.reactor().core()];
-    seat.released.store(false, std::memory_order_relaxed);
-    seat.pool.store(&pool, std::memory_order_release);
-    board_.post(seat.notice, kCoreJoined);
-}
-
-void Supervisor::leave(CorePool& pool) noexcept {
-    board_.post(seats_[pool.reactor().core()]->notice, kCoreLeft);
-}
-
-// A core may post to another's reactor for as long as it lives itself: they go together.
-void Supervisor::let_cores_go() {
-    for (auto& seat : seats_)
-        if (seat->member && !seat->leaving) return;
-    for (unsigned core = 0; core < options_.cores; ++core) {
-        CorePool* pool = seats_[core]->member;
-        if (!pool) continue;
-        for (auto& worker : workers_)
-            if (worker->used && (worker->attached_cores >> core & 1))
-                post(core, {&CorePool::on_message_lose, pool,
-                            reinterpret_cast<uint64_t>(&worker->state)});
-        post(core, {&CorePool::on_message_left, pool, 0});
-    }
-    flush_outboxes();
-}
-
-void Supervisor::post(unsigned core, const loop::Message& message) {
-    CorePool* pool = seats_[core]->member;
-    if (!pool) return;
-    seats_[core]->outbox.emplace_back(pool, message);
-    flush_outboxes();
-}
-
-void Supervisor::flush_outboxes() {
-    for (auto& seat : seats_) {
-        while (!seat->outbox.empty()) {
-            auto& [pool, message] = seat->outbox.front();
-            bool last = message.function == &CorePool::on_message_left;
-            if (last) seat->pool.store(nullptr, std::memory_order_release);
-            if (!pool->reactor().post(message)) break;
-            seat->outbox.pop_front();
-            if (!last) continue;
-            seat->member = nullptr;
-            seat->leaving = false;
-            seat->released.store(true, std::memory_order_release);
-        }
-    }
 }
 
 // ---- Operators ----

@@ -171,7 +171,8 @@ class Supervisor {
         bool expected_end = false;
         bool idle_told = false;
         bool was_ready = false;
-        bool exited = false;  ///< Or an empty seat.
+        bool exited = false;    ///< Or an empty seat.
+        bool unlinked = false;  ///< A core has no link to it, for lack of descriptors or memory.
         WorkerRole role = WorkerRole::worker;
         Worker* origin = nullptr;     ///< Of a spare.
         uint32_t seat = 0;            ///< Of a spare, at its origin.
@@ -259,8 +260,10 @@ class Supervisor {
     void note_spare_failure(Worker& spare, int status);
     void end_spare(Worker& spare);
     void give_seat_up(Worker& spare);
-    // cores
-    void attach(Worker& worker, unsigned core);
+    // supervisor_cores.cpp
+    bool attach(Worker& worker, unsigned core);
+    [[nodiscard]] bool attach_all(Worker& worker);
+    void tell_shortage(const AppSpec& spec, std::string_view what, int error);
     void forget_ready(Worker& worker) noexcept;
     void let_cores_go();
     void post(unsigned core, const loop::Message& message);
@@ -281,6 +284,7 @@ class Supervisor {
     Listener* listener_ = nullptr;
     Nanoseconds now_ = 0;
     Nanoseconds last_tick_ = 0;
+    Nanoseconds shortage_told_ = 0;
     bool stopping_ = false;
     bool landlock_told_ = false;
     Cgroups cgroups_;

@@ -259,10 +259,9 @@ void Supervisor::take_worker_notice(Worker& worker, uint32_t bits) {
 void Supervisor::take_core_notice(CoreSeat& seat, uint32_t bits) {
     if (bits & kCoreJoined) {
         seat.member = seat.pool.load(std::memory_order_acquire);
-        unsigned core = seat.member->reactor().core();
         for (auto& worker : workers_) {
             if (!worker->used || worker->exited || worker->phase != WorkerPhase::ready) continue;
-            if (worker->role == WorkerRole::worker) attach(*worker, core);
+            if (worker->role == WorkerRole::worker) (void)attach_all(*worker);
             // Its seats know nothing of this core, and their processes cannot learn of it.
             if (worker->role == WorkerRole::origin) worker->worn_out = true;
         }
@@ -306,6 +305,7 @@ void Supervisor::tick_worker(Worker& worker) {
         worker.phase_deadline == 0 && worker.state.in_flight() == 0)
         worker.phase_deadline = now_ + from_milliseconds(kSpareEndMs);
     if (worker.phase != WorkerPhase::ready || worker.role != WorkerRole::worker) return;
+    if (worker.unlinked) (void)attach_all(worker);
     Nanoseconds used = worker.state.used_at.load(std::memory_order_relaxed);
     Nanoseconds idle = worker.state.in_flight() == 0 && now_ > used ? now_ - used : 0;
     bool above = worker.app->state.ready.load() > spec.workers;

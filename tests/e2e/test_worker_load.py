@@ -5,6 +5,7 @@ Each case is bounded to seconds; WORKER_LOAD=50 does fifty times as much, for a 
 """
 
 import os
+import resource
 import signal
 import socket
 import threading
@@ -23,6 +24,19 @@ def pid_of(gateway, app="app"):
 def resident_kb(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as f:
         return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+
+
+def name_of(pid):
+    with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+        return f.read().strip()
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def descriptors(pid):
@@ -160,6 +174,128 @@ class Bodies(harness.Case):
             self.assertLess(total, self.SIZE + 4096)
 
         self.assertLess(self.peak_growth_kb(download), 24 * 1024)
+
+
+class Streams(harness.Case):
+    SLOW = 1000
+
+    def test_slow_readers_of_events_stall_only_themselves(self):
+        self.packages.app("events", "ticker", PERSISTENT + f"concurrency: {self.SLOW + 100}\n"
+                          "workersMax: 1\n")
+        gateway = self.start()
+        with gateway.connect() as quick:
+            quick.request("GET", "/events/")
+            self.assertEqual(quick.read_head().status, 200)
+            quick.read_chunk()
+            worker = next(p for p in harness.descendants(gateway.pid) if name_of(p) == "ticker")
+            memory = {pid: resident_kb(pid) for pid in (gateway.pid, worker)}
+            slow = [self.slow_reader(gateway.port) for _ in range(self.SLOW)]
+            for client in slow:  # It is answered: from here on nobody reads.
+                self.assertEqual(client.recv(12), b"HTTP/1.1 200")
+            for _ in range(100):
+                self.assertTrue(quick.read_chunk())
+            growth = {pid: resident_kb(pid) - kb for pid, kb in memory.items()}
+            self.assertLess(growth[gateway.pid], 40 * self.SLOW, "what each holds: 40 KiB")
+            self.assertLess(growth[worker], 16 * 1024)
+            with gateway.connect() as late:
+                late.request("GET", "/events/")
+                self.assertEqual(late.read_head().status, 200)
+                self.assertTrue(late.read_chunk())
+            for client in slow:
+                client.close()
+            self.assertTrue(quick.read_chunk())
+            # All their places are free again.
+            slow = [self.slow_reader(gateway.port) for _ in range(self.SLOW)]
+            for client in slow:
+                self.assertEqual(client.recv(12), b"HTTP/1.1 200")
+                client.close()
+
+    @staticmethod
+    def slow_reader(port):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /events/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        return client
+
+
+class Scarcity(harness.Case):
+    """What a machine runs out of costs answers, never the gateway, and comes back by itself."""
+
+    def test_no_process_can_be_started(self):
+        controller = "/sys/fs/cgroup/pids" if os.path.isdir("/sys/fs/cgroup/pids") else \
+            "/sys/fs/cgroup"
+        group = f"{controller}/ringtime-test-{os.getpid()}"
+        try:
+            os.mkdir(group)
+        except OSError as error:
+            self.skipTest(f"no control group to limit processes with: {error}")
+        self.addCleanup(harness.wait_until, lambda: self.dissolve(group), "the group is empty")
+        if not os.path.exists(f"{group}/pids.max"):
+            self.skipTest("control groups here do not count processes")
+        self.packages.app("app", "app.so", PERSISTENT + "workersMax: 1\n")
+        self.packages.app("brief", "app.so", "ttl: 0\n")
+        gateway = self.start()
+        for pid in [gateway.pid, *harness.descendants(gateway.pid)]:
+            self.write(f"{group}/cgroup.procs", pid)
+        self.write(f"{group}/pids.max", 1)
+        os.kill(pid_of(gateway), signal.SIGKILL)
+        harness.wait_until(lambda: gateway.get("/app/about").status == 503, "the app is given up")
+        harness.wait_until(lambda: gateway.get("/brief/about").status == 503, "so is the other")
+        self.assertEqual(gateway.get("/health").status, 200)
+        self.assertIn("cannot fork", gateway.log())
+        self.write(f"{group}/pids.max", "max")
+        for app in ("app", "brief"):
+            harness.wait_until(lambda: gateway.get(f"/{app}/about").status == 200, "serves", 40)
+
+    @staticmethod
+    def write(path, value):
+        with open(path, "w", encoding="ascii") as f:
+            f.write(str(value))
+
+    def dissolve(self, group):
+        with open(f"{group}/cgroup.procs", encoding="ascii") as f:
+            for pid in f.read().split():
+                try:
+                    self.write(f"{os.path.dirname(group)}/cgroup.procs", pid)
+                except ProcessLookupError:
+                    pass
+        try:
+            os.rmdir(group)
+        except OSError:
+            return False
+        return True
+
+    def test_no_descriptor_is_left(self):
+        self.packages.app("app", "app.so", PERSISTENT + "workersMax: 1\n")
+        self.packages.app("brief", "app.so", "ttl: 0\n")
+        gateway = self.start()
+        victim = pid_of(gateway)
+        before = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+        with gateway.connect() as client:
+            resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE,
+                             (descriptors(gateway.pid), before[1]))
+            os.kill(victim, signal.SIGKILL)
+            # What was open goes on, though no worker can be given its memory.
+            status = client.ask("GET", "/app/about").status
+            self.assertIn(status, (200, 502, 503))
+            self.assertEqual(client.ask("GET", "/health").status, 200)
+            resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, before)
+            for app in ("app", "brief"):
+                harness.wait_until(lambda: client.ask("GET", f"/{app}/about").status == 200,
+                                   "serves", 40)
+
+    def test_the_zygote_is_killed(self):
+        self.packages.app("app", "app.so", PERSISTENT + "workers: 2\n")
+        self.packages.app("brief", "app.so", "ttl: 0\n")
+        gateway = self.start()
+        below = harness.descendants(gateway.pid)
+        zygote = next(p for p in below if name_of(p) == "ringtime-zygote")
+        os.kill(zygote, signal.SIGKILL)
+        harness.wait_until(lambda: not any(map(alive, below)), "its workers end with it")
+        for app in ("app", "brief"):
+            harness.wait_until(lambda: gateway.get(f"/{app}/about").status == 200, "serves", 40)
 
 
 class Limits(harness.Case):

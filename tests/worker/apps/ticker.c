@@ -1,5 +1,5 @@
-/* A worker with a loop of its own: every 5 ms one event for each open stream, without waiting for
- * slow readers. What finds no room is skipped, as a ticker may. */
+/* A worker with a loop of its own: every PERIOD_MS one event for each open stream, without waiting
+ * for slow readers. What finds no room is skipped, as a ticker may. */
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
@@ -7,7 +7,10 @@
 
 #include "ringtime/worker.h"
 
-#define STREAMS_MAX 1000
+#define STREAMS_MAX 1200
+#ifndef PERIOD_MS
+#define PERIOD_MS 5
+#endif
 
 static const rtw_api* api;
 static rtw_request* streams[STREAMS_MAX];
@@ -49,7 +52,7 @@ static void tick(unsigned number) {
 
 int main(void) {
     rtw_app app = {sizeof app, STREAMS_MAX, NULL, on_request, on_progress, NULL, NULL};
-    struct itimerspec every = {{0, 5000000}, {0, 5000000}};
+    struct itimerspec every = {{0, PERIOD_MS * 1000000}, {0, PERIOD_MS * 1000000}};
     struct pollfd sources[2];
     unsigned ticks = 0;
     api = rtw_worker_api();
