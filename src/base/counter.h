@@ -10,6 +10,11 @@ namespace ringtime {
 class Counter {
  public:
     Counter() = default;
+    Counter(const Counter& other) noexcept : value_(other.value()) {}
+    Counter& operator=(const Counter& other) noexcept {
+        value_.store(other.value(), std::memory_order_relaxed);
+        return *this;
+    }
 
     void add(uint64_t amount) noexcept {
         value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);

@@ -57,11 +57,14 @@ std::string workers_json(const std::vector<Row>& rows, const worker::SupervisorC
         json.key("rssBytes").number(row.rss_bytes).end_object();
     }
     json.end_array().key("counters").begin_object();
-    json.key("started").number(counters.started).key("ready").number(counters.ready);
-    json.key("crashed").number(counters.crashed).key("killed").number(counters.killed);
-    json.key("startFailures").number(counters.start_failures);
-    json.key("recycled").number(counters.recycled).key("retired").number(counters.retired);
-    json.key("forked").number(counters.forked).end_object().end_object();
+    json.key("started").number(counters.started.value());
+    json.key("ready").number(counters.ready.value());
+    json.key("crashed").number(counters.crashed.value());
+    json.key("killed").number(counters.killed.value());
+    json.key("startFailures").number(counters.start_failures.value());
+    json.key("recycled").number(counters.recycled.value());
+    json.key("retired").number(counters.retired.value());
+    json.key("forked").number(counters.forked.value()).end_object().end_object();
     return out;
 }
 

@@ -132,6 +132,8 @@ void Server::watch_everything() {
     hook_cores_->add_metrics(*metrics_);
     hook_cores_->add_metrics(*counters_);
     hook_cores_->add_metrics(*probes_);
+    target_metrics_ = std::make_unique<TargetMetrics>(*supervisor_);
+    hook_cores_->add_metrics(*target_metrics_);
     log_feed_->start();
     access_log_.show_to(*log_feed_);
 }
@@ -254,6 +256,7 @@ void Server::begin_reloads() {
                                                        health_, *hook_cores_, *counters_,
                                                        manager_});
     reloader_->start(std::move(first));
+    target_metrics_->use(reloader_.get());
 }
 
 bool Server::start(std::string& problem) {
@@ -376,6 +379,7 @@ void Server::stop_everything() {
             log_line(LogLevel::warn, "plugin", trouble.text());
     }
     for (auto& core : cores_) core->join();
+    if (target_metrics_) target_metrics_->use(nullptr);
     reloader_.reset();
     cores_.clear();
     access_log_.stop();

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/counter.h"
 #include "loop/mailbox.h"
 #include "worker/cgroup.h"
 #include "worker/process.h"
@@ -61,15 +62,16 @@ struct WorkerView {
     uint64_t rss_bytes = 0;  ///< Only where it says so.
 };
 
+/// Counted on the main thread, read by any.
 struct SupervisorCounters {
-    uint64_t started = 0;
-    uint64_t ready = 0;
-    uint64_t crashed = 0;  ///< Ended without being asked to.
-    uint64_t killed = 0;
-    uint64_t start_failures = 0;
-    uint64_t recycled = 0;
-    uint64_t retired = 0;  ///< Idle ones that made room.
-    uint64_t forked = 0;   ///< Spares of ephemeral apps; not in `started`.
+    Counter started;
+    Counter ready;
+    Counter crashed;  ///< Ended without being asked to.
+    Counter killed;
+    Counter start_failures;
+    Counter recycled;
+    Counter retired;  ///< Idle ones that made room.
+    Counter forked;   ///< Spares of ephemeral apps; not in `started`.
 };
 
 class Supervisor {
@@ -102,6 +104,10 @@ class Supervisor {
         const AppState& state = apps_[app]->state;
         return state.ready.load(std::memory_order_relaxed) > 0 ||
                state.unproven.load(std::memory_order_relaxed) == 0;
+    }
+    /// Instances of an app that take requests; any thread.
+    [[nodiscard]] uint32_t ready_count(uint32_t app) const noexcept {
+        return apps_[app]->state.ready.load(std::memory_order_relaxed);
     }
     /// All processes, with the memory each has resident (one read of /proc for each).
     [[nodiscard]] std::vector<WorkerView> workers() const;

@@ -2,6 +2,7 @@
 #include <ringtime/plugin.hpp>
 
 #include <atomic>
+#include <limits>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -72,6 +73,14 @@ class Butler {
     void count(const ringtime::MetricWriter& writer) {
         writer.counter("butler.heard", "Log entries heard", static_cast<double>(heard_.load()),
                        {{"by", "the butler"}});
+        if (!context_.boolean("odd")) return;
+        // What a reader of the page must not be spoilt by.
+        for (int twice = 0; twice < 2; ++twice)
+            writer.gauge("butler.odd", "says \"it\"\nso", 0.5,
+                         {{"what", "a\"b\\c\nd\xff\xc3\xa9"}, {"x.y", "1"}, {"x_y", "2"}});
+        writer.gauge("butler.odd", "", std::numeric_limits<double>::infinity(), {{"what", "inf"}});
+        writer.counter("butler.odd_total", "a counter", 1);
+        writer.gauge("butler.odd.total", "not a counter any more", 2);
     }
 
     void heard(const ringtime::LogEntry& entry) {

@@ -1,0 +1,162 @@
+// Shows everything the gateway counts: as text for Prometheus, as JSON, and as a stream of events
+// with what has changed. Pages are made on a helper thread: with a thousand mounts they are long,
+// and a core has requests to serve.
+
+#include <ringtime/plugin.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "page.h"
+
+namespace {
+
+using ringtime::Verdict;
+
+/// An event may have 256 KiB.
+constexpr size_t kEventBytes = 200 * 1024;
+constexpr std::chrono::seconds kPatience{20};
+
+/// Equal, in a time that tells nothing of where they differ.
+bool same_secret(std::string_view given, std::string_view wanted) {
+    unsigned difference = given.size() == wanted.size() ? 0 : 1;
+    for (size_t i = 0; i < given.size() && !wanted.empty(); ++i)
+        difference |= static_cast<unsigned char>(given[i] ^ wanted[i % wanted.size()]);
+    return difference == 0;
+}
+
+class Metrics {
+ public:
+    explicit Metrics(ringtime::Context& context)
+        : context_(context),
+          token_(context.string("token")),
+          interval_(std::chrono::seconds(context.integer("interval", 5))) {
+        context.route<&Metrics::text>("GET", "/", this);
+        context.route<&Metrics::json>("GET", "/json", this);
+        context.route<&Metrics::events>("GET", "/events", this);
+        channel_ = context.channel("metrics");
+    }
+
+    void on_core_start(ringtime::Core& core) {
+        if (core.index() != 0) return;  // One core tells the subscribers of all.
+        teller_ = core;
+        core.every<&Metrics::tell>(interval_, this);
+    }
+
+    Verdict on_resume(ringtime::Request& request, uint64_t value) {
+        std::unique_ptr<Made> made(reinterpret_cast<Made*>(value));
+        if (!made) return Verdict::failed;
+        if (!made->type.empty())
+            return request.respond_owned(
+                200, std::move(made->page),
+                {{"content-type", made->type}, {"cache-control", "no-store"}});
+        std::vector<ringtime::Event> first;
+        for (const std::string& array : made->arrays) first.emplace_back(array, "metrics");
+        return request.events(channel_, {}, first);
+    }
+    void on_resume_late(uint64_t value) { delete reinterpret_cast<Made*>(value); }
+
+ private:
+    /// What a helper has made: a page, or without a type the first events of a stream.
+    struct Made {
+        std::string_view type;
+        std::string page;
+        std::vector<std::string> arrays;
+    };
+
+    Verdict text(ringtime::Request& request) {
+        return answer(request, [this] {
+            return Made{"text/plain; version=0.0.4; charset=utf-8", collect().prometheus(), {}};
+        });
+    }
+    Verdict json(ringtime::Request& request) {
+        return answer(request,
+                      [this] { return Made{"application/json", collect().json(), {}}; });
+    }
+    Verdict events(ringtime::Request& request) {
+        return answer(request, [this] { return Made{{}, {}, everything()}; });
+    }
+
+    template <typename Make>
+    Verdict answer(ringtime::Request& request, Make make) {
+        if (!may_read(request))
+            return request.respond(401, "The token is missing or wrong.\n",
+                                   {{"www-authenticate", "Bearer"}});
+        ringtime::Token token = request.pause(kPatience);
+        if (!token) return Verdict::failed;
+        auto done = [token](std::optional<Made> made) {
+            Made* kept = made ? new Made(std::move(*made)) : nullptr;
+            if (!token.resume(reinterpret_cast<uint64_t>(kept))) delete kept;
+        };
+        if (request.on_core().run(std::move(make), done)) return Verdict::paused;
+        return request.respond(503, "Too many pages are being made.\n", {{"retry-after", "1"}});
+    }
+
+    bool may_read(const ringtime::Request& request) const {
+        if (token_.empty()) return true;
+        constexpr std::string_view scheme = "Bearer ";
+        std::string_view given = request.field(RINGTIME_FIELD_AUTHORIZATION);
+        return given.substr(0, scheme.size()) == scheme &&
+               same_secret(given.substr(scheme.size()), token_);
+    }
+
+    Page collect() const {
+        Page page;
+        context_.each_metric([&](const ringtime::Metric& metric) { page.add(metric); });
+        return page;
+    }
+
+    /// For one who begins to listen; where nobody did, later changes are against it.
+    std::vector<std::string> everything() {
+        Page::Lines lines = collect().lines();
+        std::vector<std::string> arrays = arrays_of(lines, kEventBytes);
+        if (unheard_.exchange(false)) {
+            std::lock_guard lock(lock_);
+            before_ = lines;
+            last_ = std::move(lines);
+        }
+        return arrays;
+    }
+
+    // Nothing is read while nobody listens.
+    void tell() {
+        if (channel_.counts().subscribers == 0) unheard_ = true;
+        if (unheard_ || telling_) return;
+        telling_ = teller_->run([this] { publish_changes(); }, [this](bool) { telling_ = false; });
+    }
+
+    // Against the last but one: who came in between got a page that was made before the last.
+    void publish_changes() {
+        Page::Lines now = collect().lines();
+        Page::Lines changed;
+        std::lock_guard lock(lock_);
+        for (const auto& [key, line] : now) {
+            auto before = before_.find(key);
+            if (before == before_.end() || before->second != line) changed.emplace(key, line);
+        }
+        before_ = std::exchange(last_, std::move(now));
+        for (const std::string& array : arrays_of(changed, kEventBytes))
+            channel_.publish(ringtime::Event(array, "metrics"));
+    }
+
+    ringtime::Context& context_;
+    std::string token_;
+    std::chrono::milliseconds interval_;
+    ringtime::Channel channel_;
+    std::optional<ringtime::Core> teller_;
+    bool telling_ = false;
+    std::atomic<bool> unheard_{true};
+    std::mutex lock_;  // Helper threads only.
+    Page::Lines last_;
+    Page::Lines before_;
+};
+
+}  // namespace
+
+RINGTIME_PLUGIN(Metrics)
