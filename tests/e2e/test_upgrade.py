@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Upgrades: a request that changes protocols becomes a tunnel, through whatever stands behind."""
 
-import base64
-import hashlib
 import os
 import signal
 import socket
@@ -12,6 +10,7 @@ import threading
 import harness
 from client import Client, Closed, make_request
 from servers import Upstream, pattern
+from websocket import WebSocket, accept_key
 
 OFFER = (("Connection", "Upgrade"), ("Upgrade", "echo/1"))
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n"
@@ -32,44 +31,6 @@ def echo(connection, upstream):
             if not piece:
                 return
             connection.send(piece)
-
-
-class WebSocket:
-    """The client's half of RFC 6455, as little of it as an echo needs."""
-
-    def __init__(self, client, path, headers=()):
-        self.client = client
-        key = base64.b64encode(os.urandom(16)).decode()
-        answer = client.ask("GET", path, [("Connection", "Upgrade"), ("Upgrade", "websocket"),
-                                          ("Sec-WebSocket-Version", "13"),
-                                          ("Sec-WebSocket-Key", key), *headers])
-        self.status = answer.status
-        if answer.status == 101:
-            assert answer.header("sec-websocket-accept") == accept_key(key), answer
-            assert answer.header("upgrade") == "websocket", answer
-
-    def send(self, payload, opcode=1):
-        mask = os.urandom(4)
-        size = len(payload)
-        length = (bytes([0x80 | size]) if size < 126 else
-                  bytes([0x80 | 126]) + struct.pack(">H", size) if size < 65536 else
-                  bytes([0x80 | 127]) + struct.pack(">Q", size))
-        masked = bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
-        self.client.send(bytes([0x80 | opcode]) + length + mask + masked)
-
-    def receive(self):
-        first, second = self.client._take(2)
-        size = second & 0x7f
-        if size == 126:
-            size, = struct.unpack(">H", self.client._take(2))
-        elif size == 127:
-            size, = struct.unpack(">Q", self.client._take(8))
-        return first & 0xf, self.client._take(size)
-
-
-def accept_key(key):
-    digest = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
-    return base64.b64encode(digest).decode()
 
 
 def websocket_server(connection, upstream):

@@ -7,8 +7,9 @@ import threading
 import time
 
 import harness
-from client import Client, Closed, chunked
+from client import Client, Closed, chunked, make_request
 from servers import pattern
+from websocket import WebSocket
 
 PERSISTENT = "ttl: 1h\ntimeout: 20s\n"
 
@@ -235,6 +236,92 @@ class Life(harness.Case):
         self.assertIn("COLOUR", names)
         self.assertNotIn("API_KEY", names)
         self.assertNotIn("GATEWAY_SECRET", names)
+
+
+class WebSockets(harness.Case):
+    TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+    def setUp(self):
+        super().setUp()
+        self.packages.app("talk", "talker.so", PERSISTENT + "workersMax: 4\n")
+        self.gateway = self.start()
+
+    def test_messages_of_every_size_come_back(self):
+        with self.gateway.connect() as client:
+            socket = WebSocket(client, "/talk/")
+            for size in (0, 1, 125, 126, 65535, 65536, 1 << 20):
+                for kind in (self.TEXT, self.BINARY):
+                    socket.send(pattern(size), kind)
+                    self.assertEqual(socket.receive(), (kind, pattern(size)), size)
+            socket.send("größer".encode(), self.TEXT, final=False)
+            socket.send(b"ping", self.PING)  # Between the parts of a message.
+            socket.send(b", ", 0, final=False)
+            socket.send(b"and whole", 0)
+            self.assertEqual(socket.receive(), (self.PONG, b"ping"))
+            self.assertEqual(socket.receive(), (self.TEXT, "größer, and whole".encode()))
+            socket.send(b"bye")
+            self.assertEqual(socket.receive(), (self.CLOSE, b"\x0f\xa0as you wish"))
+            client.wait_closed()
+        self.assertEqual(self.gateway.logged("/talk/")["status"], 101)
+
+    def test_what_breaks_the_protocol_is_told_why(self):
+        def sent(data, opcode=self.TEXT, final=True):
+            return lambda socket: socket.send(data, opcode, final)
+
+        def raw(data):
+            return lambda socket: socket.client.send(data)
+
+        for what, act, code in (
+                ("no mask", raw(b"\x81\x01x"), 1002),
+                ("reserved bit", raw(b"\xc1\x80\0\0\0\0"), 1002),
+                ("unknown kind", sent(b"", 3), 1002),
+                ("unknown control", sent(b"", 11), 1002),
+                ("control in parts", sent(b"", self.PING, False), 1002),
+                ("long control", sent(b"x" * 126, self.PING), 1002),
+                ("length not the shortest", raw(b"\x81\xfe\0\x01\0\0\0\0x"), 1002),
+                ("a part of nothing", sent(b"", 0), 1002),
+                ("not UTF-8", sent(b"\xc0\xaf"), 1007),
+                ("half a surrogate", sent(b"\xed\xa0\x80"), 1007),
+                ("too large", raw(b"\x81\xff" + (1 << 40).to_bytes(8, "big")), 1009),
+                ("close code", sent(b"\x03\xed", self.CLOSE), 1002),
+                ("close", sent(b"\x03\xe9", self.CLOSE), 1001),
+                ("close without code", sent(b"", self.CLOSE), 1000)):
+            with self.subTest(what=what), self.gateway.connect() as client:
+                socket = WebSocket(client, "/talk/")
+                act(socket)
+                self.assertEqual(socket.receive(), (self.CLOSE, code.to_bytes(2, "big")))
+                client.wait_closed()
+
+    def test_what_is_no_handshake_is_refused(self):
+        upgrade = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
+        version, key = ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "A" * 22 + "==")
+        for method, fields, status in (
+                ("GET", [], 426), ("GET", [version, key], 426), ("GET", [*upgrade, key], 426),
+                ("GET", [*upgrade, key, ("Sec-WebSocket-Version", "8")], 426),
+                ("GET", [*upgrade, version], 400), ("HEAD", [*upgrade, version, key], 426),
+                ("GET", [*upgrade, version, ("Sec-WebSocket-Key", "short")], 400)):
+            with self.subTest(fields=fields), self.gateway.connect() as client:
+                client.send(make_request(method, "/talk/", fields))
+                answer = client.read_response(method)
+                self.assertEqual(answer.status, status)
+                if status == 426:
+                    self.assertEqual(answer.header("sec-websocket-version"), "13")
+
+    def test_ends_of_either_side(self):
+        with self.gateway.connect() as client:
+            socket = WebSocket(client, "/talk/")
+            socket.send(b"throw")
+            client.wait_closed()
+        with self.gateway.connect() as client:
+            WebSocket(client, "/talk/")
+            client.reset()
+        with self.gateway.connect() as client:
+            socket = WebSocket(client, "/talk/")
+            for pid in harness.descendants(self.gateway.pid):
+                if "worker:talk" in harness.command_line(pid):
+                    os.kill(pid, signal.SIGKILL)
+            client.wait_closed()
+        harness.wait_until(lambda: self.gateway.get("/talk/").status == 426, "it serves again")
 
 
 class Concurrency(harness.Case):
