@@ -34,15 +34,21 @@ inline constexpr size_t interim_responses_max = 16;
 #ifdef RINGTIME_TINY_BUFFERS
 inline constexpr size_t small_buffer_bytes = 256;
 inline constexpr size_t small_buffers = 8;
+inline constexpr size_t small_buffers_ready = 8;
 inline constexpr size_t bulk_buffer_bytes = 512;
 inline constexpr size_t bulk_buffers = 8;
+inline constexpr size_t bulk_buffers_ready = 8;
 #else
-/// Receive buffers for heads and small bodies: 4 MiB a core.
+/// Receive buffers for heads and small bodies: 4 MiB a core at ease, 64 MiB when thousands of
+/// clients make it keep what they sent.
 inline constexpr size_t small_buffer_bytes = 4 * 1024;
-inline constexpr size_t small_buffers = 1024;
-/// Receive buffers for upstream answers and large bodies: 8 MiB a core.
+inline constexpr size_t small_buffers = 16 * 1024;
+inline constexpr size_t small_buffers_ready = 1024;
+/// Receive buffers for upstream answers and large bodies: 8 MiB a core at ease, 256 MiB when
+/// thousands of peers are slow to take what others sent.
 inline constexpr size_t bulk_buffer_bytes = 32 * 1024;
-inline constexpr size_t bulk_buffers = 256;
+inline constexpr size_t bulk_buffers = 8 * 1024;
+inline constexpr size_t bulk_buffers_ready = 256;
 #endif
 /// Pieces of one send; each is an iovec of the message.
 inline constexpr size_t send_pieces_max = 16;

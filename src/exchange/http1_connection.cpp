@@ -22,7 +22,6 @@ using net::Stream;
 namespace {
 
 constexpr size_t kUsualHeadBytes = 1024;
-constexpr uint32_t kCopiedBodyBytes = 2048;
 constexpr size_t kLargestHeadBytes = limits::head_bytes_max + 8 * 1024;
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -69,6 +68,7 @@ void Http1Connection::run() noexcept {
             notice_half_close();
             // What has come and nobody takes is not the client's delay: requests wait in queues.
             if (!stream_.readable().empty()) exchange_->pace.receive(0, core_.reactor.now());
+            hold_pipelined();
             return exchange_->wake();
         case Phase::linger: return linger();
         case Phase::closing: return;
@@ -121,13 +121,13 @@ void Http1Connection::read_head() noexcept {
     if (stream_.failed()) return close(Stream::Close::graceful);
     if (preface_pending_ && !read_preface()) return;
     // Pipelined requests wait until the client has taken enough of the answers before them.
-    if (stream_.queued() >= limits::relay_window_bytes) return;
+    if (stream_.room() == 0) return;
     if (stream_.readable().empty()) {
         if (stream_.ended()) leave();
         return;
     }
     if (!exchange_) {
-        exchange_ = core_.take_exchange();
+        exchange_ = core_.io.buffers_scarce() ? nullptr : core_.take_exchange();
         if (!exchange_) return refuse({Reason::overload, Source::gateway, Retry::no, 0, 0});
         exchange_->started = core_.reactor.now();
         exchange_->head.method = http::Method::other;
@@ -252,6 +252,18 @@ uint64_t Http1Connection::length() const noexcept {
     return unknown_length;
 }
 
+// Requests sent ahead wait in the kernel, not in our buffers: a client that sends many must not
+// take them from the others. When buffers are scarce even what has arrived is dropped, and the
+// connection ends with the current answer: the client asks again (RFC 9112 §9.3.2).
+void Http1Connection::hold_pipelined() noexcept {
+    if (tunnel_ || !decoder_.done() || stream_.readable().empty()) return;
+    stream_.receive(Receive::off);
+    if (!core_.io.buffers_scarce()) return;
+    keep_alive_ = false;
+    while (!stream_.readable().empty())
+        stream_.consume(static_cast<uint32_t>(stream_.readable().size()));
+}
+
 // --- Answers ---
 
 bool Http1Connection::may_keep_alive() const noexcept {
@@ -352,17 +364,13 @@ void Http1Connection::send_interim(uint16_t status, const http::FieldDraft& fiel
 }
 
 uint32_t Http1Connection::room() const noexcept {
-    if (cut_ != Cut::no) return 0;
-    uint64_t queued = stream_.queued();
-    return queued < limits::relay_window_bytes
-               ? static_cast<uint32_t>(limits::relay_window_bytes - queued)
-               : 0;
+    return cut_ != Cut::no ? 0 : stream_.room();
 }
 
 void Http1Connection::push(const Piece& piece) noexcept {
     switch (coding_) {
         case Coding::none: return piece.release();
-        case Coding::until_close: return stream_.push(piece);
+        case Coding::until_close: return push_bytes(piece);
         case Coding::chunked:
             if (!http::push_chunk(stream_, core_.io.texts, text_, piece)) abort_response();
             return;
@@ -381,7 +389,7 @@ void Http1Connection::push(const Piece& piece) noexcept {
 // than to have the kernel gather two, and what is small is in the cache anyway.
 void Http1Connection::push_bytes(const Piece& piece) noexcept {
     char* out = nullptr;
-    if (piece.size <= kCopiedBodyBytes && text_)
+    if (piece.size <= http::copied_piece_bytes_max && text_)
         out = core_.io.texts.reserve(text_, piece.size);
     if (!out) return stream_.push(piece);
     std::memcpy(out, piece.data, piece.size);

@@ -89,6 +89,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void close(net::Stream::Close how) noexcept;
     void set_deadline(uint64_t milliseconds) noexcept;
     void on_deadline() noexcept;
+    void hold_pipelined() noexcept;
     void check_progress() noexcept;
     void check_tunnel() noexcept;
     void watch_tunnel() noexcept;

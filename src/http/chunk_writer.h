@@ -1,24 +1,40 @@
 #pragma once
 // Chunked coding on the way out (RFC 9112 §7.1): each piece travels between two small pieces of
-// text, the line with its size and the end of the chunk. The piece itself is not touched.
+// text, the line with its size and the end of the chunk. The piece itself is not touched, unless it
+// is so small that a copy behind its line costs less than gathering it, and frees its buffer.
 // Templates, so that this folder needs no sockets: `Stream` has push(Piece), `Texts` reserves and
 // commits text.
 
 #include <cstdint>
+#include <cstring>
 
 #include "base/piece.h"
 #include "http/head_writer.h"
 
 namespace ringtime::http {
 
+/// Pieces up to this size are copied behind what goes before them.
+inline constexpr uint32_t copied_piece_bytes_max = 2048;
+
 /// Queues one chunk. False when there is no memory for its size line; the piece is released then.
 template <typename Stream, typename Texts, typename Block>
 [[nodiscard]] bool push_chunk(Stream& stream, Texts& texts, Block*& block,
                               const Piece& piece) noexcept {
-    char* line = texts.reserve(block, chunk_line_size_max);
+    bool copied = piece.size <= copied_piece_bytes_max;
+    size_t room = chunk_line_size_max + (copied ? piece.size + chunk_end.size() : 0);
+    char* line = texts.reserve(block, room);
     if (!line) {
         piece.release();
         return false;
+    }
+    if (copied) {
+        size_t size = write_chunk_line(piece.size, line);
+        std::memcpy(line + size, piece.data, piece.size);
+        std::memcpy(line + size + piece.size, chunk_end.data(), chunk_end.size());
+        size += piece.size + chunk_end.size();
+        piece.release();
+        stream.push(texts.commit(*block, size));
+        return true;
     }
     stream.push(texts.commit(*block, write_chunk_line(piece.size, line)));
     stream.push(piece);

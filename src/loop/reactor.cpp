@@ -12,6 +12,7 @@ constexpr Nanoseconds kStall = 50 * kNanosecondsPerMillisecond;
 constexpr Nanoseconds kLongestSleep = kNanosecondsPerSecond;
 // Below this many free buffers nobody is invited to receive again.
 constexpr uint32_t kBuffersToResume = 2;
+constexpr Nanoseconds kTrimPeriod = kNanosecondsPerSecond;
 
 }  // namespace
 
@@ -103,6 +104,15 @@ void Reactor::serve_buffer_waiters() noexcept {
     while (BufferWaiter* waiter = waiters.pop_front()) waiter->on_available(*waiter);
 }
 
+// Without a timer: an idle core is not woken for it, and one that sleeps long gives back a little
+// each time it turns over.
+void Reactor::trim_buffers() noexcept {
+    if (now_ < next_trim_) return;
+    next_trim_ = now_ + kTrimPeriod;
+    ring_.buffers(ring::BufferGroup::small).trim();
+    ring_.buffers(ring::BufferGroup::bulk).trim();
+}
+
 void Reactor::note_turn(Nanoseconds began) noexcept {
     ++counters_.turns;
     Nanoseconds spent = ring_.clock() - began;
@@ -125,6 +135,7 @@ void Reactor::turn(Nanoseconds timeout) noexcept {
     serve_buffer_waiters();
     run_ready();
     flush_dirty();
+    trim_buffers();
     note_turn(now_);
 }
 

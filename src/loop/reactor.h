@@ -89,6 +89,7 @@ class Reactor {
     void run_ready() noexcept;
     void flush_dirty() noexcept;
     void serve_buffer_waiters() noexcept;
+    void trim_buffers() noexcept;
     void note_turn(Nanoseconds began) noexcept;
     static void on_doorbell(ring::Op& op) noexcept;
 
@@ -102,6 +103,7 @@ class Reactor {
     List<Flushable> dirty_;
     List<Poller> pollers_;
     List<BufferWaiter> buffer_waiters_;
+    Nanoseconds next_trim_ = 0;
     SlabMemory fiber_frames_;
     Mailbox mailbox_;
     std::atomic<bool> sleeping_{false};

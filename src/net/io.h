@@ -73,6 +73,13 @@ class TextBlocks final : public PieceOwner {
 struct Io {
     explicit Io(loop::Reactor& reactor);
 
+    /// What is new had better be refused: it would wait for receive buffers.
+    [[nodiscard]] bool buffers_scarce() const noexcept {
+        ring::Ring& ring = reactor.ring();
+        return ring.buffers(ring::BufferGroup::small).scarce() ||
+               ring.buffers(ring::BufferGroup::bulk).scarce();
+    }
+
     loop::Reactor& reactor;
     Slab<SendBlock> send_blocks;
     TextBlocks texts;

@@ -13,10 +13,13 @@ using ring::OpKind;
 
 namespace {
 
-// Unread buffers at which a stream stops asking for more.
-constexpr uint16_t kUnreadBuffersMax = limits::relay_window_bytes / limits::bulk_buffer_bytes > 2
-                                           ? limits::relay_window_bytes / limits::bulk_buffer_bytes
-                                           : 2;
+// Buffers of one direction of a relay when there are enough of them: unread ones at which a stream
+// stops asking for more, and those that may be queued.
+constexpr uint32_t kWindowBuffers = limits::relay_window_bytes / limits::bulk_buffer_bytes > 2
+                                        ? limits::relay_window_bytes / limits::bulk_buffer_bytes
+                                        : 2;
+// Several pieces may come from one buffer: that many on average are not held against a stream.
+constexpr uint32_t kPiecesPerBuffer = 2;
 
 }  // namespace
 
@@ -83,14 +86,22 @@ void Stream::receive(Receive mode) noexcept {
 
 void Stream::start_receive() noexcept {
     if (mode_ == Receive::off || state_ != State::open || ended_ || failed() ||
-        receive_op_.in_flight || buffer_waiter_.linked() || unread_buffers_ >= kUnreadBuffersMax)
+        receive_op_.in_flight || buffer_waiter_.linked() || unread_buffers_ >= unread_buffers_max())
         return;
     ring::Ring& ring = io_.reactor.ring();
-    bool multishot = ring.features().receive_multishot;
-    receive_op_.kind = multishot ? OpKind::receive_multishot : OpKind::receive;
     receive_op_.group = mode_ == Receive::small ? BufferGroup::small : BufferGroup::bulk;
+    // One that repeats may fill many buffers before it hears that they are too many: not when half
+    // of them are in use.
+    ring::BufferPool& pool = ring.buffers(receive_op_.group);
+    bool multishot = ring.features().receive_multishot && pool.available() >= pool.count() / 2;
+    receive_op_.kind = multishot ? OpKind::receive_multishot : OpKind::receive;
     receive_op_.fd = fd_;
     ring.submit(receive_op_);
+}
+
+uint32_t Stream::unread_buffers_max() const noexcept {
+    BufferGroup group = mode_ == Receive::bulk ? BufferGroup::bulk : BufferGroup::small;
+    return io_.reactor.ring().buffers(group).share(kWindowBuffers);
 }
 
 void Stream::append(BufferGroup group, uint16_t id) noexcept {
@@ -112,7 +123,7 @@ void Stream::on_received(const ring::Op& op) noexcept {
     if (op.has_buffer) {
         append(op.group, op.buffer);
         // Again for each buffer: a cancellation may come too early to find the operation.
-        bool enough = mode_ == Receive::off || unread_buffers_ >= kUnreadBuffersMax;
+        bool enough = mode_ == Receive::off || unread_buffers_ >= unread_buffers_max();
         if (op.more && enough) io_.reactor.ring().cancel(receive_op_);
     } else if (op.result == 0) {
         ended_ = true;
@@ -184,6 +195,24 @@ int Stream::release() noexcept {
 
 // --- Sending ---
 
+uint32_t Stream::room() const noexcept {
+    uint32_t share = io_.reactor.ring().buffers(BufferGroup::bulk).share(kWindowBuffers);
+    if (queued_buffers_ > (share - 1) * kPiecesPerBuffer) return 0;
+    uint64_t window = uint64_t{limits::relay_window_bytes} * share / kWindowBuffers;
+    return queued_ < window ? static_cast<uint32_t>(window - queued_) : 0;
+}
+
+bool Stream::is_buffer(const Piece& piece) const noexcept {
+    ring::Ring& ring = io_.reactor.ring();
+    return piece.owner == &ring.buffers(BufferGroup::bulk) ||
+           piece.owner == &ring.buffers(BufferGroup::small);
+}
+
+void Stream::release_queued(const Piece& piece) noexcept {
+    if (is_buffer(piece)) --queued_buffers_;
+    piece.release();
+}
+
 // Text written behind text of the same block is one run of bytes: one piece goes out by send(2),
 // two take sendmsg(2).
 bool Stream::extend_last(const Piece& piece) noexcept {
@@ -218,6 +247,7 @@ void Stream::push(const Piece& piece) noexcept {
     }
     last_block_->pieces[last_block_->count++] = piece;
     queued_ += piece.size;
+    if (is_buffer(piece)) ++queued_buffers_;
     io_.reactor.flush_soon(*this);
 }
 
@@ -274,7 +304,7 @@ void Stream::release_sent(uint32_t bytes) noexcept {
             return;
         }
         bytes -= piece.size;
-        piece.release();
+        release_queued(piece);
         ++block->first;
     }
     if (block->first < block->count) return;
@@ -325,7 +355,7 @@ void Stream::on_send_op(const ring::Op& op) noexcept {
 void Stream::drop_queue() noexcept {
     while (SendBlock* block = first_block_) {
         first_block_ = block->next;
-        for (uint32_t i = block->first; i < block->count; ++i) block->pieces[i].release();
+        for (uint32_t i = block->first; i < block->count; ++i) release_queued(block->pieces[i]);
         io_.send_blocks.destroy(block);
     }
     last_block_ = nullptr;

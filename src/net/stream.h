@@ -82,6 +82,9 @@ class Stream final : public loop::Flushable {
     void push(const Piece& piece) noexcept;
     /// Bytes queued and not yet taken by the kernel.
     [[nodiscard]] uint64_t queued() const noexcept { return queued_; }
+    /// Bytes that may be queued now. Less than a window's worth when the peer is slow, and when the
+    /// core's buffers run low: what one peer leaves untaken must not be missing for the others.
+    [[nodiscard]] uint32_t room() const noexcept;
     /// Sum of bytes the kernel has taken, for stall detection.
     [[nodiscard]] uint64_t sent() const noexcept { return sent_; }
     /// After everything queued has left, sends FIN.
@@ -106,6 +109,9 @@ class Stream final : public loop::Flushable {
     void on_connected(int32_t result) noexcept;
     void on_send_op(const ring::Op& op) noexcept;
     void release_sent(uint32_t bytes) noexcept;
+    [[nodiscard]] uint32_t unread_buffers_max() const noexcept;
+    [[nodiscard]] bool is_buffer(const Piece& piece) const noexcept;
+    void release_queued(const Piece& piece) noexcept;
     void drop_queue() noexcept;
     void fail(int error) noexcept;
     void maybe_close() noexcept;
@@ -138,6 +144,7 @@ class Stream final : public loop::Flushable {
     uint16_t first_buffer_ = kNoBuffer;
     uint16_t last_buffer_ = kNoBuffer;
     uint16_t unread_buffers_ = 0;
+    uint16_t queued_buffers_ = 0;  ///< Queued pieces that keep a receive buffer.
     State state_ = State::closed;
     Receive mode_ = Receive::off;
     bool ended_ = false;

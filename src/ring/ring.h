@@ -20,8 +20,10 @@ struct RingOptions {
     unsigned completion_entries = limits::completion_entries;
     uint32_t small_buffer_bytes = limits::small_buffer_bytes;
     uint32_t small_buffers = limits::small_buffers;
+    uint32_t small_buffers_ready = limits::small_buffers_ready;
     uint32_t bulk_buffer_bytes = limits::bulk_buffer_bytes;
     uint32_t bulk_buffers = limits::bulk_buffers;
+    uint32_t bulk_buffers_ready = limits::bulk_buffers_ready;
 };
 
 /// What this kernel does well, found by probing, never by its version.

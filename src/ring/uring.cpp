@@ -12,6 +12,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -39,10 +41,6 @@ struct RingBackend {
     }
 
     static bool attach(Ring& ring, BufferPool& pool, unsigned group, std::string& problem);
-    static void fill_pool(BufferPool& pool) noexcept {
-        pool.available_ = pool.count_;
-        for (uint32_t id = 0; id < pool.count_; ++id) pool.publish(static_cast<uint16_t>(id));
-    }
     static unsigned reap(Ring& ring) noexcept;
     static void complete(Ring& ring, Op& op, const io_uring_cqe& entry) noexcept;
 };
@@ -164,12 +162,16 @@ std::string explain_refusal(int error) {
 
 }  // namespace
 
-BufferPool::BufferPool(uint32_t buffer_size, uint32_t count)
-    : buffer_size_(buffer_size), count_(count), slices_(count) {
-    ASSERT(count > 0 && count <= 32768 && (count & (count - 1)) == 0);
+BufferPool::BufferPool(uint32_t buffer_size, uint32_t count, uint32_t ready)
+    : buffer_size_(buffer_size),
+      count_(count),
+      ready_max_(std::min(ready, count)),
+      spares_(count),
+      slices_(count) {
+    ASSERT(std::has_single_bit(count) && std::has_single_bit(ready) && count <= 32768);
     memory_size_ = size_t{buffer_size} * count;
     void* memory = ::mmap(nullptr, memory_size_, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ASSERT(memory != MAP_FAILED);
     ::madvise(memory, memory_size_, MADV_HUGEPAGE);
     memory_ = static_cast<char*>(memory);
@@ -182,15 +184,21 @@ BufferPool::~BufferPool() {
 
 void BufferPool::publish(uint16_t id) noexcept {
     auto* ring = static_cast<io_uring_buf_ring*>(kernel_ring_);
-    io_uring_buf& entry = ring->bufs[kernel_tail_ & (count_ - 1)];
+    io_uring_buf& entry = ring->bufs[kernel_tail_ & (ready_max_ - 1)];
     entry.addr = reinterpret_cast<uint64_t>(data(id));
     entry.len = buffer_size_;
     entry.bid = id;
     __atomic_store_n(&ring->tail, ++kernel_tail_, __ATOMIC_RELEASE);
 }
 
+void BufferPool::set_aside(uint16_t) noexcept {}
+
+void BufferPool::drop_memory(uint16_t id) noexcept {
+    ::madvise(data(id), buffer_size_, MADV_DONTNEED);
+}
+
 bool RingBackend::attach(Ring& ring, BufferPool& pool, unsigned group, std::string& problem) {
-    pool.kernel_ring_size_ = sizeof(io_uring_buf) * pool.count_;
+    pool.kernel_ring_size_ = sizeof(io_uring_buf) * pool.ready_max_;
     void* memory = ::mmap(nullptr, pool.kernel_ring_size_, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
@@ -200,14 +208,14 @@ bool RingBackend::attach(Ring& ring, BufferPool& pool, unsigned group, std::stri
     pool.kernel_ring_ = memory;
     io_uring_buf_reg registration{};
     registration.ring_addr = reinterpret_cast<uint64_t>(memory);
-    registration.ring_entries = pool.count_;
+    registration.ring_entries = pool.ready_max_;
     registration.bgid = static_cast<uint16_t>(group);
     int error = io_uring_register_buf_ring(&ring.backend_->ring, &registration, 0);
     if (error < 0) {
         problem = explain_refusal(-error);
         return false;
     }
-    fill_pool(pool);
+    pool.fill();
     return true;
 }
 
@@ -235,9 +243,10 @@ std::unique_ptr<Ring> Ring::open(const RingOptions& options, std::string& proble
     unsigned helper_threads[2] = {2, 2};
     io_uring_register_iowq_max_workers(&ring->backend_->ring, helper_threads);
     ring->features_ = probe_features(ring->backend_->ring);
-    ring->pools_[0] =
-        std::make_unique<BufferPool>(options.small_buffer_bytes, options.small_buffers);
-    ring->pools_[1] = std::make_unique<BufferPool>(options.bulk_buffer_bytes, options.bulk_buffers);
+    ring->pools_[0] = std::make_unique<BufferPool>(
+        options.small_buffer_bytes, options.small_buffers, options.small_buffers_ready);
+    ring->pools_[1] = std::make_unique<BufferPool>(
+        options.bulk_buffer_bytes, options.bulk_buffers, options.bulk_buffers_ready);
     for (unsigned group = 0; group < 2; ++group) {
         if (!RingBackend::attach(*ring, *ring->pools_[group], group, problem)) return nullptr;
     }

@@ -125,10 +125,7 @@ void Session::start_request() noexcept {
 
 uint32_t Session::room() const noexcept {
     if (!connection_ || stream().failed()) return 0;
-    uint64_t queued = stream().queued();
-    return queued < limits::relay_window_bytes
-               ? static_cast<uint32_t>(limits::relay_window_bytes - queued)
-               : 0;
+    return stream().room();
 }
 
 void Session::push(const Piece& piece) noexcept {

@@ -99,6 +99,56 @@ class Connections(harness.Case):
             self.assertEqual(client.read_response().body, pattern(2_000_000))
             client.close()
 
+    def test_downloads_nobody_reads_leave_buffers_to_the_others(self):
+        gateway = self.start({"RUNTIME_CORES": "1"})
+        idle = []
+        for n in range(100):
+            client = Client(gateway.port, receive_buffer=4096)
+            self.addCleanup(client.close)
+            client.request("GET", ("/up/b/8000000", "/up/chunked/8000000")[n % 2])
+            idle.append(client)
+        for client in idle:
+            self.assertEqual(client.read_head().status, 200)
+        for _ in range(20):
+            self.assertEqual(gateway.get("/up/b/100000").body, pattern(100000))
+            self.assertEqual(gateway.get("/").body, b"site")
+
+    def test_events_nobody_reads_leave_buffers_to_the_others(self):
+        """One event a buffer would be thousands of buffers in one client's window."""
+        def script(connection, upstream):
+            connection.read_request()
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                            b"Transfer-Encoding: chunked\r\n\r\n")
+            for n in range(3000):
+                connection.send(b"e\r\ndata: %06d\n\n\r\n" % n)
+            connection.send(b"0\r\n\r\n")
+        events = self.add(Upstream(script))
+        self.packages.proxy("events", "/events", events.port)
+        gateway = self.start({"RUNTIME_CORES": "1"})
+        clients = [Client(gateway.port, receive_buffer=4096) for _ in range(10)]
+        for client in clients:
+            client.request("GET", "/events")
+        for client in clients:
+            self.assertEqual(client.read_head().status, 200)
+        self.assertEqual(gateway.get("/up/b/100000").body, pattern(100000))
+        for client in clients:
+            body = b"".join(iter(client.read_chunk, b""))
+            self.assertEqual(body, b"".join(b"data: %06d\n\n" % n for n in range(3000)))
+            client.close()
+
+    def test_requests_sent_ahead_leave_buffers_to_the_others(self):
+        silent = self.add(Upstream(lambda connection, upstream: connection.wait_closed()))
+        self.packages.proxy("silent", "/silent", silent.port)
+        gateway = self.start({"RUNTIME_CORES": "1"})
+        ahead = make_request("GET", "/silent", [("X-Padding", "p" * 1000)])
+        for _ in range(300):
+            client = Client(gateway.port)
+            self.addCleanup(client.close)
+            client.send(ahead * 40)
+        harness.wait_until(lambda: silent.connections == 300, "all to be forwarded")
+        for _ in range(20):
+            self.assertEqual(gateway.get("/up/b/1000").body, pattern(1000))
+
     def test_idle_heads_time_out(self):
         path = self.packages.write("ringtime.yaml", "timeouts: {head: 500ms, keepAlive: 500ms}\n")
         gateway = self.start({"RUNTIME_CONFIG": path})

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -146,6 +147,46 @@ TEST_P(RingContract, an_empty_pool_refuses_and_is_counted) {
         ASSERT_GT(receive.last(), 0);
         give_back(receive);
     }
+}
+
+TEST_P(RingContract, a_filled_buffer_is_replaced_by_a_spare_one) {
+    // Two are shown to the kernel at a time, and all four can be held.
+    RingOptions two_ready;
+    two_ready.small_buffers_ready = 2;
+    open_ring(two_ready);
+    auto [fd, far] = connected();
+    BufferPool& pool = ring_->buffers(BufferGroup::small);
+    for (int round = 0; round < 5; ++round) {
+        Receive receive(fd, BufferGroup::small);
+        receive.keeps_buffers = true;
+        far->send(std::string(512 * 4, 'x'));
+        for (uint32_t held = 0; held < 4; ++held) {
+            EXPECT_EQ(pool.available(), 4 - held);
+            EXPECT_EQ(pool.ready(), std::min(2u, 4 - held));
+            complete(receive);
+            ASSERT_GT(receive.last(), 0);
+            receive.bytes.clear();
+        }
+        EXPECT_EQ(std::set<uint16_t>(receive.buffers.begin(), receive.buffers.end()).size(), 4u);
+        give_back(receive);
+        // Twice: what is idle since the last call is given up, whatever the kernel holds stays.
+        pool.trim();
+        pool.trim();
+    }
+}
+
+TEST_P(RingContract, a_share_shrinks_with_what_is_left_and_is_never_nothing) {
+    auto [fd, far] = connected();
+    BufferPool& pool = ring_->buffers(BufferGroup::small);
+    EXPECT_EQ(pool.share(8), 8u);
+    Receive receive(fd, BufferGroup::small);
+    receive.keeps_buffers = true;
+    far->send(std::string(512 * 4, 'x'));
+    for (uint32_t held = 1; held <= 4; ++held) {
+        while (receive.buffers.size() < held) complete(receive);
+        EXPECT_EQ(pool.share(8), std::max(1u, 8 - 2 * held));
+    }
+    give_back(receive);
 }
 
 TEST_P(RingContract, poll_first_waits_for_bytes_although_no_buffer_is_free) {

@@ -76,6 +76,8 @@ Setting draw_setting(SimWorld& world) {
     // Where everything must succeed there are buffers enough; elsewhere they may run out.
     setting.core.ring.small_buffers = setting.kind_world ? 64 : pick({4, 8, 64});
     setting.core.ring.bulk_buffers = setting.kind_world ? 64 : pick({4, 8, 64});
+    setting.core.ring.small_buffers_ready = pick({2, 8, 1024});
+    setting.core.ring.bulk_buffers_ready = pick({2, 8, 1024});
     setting.core.ring.small_buffer_bytes = pick({256, 1024, 4096});
     setting.core.ring.bulk_buffer_bytes = pick({512, 4096, 32768});
     draw_upstream(random, setting);

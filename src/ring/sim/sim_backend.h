@@ -67,6 +67,7 @@ struct RingBackend {
     void free_slot(const Op& op);
 
     /// Gives a buffer of `pool` to the kernel, or takes one from it (no_buffer when there is none).
+    static void spoil_buffer(BufferPool& pool, uint16_t id) noexcept;
     static void give_buffer(BufferPool& pool, uint16_t id) noexcept;
     static uint16_t take_buffer(BufferPool& pool, SimRandom& random);
     static std::vector<uint16_t>& free_buffers(BufferPool& pool) noexcept {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -26,10 +27,16 @@ constexpr uint64_t kEntersPerCheck = 16;
 
 // Free buffers are unreadable (or at least spoiled), so that a view kept too long is seen at its
 // first use.
-void RingBackend::give_buffer(BufferPool& pool, uint16_t id) noexcept {
+void RingBackend::spoil_buffer(BufferPool& pool, uint16_t id) noexcept {
     char* memory = memory_of(pool) + size_t{id} * pool.buffer_size();
     std::memset(memory, 0xDB, pool.buffer_size());
     ASAN_POISON_MEMORY_REGION(memory, pool.buffer_size());
+}
+
+void RingBackend::give_buffer(BufferPool& pool, uint16_t id) noexcept {
+    ASAN_UNPOISON_MEMORY_REGION(memory_of(pool) + size_t{id} * pool.buffer_size(),
+                                pool.buffer_size());
+    spoil_buffer(pool, id);
     free_buffers(pool).push_back(id);
 }
 
@@ -49,8 +56,7 @@ void RingBackend::open_pool(BufferPool& pool, size_t memory_size) {
     ASSERT(pool.memory_);
     pool.memory_size_ = memory_size;
     pool.kernel_ring_ = new std::vector<uint16_t>;
-    pool.available_ = pool.count_;
-    for (uint32_t id = 0; id < pool.count_; ++id) give_buffer(pool, static_cast<uint16_t>(id));
+    pool.fill();
 }
 
 void RingBackend::close_pool(BufferPool& pool) noexcept {
@@ -59,15 +65,23 @@ void RingBackend::close_pool(BufferPool& pool) noexcept {
     delete &free_buffers(pool);
 }
 
-BufferPool::BufferPool(uint32_t buffer_size, uint32_t count)
-    : buffer_size_(buffer_size), count_(count), slices_(count) {
-    ASSERT(count > 0 && count <= 32768 && (count & (count - 1)) == 0);
+BufferPool::BufferPool(uint32_t buffer_size, uint32_t count, uint32_t ready)
+    : buffer_size_(buffer_size),
+      count_(count),
+      ready_max_(std::min(ready, count)),
+      spares_(count),
+      slices_(count) {
+    ASSERT(std::has_single_bit(count) && std::has_single_bit(ready) && count <= 32768);
     RingBackend::open_pool(*this, size_t{buffer_size} * count);
 }
 
 BufferPool::~BufferPool() { RingBackend::close_pool(*this); }
 
 void BufferPool::publish(uint16_t id) noexcept { RingBackend::give_buffer(*this, id); }
+void BufferPool::set_aside(uint16_t id) noexcept { RingBackend::spoil_buffer(*this, id); }
+void BufferPool::drop_memory(uint16_t id) noexcept {
+    ASSERT(slices_[id].references == 0);
+}
 
 // --- Ring ---
 
@@ -85,9 +99,10 @@ std::unique_ptr<Ring> RingBackend::open(const RingOptions& options) {
     ring->backend_ = new RingBackend(
         *ring, world, std::min(options.submission_entries, world.faults().submission_entries));
     ring->features_.receive_multishot = world.random().chance(500);
-    ring->pools_[0] =
-        std::make_unique<BufferPool>(options.small_buffer_bytes, options.small_buffers);
-    ring->pools_[1] = std::make_unique<BufferPool>(options.bulk_buffer_bytes, options.bulk_buffers);
+    ring->pools_[0] = std::make_unique<BufferPool>(
+        options.small_buffer_bytes, options.small_buffers, options.small_buffers_ready);
+    ring->pools_[1] = std::make_unique<BufferPool>(
+        options.bulk_buffer_bytes, options.bulk_buffers, options.bulk_buffers_ready);
     return ring;
 }
 
@@ -251,7 +266,8 @@ void RingBackend::check_pool(BufferPool& pool, const char* name) {
     size_t held = 0;
     for (uint32_t id = 0; id < pool.count(); ++id)
         if (pool.slice(static_cast<uint16_t>(id)).references > 0) ++held;
-    if (free != pool.available() || free + held != pool.count())
+    const size_t spare = pool.available() - pool.ready();
+    if (free != pool.ready() || free + spare + held != pool.count())
         world.violate(std::string("buffers of the pool '") + name + "' are neither free nor held");
 }
 
