@@ -20,6 +20,8 @@ inline constexpr uint64_t replay_bytes_default = 64 * 1024;
 inline constexpr uint64_t replay_bytes_max = 1024 * 1024;
 /// Idle connections one core may be asking others for at once; further requests connect.
 inline constexpr size_t handover_asks_max = 32;
+/// Upstreams that metrics tell of.
+inline constexpr size_t upstreams_measured_max = 1024;
 /// Header edits of one upstream and direction that a manifest may set and add.
 inline constexpr size_t upstream_edits_max = 32;
 

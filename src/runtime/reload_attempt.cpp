@@ -259,6 +259,7 @@ std::shared_ptr<Published> ReloadAttempt::publish() {
     ground_.parts.main.call([&] { ground_.parts.worker_hooks.use(next_->snapshot); });
     ground_.parts.resolver.watch(next_->snapshot->upstreams);
     ground_.parts.health.watch(next_->snapshot->upstreams);
+    ground_.parts.upstream_metrics.watch(next_->snapshot->upstreams);
     next_->snapshot->plugins->server_started(ground_.living);
     end_replaced_streams();
     set_log_level(next_->configuration.settings.log_level);

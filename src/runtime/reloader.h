@@ -26,6 +26,7 @@
 #include "runtime/service_manager.h"
 #include "runtime/worker_hooks.h"
 #include "upstream/health_checker.h"
+#include "upstream/metrics.h"
 #include "upstream/resolver.h"
 #include "worker/supervisor.h"
 
@@ -40,6 +41,7 @@ struct ReloadParts {
     WorkerHooks& worker_hooks;       ///< Through `main`.
     upstream::Resolver& resolver;
     upstream::HealthChecker& health;
+    upstream::UpstreamMetrics& upstream_metrics;
     hook::Cores& hook_cores;
     exchange::RequestCounters& counters;
     const ServiceManager& manager;

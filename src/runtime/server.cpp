@@ -131,6 +131,7 @@ void Server::watch_everything() {
     metrics_ = std::make_unique<GatewayMetrics>(access_log_, watchdog_.get(), cores);
     hook_cores_->add_metrics(*metrics_);
     hook_cores_->add_metrics(*counters_);
+    hook_cores_->add_metrics(upstream_metrics_);
     hook_cores_->add_metrics(*probes_);
     target_metrics_ = std::make_unique<TargetMetrics>(*supervisor_);
     hook_cores_->add_metrics(*target_metrics_);
@@ -253,8 +254,8 @@ void Server::begin_reloads() {
     first->app_numbers = first->snapshot->apps;
     reloader_ = std::make_unique<Reloader>(ReloadParts{environment_, cores_, *supervisor_,
                                                        main_tasks_, worker_hooks_, resolver_,
-                                                       health_, *hook_cores_, *counters_,
-                                                       manager_});
+                                                       health_, upstream_metrics_, *hook_cores_,
+                                                       *counters_, manager_});
     reloader_->start(std::move(first));
     target_metrics_->use(reloader_.get());
 }
@@ -271,6 +272,7 @@ bool Server::start(std::string& problem) {
     if (!load_plugins(problem)) return false;
     resolver_.watch(snapshot_->upstreams);
     health_.watch(snapshot_->upstreams);
+    upstream_metrics_.watch(snapshot_->upstreams);
     return start_cores(problem) && start_plugins(problem) && serve(problem);
 }
 

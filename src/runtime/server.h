@@ -28,6 +28,7 @@
 #include "runtime/target_metrics.h"
 #include "runtime/worker_hooks.h"
 #include "upstream/health_checker.h"
+#include "upstream/metrics.h"
 #include "upstream/resolver.h"
 #include "worker/supervisor.h"
 
@@ -86,6 +87,7 @@ class Server final : public exchange::Readiness, private Control {
     AccessLogWriter access_log_;
     upstream::Resolver resolver_;
     upstream::HealthChecker health_;
+    upstream::UpstreamMetrics upstream_metrics_;
     WorkerHooks worker_hooks_;
     std::unique_ptr<worker::Supervisor> supervisor_;
     std::unique_ptr<hook::Cores> hook_cores_;

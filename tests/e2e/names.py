@@ -7,10 +7,11 @@ import threading
 
 class NameServer:
     """`answers` and `answers6`: {name: ([addresses], time to live in seconds)}; other names do not
-    exist. `questions` has what was asked."""
+    exist. `questions` has what was asked. While `held` is set nothing is answered."""
 
     def __init__(self):
         self.answers, self.answers6, self.questions = {}, {}, []
+        self.held = False
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -20,8 +21,9 @@ class NameServer:
         while True:
             try:
                 question, peer = self.socket.recvfrom(4096)
-                if question:
-                    self.socket.sendto(self._answer(question), peer)
+                answer = question and self._answer(question)
+                if answer and not self.held:
+                    self.socket.sendto(answer, peer)
             except OSError:
                 return
 

@@ -54,6 +54,22 @@ class Services(harness.Case):
         self.assertEqual(metrics["ringtime.plugin.probe{plugin=butler,probe=mood}"], "1")
         self.assertGreater(int(metrics["process.memory.resident"]), 1_000_000)
 
+    def test_upstreams_are_counted_by_server(self):
+        self.packages.proxy("up", "/up", self.upstream.port)
+        self.begin({"RUNTIME_CORES": "1"})
+        for _ in range(3):
+            self.assertEqual(self.gateway.get("/up/x").status, 200)
+        metrics = self.metrics()
+        labels = f"upstream=up,server=http://127.0.0.1:{self.upstream.port}"
+        for name, value in (("requests", "3"), ("connects", "1"), ("reused", "2"), ("idle", "1"),
+                            ("in_flight", "0"), ("up", "1")):
+            self.assertEqual(metrics[f"ringtime.upstream.{name}{{{labels}}}"], value, name)
+        self.assertEqual(metrics[f"ringtime.upstream.answers{{{labels},status=2xx}}"], "3")
+        self.assertEqual(metrics[f"ringtime.upstream.failures{{{labels},cause=reset}}"], "0")
+        self.assertEqual(metrics["ringtime.upstream.queued{upstream=up}"], "0")
+        duration = f"http.client.request.duration{{{labels}}} in buckets 3 of"
+        self.assertEqual(metrics[duration], "3")
+
     def test_refusals_are_counted_by_reason(self):
         self.begin()
         with self.gateway.connect() as client:

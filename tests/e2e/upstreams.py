@@ -18,6 +18,15 @@ def named(name):
     return script
 
 
+def status(code):
+    """Answers every request with `code`."""
+    def script(connection, upstream):
+        while True:
+            upstream.requests.append(connection.read_request())
+            connection.answer(b"no", f"{code} No")
+    return script
+
+
 class Case(harness.Case):
     def server(self, script):
         return self.add(Upstream(script))
