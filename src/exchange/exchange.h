@@ -18,6 +18,7 @@
 #include "exchange/snapshot.h"
 #include "hook/chain_run.h"
 #include "http/body.h"
+#include "http/body_decoder.h"
 #include "http/draft.h"
 #include "http/framing.h"
 #include "http/head_parser.h"
@@ -50,6 +51,8 @@ class Exchange {
     Piece head_pin;           ///< Or the buffer it lies in.
     Nanoseconds started = 0;  ///< When the first byte of the head arrived.
     ClientPace pace;
+    http::BodyDecoder body_decoder;  ///< Of the request's body, or of a tunnel's bytes.
+    Error body_error;
     Nanoseconds half_closed_at = 0;  ///< When the client's FIN was noticed; 0: not yet.
 
     /// Ready for the first byte of another head.

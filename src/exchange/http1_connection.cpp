@@ -48,6 +48,9 @@ Http1Connection::Http1Connection(Core& core, int fd, const net::PeerAddress& pee
     set_deadline(core_.snapshot().timeouts.head_ms);
 }
 
+// One without a request holds nothing but this; what a request needs is its exchange's.
+static_assert(sizeof(Http1Connection) <= 448);
+
 Http1Connection::~Http1Connection() {
     ASSERT(!exchange_);
     core_.reactor.disarm(timer_);
@@ -145,7 +148,7 @@ void Http1Connection::begin_exchange() noexcept {
     Result<http::Framing> framing = http::decide_framing(exchange_->head);
     if (!framing.ok()) return refuse(framing.error());
     exchange_->framing = *framing;
-    decoder_ = http::BodyDecoder(*framing);
+    exchange_->body_decoder = http::BodyDecoder(*framing);
     phase_ = Phase::exchange;
     keep_alive_ = framing->keep_alive;
     http_1_0_ = exchange_->head.version == http::Version::http_1_0;
@@ -153,7 +156,7 @@ void Http1Connection::begin_exchange() noexcept {
     body_wanted_ = exchange_->head.method != http::Method::head;
     response_started_ = response_finished_ = tunnel_ = fin_received_ = false;
     cut_ = Cut::no;
-    body_error_ = {};
+    exchange_->body_error = {};
     exchange_->pace.begin(core_.reactor.now());
     exchange_->half_closed_at = 0;
     set_deadline(progress_period());
@@ -203,11 +206,11 @@ void Http1Connection::refuse(Error error) noexcept {
 }
 
 void Http1Connection::keep_trailers(http::TrailerStore& store) noexcept {
-    decoder_ = http::BodyDecoder(exchange_->framing, Source::client, &store);
+    exchange_->body_decoder = http::BodyDecoder(exchange_->framing, Source::client, &store);
 }
 
 Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
-    while (!decoder_.done() && body_error_.ok()) {
+    while (!exchange_->body_decoder.done() && exchange_->body_error.ok()) {
         std::string_view text = stream_.readable();
         if (text.empty()) {
             if (tunnel_ && stream_.ended() && !stream_.failed()) {
@@ -216,7 +219,7 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
                 return Pull::end;
             }
             if (stream_.ended() || stream_.failed()) {
-                body_error_ = {Reason::client_closed, Source::client, Retry::no, 0, 0};
+                exchange_->body_error = {Reason::client_closed, Source::client, Retry::no, 0, 0};
                 return Pull::failed;
             }
             if (expect_continue_ && !response_started_) {
@@ -228,9 +231,9 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
             return Pull::pending;
         }
         if (text.size() > max) text = text.substr(0, max);
-        http::BodyDecoder::Step step = decoder_.decode(text.data(), text.size());
+        http::BodyDecoder::Step step = exchange_->body_decoder.decode(text.data(), text.size());
         exchange_->pace.receive(step.consumed, core_.reactor.now());
-        if (!step.error.ok()) body_error_ = step.error;
+        if (!step.error.ok()) exchange_->body_error = step.error;
         if (step.size > 0) {
             out = stream_.pin();
             out.data = step.data;
@@ -239,8 +242,10 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
         stream_.consume(static_cast<uint32_t>(step.consumed));
         if (step.size > 0) return Pull::data;
     }
-    return body_error_.ok() ? Pull::end : Pull::failed;
+    return exchange_->body_error.ok() ? Pull::end : Pull::failed;
 }
+
+Error Http1Connection::error() const noexcept { return exchange_->body_error; }
 
 uint64_t Http1Connection::length() const noexcept {
     switch (exchange_->framing.kind) {
@@ -256,7 +261,7 @@ uint64_t Http1Connection::length() const noexcept {
 // take them from the others. When buffers are scarce even what has arrived is dropped, and the
 // connection ends with the current answer: the client asks again (RFC 9112 §9.3.2).
 void Http1Connection::hold_pipelined() noexcept {
-    if (tunnel_ || !decoder_.done() || stream_.readable().empty()) return;
+    if (tunnel_ || !exchange_->body_decoder.done() || stream_.readable().empty()) return;
     stream_.receive(Receive::off);
     if (!core_.io.buffers_scarce()) return;
     keep_alive_ = false;
@@ -273,13 +278,13 @@ bool Http1Connection::may_keep_alive() const noexcept {
 // Drops what has arrived of a body nobody wants. False when that is not all of it: waiting for the
 // rest would let a client feed us for ever.
 bool Http1Connection::skip_body() noexcept {
-    while (!decoder_.done() && !stream_.readable().empty()) {
+    while (!exchange_->body_decoder.done() && !stream_.readable().empty()) {
         std::string_view text = stream_.readable();
-        http::BodyDecoder::Step step = decoder_.decode(text.data(), text.size());
+        http::BodyDecoder::Step step = exchange_->body_decoder.decode(text.data(), text.size());
         stream_.consume(static_cast<uint32_t>(step.consumed));
         if (!step.error.ok()) return false;
     }
-    return decoder_.done();
+    return exchange_->body_decoder.done();
 }
 
 bool Http1Connection::write_head(const ResponseStart& start, size_t capacity) noexcept {
@@ -329,7 +334,7 @@ void Http1Connection::start_response(const ResponseStart& start) noexcept {
         keep_alive_ = false;
         http::Framing raw;
         raw.kind = http::BodyKind::until_close;
-        decoder_ = http::BodyDecoder(raw);
+        exchange_->body_decoder = http::BodyDecoder(raw);
     } else if (!body_wanted_) {
         coding_ = Coding::none;
     } else if (start.length != unknown_length) {
@@ -420,13 +425,15 @@ bool Http1Connection::client_gone() const noexcept {
 }
 
 void Http1Connection::exchange_ended() noexcept {
+    bool answered = !stream_.failed() && cut_ == Cut::no && response_finished_;
+    bool stays = answered && keep_alive_ && skip_body();
     core_.give_exchange(*exchange_);
     exchange_ = nullptr;
     core_.io.texts.let_go(text_);
     if (stream_.failed() || cut_ == Cut::by_reset) return close(Stream::Close::abortive);
     if (cut_ == Cut::shown) return start_linger();
     if (!response_finished_) return close(Stream::Close::abortive);
-    if (!keep_alive_ || !skip_body()) return start_linger();
+    if (!stays) return start_linger();
     if (core_.draining() && stream_.readable().empty()) return start_linger();
     phase_ = Phase::head;
     stream_.receive(Receive::small);
@@ -504,7 +511,7 @@ void Http1Connection::abort() noexcept {
 // How often an exchange is looked at: stalls and slow bodies are noticed one period late at most.
 uint64_t Http1Connection::progress_period() const noexcept {
     const Timeouts& limits = core_.snapshot().timeouts;
-    bool body_may_come = !response_started_ && !decoder_.done();
+    bool body_may_come = !response_started_ && !exchange_->body_decoder.done();
     return body_may_come ? std::min(limits.body.window_ms, limits.response_stall_ms)
                          : limits.response_stall_ms;
 }
@@ -523,7 +530,8 @@ void Http1Connection::check_progress() noexcept {
     } else if (endless()) {
         abort_response();
         exchange_->time_out(Reason::client_closed);
-    } else if (!response_started_ && !decoder_.done() && pace.closed_slow(limits.body, now)) {
+    } else if (!response_started_ && !exchange_->body_decoder.done() &&
+               pace.closed_slow(limits.body, now)) {
         exchange_->time_out(Reason::timeout_body);
     }
 }
@@ -557,12 +565,13 @@ void Http1Connection::watch_tunnel() noexcept {
     const Timeouts& limits = core_.snapshot().timeouts;
     uint64_t allowed = half_closed ? timeouts::half_closed_ms : limits.tunnel_idle_ms;
     quiet_since_ = core_.reactor.now();
-    body_seen_ = decoder_.decoded();
+    body_seen_ = exchange_->body_decoder.decoded();
     set_deadline(std::min(allowed, limits.response_stall_ms));
 }
 
 void Http1Connection::check_tunnel() noexcept {
-    if (stream_.sent() != progress_ || decoder_.decoded() != body_seen_) return watch_tunnel();
+    if (stream_.sent() != progress_ || exchange_->body_decoder.decoded() != body_seen_)
+        return watch_tunnel();
     bool half_closed = fin_received_ || response_finished_;
     const Timeouts& limits = core_.snapshot().timeouts;
     uint64_t allowed = half_closed ? timeouts::half_closed_ms : limits.tunnel_idle_ms;

@@ -66,7 +66,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     // BodySource: the request's body.
     [[nodiscard]] http::Pull pull(Piece& out, uint32_t max) noexcept override;
     [[nodiscard]] uint64_t length() const noexcept override;
-    [[nodiscard]] Error error() const noexcept override { return body_error_; }
+    [[nodiscard]] Error error() const noexcept override;
 
  private:
     enum class Phase : uint8_t { head, exchange, linger, closing };
@@ -120,13 +120,11 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     bool http_1_0_ = false;
     bool tunnel_ = false;           ///< After 101: bytes both ways, no framing.
     bool fin_received_ = false;     ///< The tunnel's source has ended.
-    Nanoseconds quiet_since_ = 0;   ///< No byte of the tunnel has moved since.
     bool lingering_ = false;        ///< FIN has been sent, and the last deadline set.
+    Nanoseconds quiet_since_ = 0;   ///< No byte of the tunnel has moved since.
     uint64_t remaining_ = 0;        ///< Of the answer's announced length.
     uint64_t progress_ = 0;         ///< Bytes sent when the deadline was last set.
     uint64_t body_seen_ = 0;        ///< Bytes of the tunnel received by then.
-    http::BodyDecoder decoder_;
-    Error body_error_;
     net::TextBlock* text_ = nullptr;
 };
 
