@@ -32,9 +32,15 @@ struct Routed {
             return Response::text("").header("set-cookie", "a=1").header("set-cookie", "b=2");
         });
         routes.get("/framing", [](const Request&) {
-            return Response::text("fine")
-                .header("content-length", "99")
-                .header("connection", "close");
+            Response response = Response::text("fine");
+            for (const char* name : {"content-length", "Transfer-Encoding", "connection", "TE",
+                                     "Keep-Alive", "proxy-connection", "Trailer"})
+                response.headers.emplace_back(name, "x");
+            response.headers.emplace_back("tf", "!#$%&'*+-.^_`|~");
+            return response;
+        });
+        routes.get("/name/*", [](const Request& request) {
+            return Response::text("named").header(std::string(request.param("*")), "x");
         });
         return routes;
     }

@@ -1,4 +1,7 @@
 // The SDK through the gateway's side: programs, modules, routes, asynchronous answers.
+#include <cctype>
+#include <cstring>
+
 #include "../worker/harness.h"
 
 namespace ringtime::worker::test {
@@ -57,7 +60,14 @@ TEST(Sdk, framing_is_the_gateways_and_files_end_at_the_sandbox) {
     World world({program_app("routed")});
     auto client = world.fetch(World::request("/framing"));
     EXPECT_EQ(client->received, "fine");
-    EXPECT_EQ(client->field_text.find("content-length"), std::string::npos);
+    EXPECT_EQ(client->field_text,
+              "content-type: text/plain; charset=utf-8\ntf: !#$%&'*+-.^_`|~\n");
+    std::string path = "/name/x";
+    for (int c = 1; c < 256; ++c) {
+        path.back() = static_cast<char>(c);
+        bool allowed = std::isalnum(c) != 0 || std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
+        EXPECT_EQ(world.fetch(World::request(path))->status(), allowed ? 200 : 500) << c;
+    }
     EXPECT_EQ(world.fetch(World::request("/none"))->status(), 404);
 }
 
