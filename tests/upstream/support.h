@@ -26,7 +26,10 @@ inline UpstreamSpec spec_of(unsigned servers) {
 struct Rig {
     explicit Rig(const UpstreamSpec& spec) {
         std::string problem;
-        ring = ring::Ring::open({}, problem);
+        ring::RingOptions options;
+        options.small_buffers = options.bulk_buffers = 16;
+        options.small_buffers_ready = options.bulk_buffers_ready = 16;
+        ring = ring::Ring::open(options, problem);
         reactor = std::make_unique<loop::Reactor>(*ring, 0);
         io = std::make_unique<net::Io>(*reactor);
         upstream = std::make_shared<Upstream>(spec);
