@@ -252,7 +252,12 @@ void Supervisor::reconcile_ephemeral(App& app) {
     const AppSpec& spec = app.state.spec;
     bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
     bool asked = std::exchange(app.wants_more, false) && waiting;
-    if (asked && app.spares_wanted < options_.ephemeral_max) {
+    // More than twice those at work are of no use where forking cannot keep up, and the memory of
+    // every seat makes the next fork slower.
+    uint32_t at_work = 0;
+    for (const Worker* worker : app.members) at_work += worker->state.in_flight() > 0 ? 1 : 0;
+    uint32_t useful = std::min(options_.ephemeral_max, 2 + 2 * at_work);
+    if (asked && app.spares_wanted < useful) {
         app.spares_wanted += 1 + app.spares_wanted / 4;
         app.spares_changed = now_;
     }
@@ -277,7 +282,9 @@ void Supervisor::reconcile_ephemeral(App& app) {
     }
     // Those at work and those kept for the next: how many may be at work is the gate's to say.
     uint32_t most = std::min(options_.ephemeral_max + warm, RTW_SEATS_MAX);
-    while (idle < warm && live < most) {
+    // Beside many that are still ending, one is enough.
+    uint32_t enough = std::min(most, warm + 2 * useful);
+    while (idle < warm && live < (idle == 0 ? most : enough)) {
         if (!room() && !(asked && idle == 0 && make_room(app))) break;
         if (!fork_spare(app)) break;
         ++live;

@@ -206,7 +206,6 @@ bool Supervisor::start_worker(App& app) {
     int fd = worker.channels.control.get();
     int yes = 1;  // The kernel then says which process a message is from.
     if (origin) ASSERT(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) == 0);
-    watch(fd, Watch::control, worker.state.id);
     watch(worker.channels.out.get(), Watch::out, worker.state.id);
     watch(worker.channels.err.get(), Watch::err, worker.state.id);
     ++counters_.started;
@@ -259,6 +258,10 @@ void Supervisor::worker_spawned(Worker& worker, const ZygoteReport& report, Fd p
     if (report.pid > 0) {
         worker.state.pid = report.pid;
         worker.pidfd = std::move(pidfd);
+        // What it says itself may come first, and is heard when it is known who speaks: an origin's
+        // spares are recognised by its number.
+        if (worker.channels.control)
+            watch(worker.channels.control.get(), Watch::control, worker.state.id);
         return;
     }
     worker.reason = fmt::format("cannot fork: {}", std::strerror(-report.pid));

@@ -83,6 +83,8 @@ extern rtw_worker rtw_this;
 /* link.c */
 /* Maps a pair of regions; takes over `fds`. 0 or -1. */
 int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]);
+/* What an opened link needs to be spoken over. 0 or -1. */
+int rtw_link_make_tables(rtw_link* link);
 int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]);
 void rtw_link_detach(rtw_link* link);
 /* Never refuses: waits for the gateway, which always drains its ring. */

@@ -11,8 +11,9 @@ static void* map_region(int fd, size_t bytes, int protection) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Pages that are touched as they are used, and that a template need not pass on. */
-static int allocate_tables(rtw_link* link) {
+/* Pages that are touched as they are used. A template has none: every process it forks makes its
+ * own, for the one seat it has. */
+int rtw_link_make_tables(rtw_link* link) {
     size_t units = link->arena_bytes / RTW_UNIT_BYTES;
     link->table_bytes = RTW_SLOTS_MAX * sizeof *link->requests +
                         units * (sizeof *link->bytes_left + sizeof *link->body_next +
@@ -20,7 +21,7 @@ static int allocate_tables(rtw_link* link) {
                                  sizeof *link->slab_units);
     void* tables = mmap(NULL, link->table_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (tables == MAP_FAILED) return 0;
+    if (tables == MAP_FAILED) return -1;
     link->tables = tables;
     link->requests = tables;
     link->bytes_left = (uint32_t*)(void*)(link->requests + RTW_SLOTS_MAX);
@@ -28,7 +29,7 @@ static int allocate_tables(rtw_link* link) {
     link->body_bytes = link->body_next + units;
     link->slab_of = (uint16_t*)(void*)(link->body_bytes + units);
     link->slab_units = (uint8_t*)(void*)(link->slab_of + units);
-    return 1;
+    return 0;
 }
 
 int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]) {
@@ -40,8 +41,7 @@ int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int 
     link->core = core;
     link->region_bytes = region_bytes;
     link->arena_bytes = (uint32_t)(region_bytes - RTW_ARENA_OFFSET);
-    if (!incoming || !outgoing || incoming->info.abi != RTW_ABI_VERSION || !allocate_tables(link))
-        return -1;
+    if (!incoming || !outgoing || incoming->info.abi != RTW_ABI_VERSION) return -1;
     link->incoming = incoming;
     link->outgoing = outgoing;
     link->producer = (rtw_producer){outgoing, incoming, 0, 0, 0};
@@ -54,7 +54,8 @@ int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int 
 int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]) {
     rtw_link* link = &rtw_this.links[core];
     if (link->attached) rtw_link_detach(link);
-    if (rtw_link_open(link, core, region_bytes, fds) != 0) return -1;
+    if (rtw_link_open(link, core, region_bytes, fds) != 0 || rtw_link_make_tables(link) != 0)
+        return -1;
     if (rtw_this.link_count <= core) rtw_this.link_count = core + 1;
     return 0;
 }

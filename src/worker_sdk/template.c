@@ -52,7 +52,6 @@ static void become_template(void) {
 static void inherit(const rtw_link* link, int advice) {
     madvise((void*)(uintptr_t)link->incoming, link->region_bytes, advice);
     madvise(link->outgoing, link->region_bytes, advice);
-    madvise(link->tables, link->table_bytes, advice);
 }
 
 /* As many links as cores: what a large array takes by itself is a mapping more for every fork to
@@ -118,8 +117,11 @@ static void become_process(uint32_t number) {
     rtw_this.concurrency = 1;
     rtw_this.links = seat->links;
     rtw_this.link_count = seat->link_count;
-    for (uint32_t i = 0; i < seat->link_count; ++i)
-        if (seat->links[i].attached) begin_anew(seat->links[i].outgoing);
+    for (uint32_t i = 0; i < seat->link_count; ++i) {
+        if (!seat->links[i].attached) continue;
+        begin_anew(seat->links[i].outgoing);
+        if (rtw_link_make_tables(&seat->links[i]) != 0) _exit(2);
+    }
     if (rtw_this.epoll_fd < 0 || dup2(seat->doorbell, RTW_DOORBELL_FD) < 0 ||
         rtw_watch(RTW_DOORBELL_FD, EPOLLIN) != 0 || rtw_watch(RTW_CONTROL_FD, 0) != 0)
         _exit(2);
