@@ -417,6 +417,27 @@ struct ringtime_host {
     ringtime_status (*publish)(ringtime_channel *, const ringtime_event *);
     /* Any thread. */
     void (*channel_counts)(ringtime_channel *, ringtime_channel_counts *out);
+    /* on_init: an endpoint for WebSockets. The options are copied. */
+    ringtime_endpoint *(*make_endpoint)(ringtime_context *, ringtime_slice name,
+                                        const ringtime_endpoint_options *options);
+    /* As respond(): the connection becomes a WebSocket of this plugin's. `protocol` must be one
+     * that the client offers, or absent. MISSING: the request asks for no WebSocket, or not well;
+     * the answer that says so is prepared instead, and `state` is still the caller's. */
+    ringtime_status (*respond_websocket)(ringtime_exchange *, ringtime_endpoint *,
+                                         const ringtime_field_line *fields, size_t field_count,
+                                         ringtime_slice protocol, void *state);
+    /* Any thread. LIMIT: too much waits already, on_room will tell; AGAIN: try again soon; GONE:
+     * the socket is closed. */
+    ringtime_status (*send_message)(ringtime_endpoint *, ringtime_socket, ringtime_message_kind,
+                                    ringtime_slice message);
+    /* Any thread: to every socket of the endpoint. One that is too slow is closed with 1013. */
+    ringtime_status (*broadcast)(ringtime_endpoint *, ringtime_message_kind,
+                                 ringtime_slice message);
+    /* Any thread: what was sent before still leaves, then the close. */
+    ringtime_status (*close_socket)(ringtime_endpoint *, ringtime_socket, uint16_t code,
+                                    ringtime_slice reason);
+    /* Any thread. */
+    void (*endpoint_counts)(ringtime_endpoint *, ringtime_endpoint_counts *out);
 };
 
 /* ---- What a plugin exports ----------------------------------------------------------------- */

@@ -164,76 +164,6 @@ class Fields {
     ringtime_part part_;
 };
 
-/// The plugin on one core, on that core's thread.
-class Core {
- public:
-    Core(const ringtime_host* host, ringtime_core* raw) noexcept : host_(host), raw_(raw) {}
-
-    [[nodiscard]] uint32_t index() const noexcept { return host_->core_index(raw_); }
-    [[nodiscard]] uint64_t now_ns() const noexcept { return host_->core_now_ns(raw_); }
-    /// `core.every<&Limits::refill>(100ms, this)`.
-    template <auto Tick, typename T>
-    ringtime_timer* every(std::chrono::milliseconds interval, T* object) noexcept {
-        auto ms = static_cast<uint32_t>(interval.count());
-        return host_->start_timer(raw_, ms, ms, &tick<Tick, T>, object);
-    }
-    template <auto Tick, typename T>
-    ringtime_timer* after(std::chrono::milliseconds delay, T* object) noexcept {
-        auto ms = static_cast<uint32_t>(delay.count());
-        return host_->start_timer(raw_, ms, 0, &tick<Tick, T>, object);
-    }
-    void stop(ringtime_timer* timer) noexcept { host_->stop_timer(raw_, timer); }
-
-    /// Runs `work()` on a helper thread, where it may block, then `done(result)` here: an optional
-    /// that is empty when the work threw, or a bool for work without a result. False, and neither
-    /// runs, when too much work waits already.
-    template <typename Work, typename Done>
-    bool run(Work work, Done done) {
-        using Task = detail::HelperTask<Work, Done>;
-        auto task = std::unique_ptr<Task>(new Task{std::move(work), std::move(done)});
-        if (host_->run_helper(raw_, &Task::run, &Task::finish, task.get()) != RINGTIME_OK)
-            return false;
-        (void)task.release();
-        return true;
-    }
-
-    /// Asks another server; `done(const FetchAnswer&)` is called here, exactly once. False, and it
-    /// is not, when the request cannot be sent.
-    template <typename Done>
-    bool fetch(const Fetch& what, Done done) {
-        auto kept = std::make_unique<Done>(std::move(done));
-        auto wait = static_cast<uint32_t>(what.timeout.count());
-        ringtime_fetch raw{sizeof raw,
-                           wait,
-                           what.body_bytes_max,
-                           detail::slice(what.method),
-                           detail::slice(what.url),
-                           what.lines.data(),
-                           what.lines.size(),
-                           detail::slice(what.body)};
-        if (host_->fetch(raw_, &raw, &fetched<Done>, kept.get()) != RINGTIME_OK) return false;
-        (void)kept.release();
-        return true;
-    }
-
- private:
-    template <typename Done>
-    static void fetched(void* user, const ringtime_fetch_answer* raw) {
-        std::unique_ptr<Done> done(static_cast<Done*>(user));
-        (*done)(FetchAnswer(raw));
-    }
-    template <auto Tick, typename T>
-    static void tick(void* user) noexcept {
-        try {
-            (static_cast<T*>(user)->*Tick)();
-        } catch (...) {  // A timer has nobody to tell; the next one fires all the same.
-        }
-    }
-
-    const ringtime_host* host_;
-    ringtime_core* raw_;
-};
-
 class Request {
  public:
     explicit Request(const ringtime_request* raw) noexcept : raw_(raw) {}
@@ -328,6 +258,22 @@ class Request {
             raw_->host->respond_events(raw_->exchange, channel.raw(), lines.begin(), lines.size(),
                                        first.data(), first.size());
         return result == RINGTIME_OK ? Verdict::answered : Verdict::failed;
+    }
+    /// The connection becomes a WebSocket; a request for anything else is answered 426. `protocol`:
+    /// one that the client offers. `state` goes to every event, and is on_close's to free.
+    template <typename T>
+    [[nodiscard]] Verdict websocket(const Endpoint& endpoint, std::unique_ptr<T> state,
+                                    std::string_view protocol = {},
+                                    std::initializer_list<Line> lines = {}) noexcept {
+        ringtime_status result = raw_->host->respond_websocket(
+            raw_->exchange, endpoint.raw(), lines.begin(), lines.size(), detail::slice(protocol),
+            state.get());
+        if (result == RINGTIME_OK) (void)state.release();
+        bool answered = result == RINGTIME_OK || result == RINGTIME_MISSING;
+        return answered ? Verdict::answered : Verdict::failed;
+    }
+    [[nodiscard]] Verdict websocket(const Endpoint& endpoint) noexcept {
+        return websocket(endpoint, std::unique_ptr<char>());
     }
     /// The plugin's CoreState of the core this runs on.
     template <typename T>
@@ -470,6 +416,17 @@ class Context {
         given.struct_size = sizeof given;
         ringtime_channel* made = host_->make_channel(raw_, detail::slice(name), &given);
         if (!made) throw std::invalid_argument("the gateway refused a channel");
+        return {host_, made};
+    }
+    /// Clients come by request.websocket(endpoint). `events` has on_message(const Message&) and, if
+    /// it wants, on_open(socket, state), on_room(socket, state), on_close(socket, state, code,
+    /// reason); it lives as long as the plugin.
+    template <typename T>
+    [[nodiscard]] Endpoint endpoint(std::string_view name, T* events,
+                                    const ringtime_endpoint_options& options = {}) {
+        ringtime_endpoint_options table = detail::endpoint_table(options, events);
+        ringtime_endpoint* made = host_->make_endpoint(raw_, detail::slice(name), &table);
+        if (!made) throw std::invalid_argument("the gateway refused an endpoint");
         return {host_, made};
     }
     /// Calls `visit(const Metric&)` for everything the gateway counts. Any thread.

@@ -111,4 +111,43 @@ typedef struct ringtime_channel_counts {
     uint64_t dropped;   /* Subscribers that were too slow. */
 } ringtime_channel_counts;
 
+/* ---- WebSockets (RFC 6455) ------------------------------------------------------------------ */
+
+typedef struct ringtime_endpoint ringtime_endpoint;
+/* Names one socket; never 0 and never used again. Freely copied to other threads. */
+typedef uint64_t ringtime_socket;
+
+typedef enum ringtime_message_kind {
+    RINGTIME_MESSAGE_TEXT = 1, /* UTF-8, checked both ways. */
+    RINGTIME_MESSAGE_BINARY = 2
+} ringtime_message_kind;
+
+/* What happens to the sockets of an endpoint, on their core's thread; `state` is what was given to
+ * respond_websocket. NULL: of no interest. */
+typedef struct ringtime_endpoint_options {
+    uint32_t struct_size;
+    uint32_t ping_ms;           /* 0: 30 s. A client that is silent for three of them is gone. */
+    uint64_t message_bytes_max; /* Of a message from a client; 0: 1 MiB. More closes with 1009. */
+    uint64_t queue_bytes_max;   /* Waiting to be sent to one client; 0: 1 MiB. */
+    void *user;
+    void (*on_open)(void *user, ringtime_socket, void *state);
+    void (*on_message)(void *user, ringtime_socket, void *state, ringtime_message_kind,
+                       ringtime_slice message);
+    /* Enough of what waited has left: a message that was refused may be sent now. */
+    void (*on_room)(void *user, ringtime_socket, void *state);
+    /* The last call for this socket; once for every respond_websocket that was taken, also when
+     * the socket never opened. 1005: closed without a code, 1006: without a close. */
+    void (*on_close)(void *user, ringtime_socket, void *state, uint16_t code,
+                     ringtime_slice reason);
+} ringtime_endpoint_options;
+
+typedef struct ringtime_endpoint_counts {
+    uint32_t struct_size;
+    uint32_t open;
+    uint64_t opened;
+    uint64_t received; /* Messages. */
+    uint64_t sent;     /* Messages. */
+    uint64_t dropped;  /* Sockets that were too slow for a broadcast. */
+} ringtime_endpoint_counts;
+
 #endif

@@ -1,7 +1,7 @@
 #pragma once
 // The values of what the gateway does for plugins beyond their hooks, in C++: metrics, log entries,
-// requests to other servers, streams of events. The functions are members of Context, Core and
-// Request in plugin.hpp, which includes this header.
+// requests to other servers, streams of events. What is not here is a member of Context
+// or Request in plugin.hpp, which includes this header.
 
 #include <chrono>
 #include <cstddef>
@@ -155,7 +155,89 @@ class Channel {
     ringtime_channel* raw_ = nullptr;
 };
 
+/// WebSockets of a plugin. Any thread may call it.
+class Endpoint {
+ public:
+    Endpoint() = default;
+    Endpoint(const ringtime_host* host, ringtime_endpoint* raw) noexcept
+        : host_(host), raw_(raw) {}
+
+    [[nodiscard]] ringtime_endpoint* raw() const noexcept { return raw_; }
+    /// RINGTIME_OK; RINGTIME_LIMIT: too much waits, on_room will tell; RINGTIME_GONE: it is closed.
+    ringtime_status send(ringtime_socket socket, std::string_view text) const noexcept {
+        return host_->send_message(raw_, socket, RINGTIME_MESSAGE_TEXT, detail::slice(text));
+    }
+    ringtime_status send_binary(ringtime_socket socket, std::string_view bytes) const noexcept {
+        return host_->send_message(raw_, socket, RINGTIME_MESSAGE_BINARY, detail::slice(bytes));
+    }
+    ringtime_status broadcast(std::string_view text) const noexcept {
+        return host_->broadcast(raw_, RINGTIME_MESSAGE_TEXT, detail::slice(text));
+    }
+    ringtime_status close(ringtime_socket socket, uint16_t code = 1000,
+                          std::string_view reason = {}) const noexcept {
+        return host_->close_socket(raw_, socket, code, detail::slice(reason));
+    }
+    [[nodiscard]] ringtime_endpoint_counts counts() const noexcept {
+        ringtime_endpoint_counts out{};
+        out.struct_size = sizeof out;
+        host_->endpoint_counts(raw_, &out);
+        return out;
+    }
+
+ private:
+    const ringtime_host* host_ = nullptr;
+    ringtime_endpoint* raw_ = nullptr;
+};
+
+/// A message of a client, borrowed for the call.
+struct Message {
+    ringtime_socket socket;
+    void* state;  ///< What was given to request.websocket().
+    std::string_view data;
+    bool binary;
+};
+
 namespace detail {
+
+template <typename T, typename = void>
+struct has_on_open : std::false_type {};
+template <typename T>
+struct has_on_open<T, std::void_t<decltype(&T::on_open)>> : std::true_type {};
+template <typename T, typename = void>
+struct has_on_room : std::false_type {};
+template <typename T>
+struct has_on_room<T, std::void_t<decltype(&T::on_room)>> : std::true_type {};
+template <typename T, typename = void>
+struct has_on_close : std::false_type {};
+template <typename T>
+struct has_on_close<T, std::void_t<decltype(&T::on_close)>> : std::true_type {};
+
+/// The table of an endpoint whose events are members of T.
+template <typename T>
+ringtime_endpoint_options endpoint_table(const ringtime_endpoint_options& given, T* events) {
+    ringtime_endpoint_options table = given;
+    table.struct_size = sizeof table;
+    table.user = events;
+    table.on_message = [](void* user, ringtime_socket socket, void* state,
+                          ringtime_message_kind kind, ringtime_slice data) {
+        static_cast<T*>(user)->on_message(
+            Message{socket, state, view(data), kind == RINGTIME_MESSAGE_BINARY});
+    };
+    if constexpr (has_on_open<T>::value)
+        table.on_open = [](void* user, ringtime_socket socket, void* state) {
+            static_cast<T*>(user)->on_open(socket, state);
+        };
+    if constexpr (has_on_room<T>::value)
+        table.on_room = [](void* user, ringtime_socket socket, void* state) {
+            static_cast<T*>(user)->on_room(socket, state);
+        };
+    if constexpr (has_on_close<T>::value)
+        table.on_close = [](void* user, ringtime_socket socket, void* state, uint16_t code,
+                            ringtime_slice reason) {
+            static_cast<T*>(user)->on_close(socket, state, code, view(reason));
+        };
+    return table;
+}
 
 /// Work on its way to a helper thread and back.
 template <typename Work, typename Done>
@@ -187,4 +269,75 @@ struct HelperTask {
 };
 
 }  // namespace detail
+
+/// The plugin on one core, on that core's thread.
+class Core {
+ public:
+    Core(const ringtime_host* host, ringtime_core* raw) noexcept : host_(host), raw_(raw) {}
+
+    [[nodiscard]] uint32_t index() const noexcept { return host_->core_index(raw_); }
+    [[nodiscard]] uint64_t now_ns() const noexcept { return host_->core_now_ns(raw_); }
+    /// `core.every<&Limits::refill>(100ms, this)`.
+    template <auto Tick, typename T>
+    ringtime_timer* every(std::chrono::milliseconds interval, T* object) noexcept {
+        auto ms = static_cast<uint32_t>(interval.count());
+        return host_->start_timer(raw_, ms, ms, &tick<Tick, T>, object);
+    }
+    template <auto Tick, typename T>
+    ringtime_timer* after(std::chrono::milliseconds delay, T* object) noexcept {
+        auto ms = static_cast<uint32_t>(delay.count());
+        return host_->start_timer(raw_, ms, 0, &tick<Tick, T>, object);
+    }
+    void stop(ringtime_timer* timer) noexcept { host_->stop_timer(raw_, timer); }
+
+    /// Runs `work()` on a helper thread, where it may block, then `done(result)` here: an optional
+    /// that is empty when the work threw, or a bool for work without a result. False, and neither
+    /// runs, when too much work waits already.
+    template <typename Work, typename Done>
+    bool run(Work work, Done done) {
+        using Task = detail::HelperTask<Work, Done>;
+        auto task = std::unique_ptr<Task>(new Task{std::move(work), std::move(done)});
+        if (host_->run_helper(raw_, &Task::run, &Task::finish, task.get()) != RINGTIME_OK)
+            return false;
+        (void)task.release();
+        return true;
+    }
+
+    /// Asks another server; `done(const FetchAnswer&)` is called here, exactly once. False, and it
+    /// is not, when the request cannot be sent.
+    template <typename Done>
+    bool fetch(const Fetch& what, Done done) {
+        auto kept = std::make_unique<Done>(std::move(done));
+        auto wait = static_cast<uint32_t>(what.timeout.count());
+        ringtime_fetch raw{sizeof raw,
+                           wait,
+                           what.body_bytes_max,
+                           detail::slice(what.method),
+                           detail::slice(what.url),
+                           what.lines.data(),
+                           what.lines.size(),
+                           detail::slice(what.body)};
+        if (host_->fetch(raw_, &raw, &fetched<Done>, kept.get()) != RINGTIME_OK) return false;
+        (void)kept.release();
+        return true;
+    }
+
+ private:
+    template <typename Done>
+    static void fetched(void* user, const ringtime_fetch_answer* raw) {
+        std::unique_ptr<Done> done(static_cast<Done*>(user));
+        (*done)(FetchAnswer(raw));
+    }
+    template <auto Tick, typename T>
+    static void tick(void* user) noexcept {
+        try {
+            (static_cast<T*>(user)->*Tick)();
+        } catch (...) {  // A timer has nobody to tell; the next one fires all the same.
+        }
+    }
+
+    const ringtime_host* host_;
+    ringtime_core* raw_;
+};
+
 }  // namespace ringtime

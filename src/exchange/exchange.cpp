@@ -174,6 +174,8 @@ bool Exchange::start_response() noexcept {
         } else {
             protocol = switched_protocol();
         }
+    } else if (response_facts_.status == 426) {  // RFC 9110 §15.5.22: must say to what.
+        protocol = answer_->head().fields.get(http::FieldId::upgrade);
     }
     response_started_ = true;
     status_ = response_facts_.status;

@@ -307,8 +307,9 @@ bool Http1Connection::write_head(const ResponseStart& start, size_t capacity) no
                                              start.status >= 200 && start.status != 204)) {
         writer.number_field("content-length", start.length);
     }
-    if (tunnel_) {
-        writer.prepared("connection: upgrade\r\n");
+    if (!start.upgrade.empty()) {
+        bool ends = !tunnel_ && !keep_alive_;
+        writer.prepared(ends ? "connection: upgrade, close\r\n" : "connection: upgrade\r\n");
         writer.field("upgrade", start.upgrade);
     } else if (!keep_alive_) {
         writer.prepared("connection: close\r\n");

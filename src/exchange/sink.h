@@ -28,7 +28,8 @@ struct ResponseStart {
     uint64_t length = 0;
     AfterResponse after = AfterResponse::keep_alive;
     /// With 101: the protocol that both sides speak from here on. The connection's source of the
-    /// request's body then yields what the client sends, until its FIN; finish() sends ours.
+    /// request's body then yields what the client sends, until its FIN; finish() sends ours. With
+    /// 426: what the client is asked to speak.
     std::string_view upgrade;
 };
 

@@ -119,6 +119,8 @@ std::string_view hook_name(Hook hook) noexcept {
             return "helper";
         case Hook::fetch:
             return "fetch";
+        case Hook::websocket:
+            return "websocket";
         case Hook::count_:
             break;
     }

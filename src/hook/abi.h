@@ -30,6 +30,7 @@ enum class Hook : uint8_t {
     core_start,
     helper,  ///< What a helper's work came to.
     fetch,   ///< The answer of another server.
+    websocket,
     count_
 };
 inline constexpr size_t hook_count = static_cast<size_t>(Hook::count_);

@@ -110,6 +110,22 @@ bool PluginAnswer::prepare_method_not_allowed(std::string_view allow, Arena& are
     return true;
 }
 
+ringtime_status PluginAnswer::prepare_refusal(uint16_t status, const ringtime_field_line* line,
+                                              const ringtime_bytes& body, Arena& arena) noexcept {
+    constexpr size_t size = 256;
+    auto* block = static_cast<char*>(arena.allocate(size, 1));
+    if (!block) return RINGTIME_LIMIT;
+    release();
+    http::HeadBuilder builder(head_, status, block, size);
+    builder.add(http::FieldId::content_type, plain_text);
+    if (line) builder.add(to_view(line->name), to_view(line->value));
+    ASSERT(builder.ok());
+    shown_ = &head_;
+    rest_ = {body.bytes.data, static_cast<uint32_t>(body.bytes.size), nullptr, 0};
+    size_ = rest_.size;
+    return RINGTIME_OK;
+}
+
 void PluginAnswer::release() noexcept {
     if (!ended_) rest_.release();
     rest_ = {};

@@ -48,6 +48,11 @@ class PluginAnswer final : public http::Answer, private http::BodySource {
     void prepare(const StaticAnswer& answer) noexcept;
     /// 405 with `allow` as the Allow field (RFC 9110 §15.5.6). False at the arena's limit.
     [[nodiscard]] bool prepare_method_not_allowed(std::string_view allow, Arena& arena) noexcept;
+    /// An answer of the gateway's own, with a line that plugins may not send. The text of both
+    /// lives as long as the program.
+    [[nodiscard]] ringtime_status prepare_refusal(uint16_t status, const ringtime_field_line* line,
+                                                  const ringtime_bytes& body,
+                                                  Arena& arena) noexcept;
     [[nodiscard]] bool prepared() const noexcept { return shown_ != nullptr; }
 
     [[nodiscard]] Phase advance() noexcept override { return Phase::headed; }

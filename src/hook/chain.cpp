@@ -29,6 +29,7 @@ AnyFunction function_of(const ringtime_plugin_table& table, Hook hook) noexcept 
         case Hook::core_start:
         case Hook::helper:
         case Hook::fetch:
+        case Hook::websocket:
         case Hook::count_:
             break;
     }

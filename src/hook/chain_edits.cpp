@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "hook/chain_run.h"
+#include "hook/socket_link.h"
 #include "http/target.h"
 
 namespace ringtime::hook {
@@ -159,6 +160,66 @@ LentBytes& ChainRun::lent_by_current() noexcept {
     LentBytes& lent = core_->lent();
     lent.take_from(current_ ? &current_->cores[core_->index()].lent : nullptr);
     return lent;
+}
+
+// What is wrong with a request for a WebSocket, as RFC 6455 §4.2.2 and RFC 9110 §15.5.22 have it.
+ringtime_status ChainRun::refuse_websocket(http::SocketOffer offer) noexcept {
+    const ringtime_field_line upgrade{to_slice("upgrade"), to_slice("websocket")};
+    const ringtime_field_line version{to_slice("sec-websocket-version"),
+                                      to_slice(http::socket_version)};
+    const ringtime_field_line allow{to_slice("allow"), to_slice("GET")};
+    struct Refusal {
+        uint16_t status;
+        std::string_view text;
+        const ringtime_field_line* line;
+    };
+    Refusal refusal{400, "The WebSocket's key is not valid.\n", nullptr};
+    switch (offer) {
+        case http::SocketOffer::no_upgrade:
+            refusal = {426, "This is for WebSockets only.\n", &upgrade};
+            break;
+        case http::SocketOffer::bad_version:
+            refusal = {426, "Only version 13 of WebSockets is understood.\n", &version};
+            break;
+        case http::SocketOffer::bad_method:
+            refusal = {405, "A WebSocket begins with GET.\n", &allow};
+            break;
+        case http::SocketOffer::bad_key:
+        case http::SocketOffer::good: break;
+    }
+    ringtime_bytes body{to_slice(refusal.text), nullptr, nullptr};
+    // Upgrade is the gateway's own to send; here it is the gateway that says it.
+    ringtime_status prepared =
+        answer_.prepare_refusal(refusal.status, refusal.line, body, *facts_->arena);
+    if (prepared != RINGTIME_OK) return prepared;
+    choose(answer_);
+    return RINGTIME_MISSING;
+}
+
+ringtime_status ChainRun::respond_websocket(SocketEndpoint& endpoint,
+                                            std::span<const ringtime_field_line> lines,
+                                            std::string_view protocol, void* state) noexcept {
+    if (!may_answer()) return RINGTIME_WRONG_PHASE;
+    if (plugin_core()->closing) return RINGTIME_GONE;
+    const http::RequestHead& head = *facts_->head;
+    http::SocketOffer offer = http::check_socket_offer(head);
+    if (offer != http::SocketOffer::good) return refuse_websocket(offer);
+    if (!protocol.empty() && !http::offers_socket_protocol(head.fields, protocol))
+        return RINGTIME_INVALID;
+    for (const ringtime_field_line& line : lines) {
+        ringtime_status refused = check_line(to_view(line.name), to_view(line.value));
+        if (refused != RINGTIME_OK) return refused;
+    }
+    SocketLink* link = endpoint.open(core_->index(), wake_, state);
+    if (!link) return RINGTIME_LIMIT;
+    std::string_view key = head.fields.get(http::FieldId::sec_websocket_key);
+    if (!link->prepare(key, protocol, lines.data(), lines.size())) {
+        link->disown();
+        link->release();
+        return RINGTIME_LIMIT;
+    }
+    choose(*link);
+    return RINGTIME_OK;
 }
 
 ringtime_status ChainRun::replace(const ringtime_bytes& bytes) noexcept {

@@ -28,6 +28,7 @@
 #include "hook/wake.h"
 #include "http/draft.h"
 #include "http/head.h"
+#include "http/websocket_handshake.h"
 #include "loop/timer.h"
 
 namespace ringtime::hook {
@@ -144,6 +145,10 @@ class ChainRun {
     [[nodiscard]] ringtime_status respond_events(EventChannel& channel,
                                                  std::span<const ringtime_field_line> lines,
                                                  std::span<const ringtime_event> first) noexcept;
+    [[nodiscard]] ringtime_status respond_websocket(SocketEndpoint& endpoint,
+                                                    std::span<const ringtime_field_line> lines,
+                                                    std::string_view protocol,
+                                                    void* state) noexcept;
     [[nodiscard]] ringtime_status replace(const ringtime_bytes& bytes) noexcept;
     [[nodiscard]] std::string_view parameter(std::string_view name) const noexcept;
     [[nodiscard]] void* state() const noexcept;
@@ -226,6 +231,7 @@ class ChainRun {
     ringtime_request request_{};
     ringtime_response shown_response_{};
     [[nodiscard]] bool may_answer() const noexcept;
+    [[nodiscard]] ringtime_status refuse_websocket(http::SocketOffer offer) noexcept;
     void choose(http::Answer& answer) noexcept;
     void drop_answer() noexcept;
 

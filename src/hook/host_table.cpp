@@ -8,6 +8,7 @@
 #include "hook/core.h"
 #include "hook/event_channel.h"
 #include "hook/plugin.h"
+#include "hook/socket_endpoint.h"
 
 namespace ringtime::hook {
 namespace {
@@ -275,6 +276,47 @@ void fill_event_calls(ringtime_host& host) noexcept {
     };
 }
 
+SocketEndpoint& endpoint_of(ringtime_endpoint* endpoint) noexcept {
+    return *reinterpret_cast<SocketEndpoint*>(endpoint);
+}
+
+void fill_socket_calls(ringtime_host& host) noexcept {
+    host.make_endpoint = [](ringtime_context* context, ringtime_slice name,
+                            const ringtime_endpoint_options* options) {
+        SocketEndpoint* made = nullptr;
+        if (options && options->struct_size >= sizeof *options) {
+            (void)guarded([&] {
+                made = plugin_of(context).make_endpoint(to_view(name), *options);
+                return RINGTIME_OK;
+            });
+        }
+        return reinterpret_cast<ringtime_endpoint*>(made);
+    };
+    host.respond_websocket = [](ringtime_exchange* exchange, ringtime_endpoint* endpoint,
+                                const ringtime_field_line* lines, size_t count,
+                                ringtime_slice protocol, void* state) {
+        if (!endpoint) return RINGTIME_INVALID;
+        return run_of(exchange).respond_websocket(endpoint_of(endpoint), {lines, count},
+                                                  to_view(protocol), state);
+    };
+    host.send_message = [](ringtime_endpoint* endpoint, ringtime_socket socket,
+                           ringtime_message_kind kind, ringtime_slice message) {
+        return endpoint_of(endpoint).send(socket, kind, to_view(message));
+    };
+    host.broadcast = [](ringtime_endpoint* endpoint, ringtime_message_kind kind,
+                        ringtime_slice message) {
+        return endpoint_of(endpoint).broadcast(kind, to_view(message));
+    };
+    host.close_socket = [](ringtime_endpoint* endpoint, ringtime_socket socket, uint16_t code,
+                           ringtime_slice reason) {
+        return guarded([&] { return endpoint_of(endpoint).close(socket, code, to_view(reason)); });
+    };
+    host.endpoint_counts = [](ringtime_endpoint* endpoint, ringtime_endpoint_counts* out) {
+        ringtime_endpoint_counts counts = endpoint_of(endpoint).counts();
+        if (out->struct_size >= sizeof counts) *out = counts;
+    };
+}
+
 void fill_insight_calls(ringtime_host& host) noexcept {
     host.each_metric = [](ringtime_context* context, ringtime_visit_metric visit, void* visitor) {
         (void)guarded([&] {
@@ -322,6 +364,7 @@ ringtime_host host_table() noexcept {
     fill_context_calls(host);
     fill_contribution_calls(host);
     fill_event_calls(host);
+    fill_socket_calls(host);
     fill_insight_calls(host);
     fill_core_calls(host);
     return host;

@@ -8,6 +8,7 @@
 #include "hook/core.h"
 #include "hook/event_channel.h"
 #include "hook/registry.h"
+#include "hook/socket_endpoint.h"
 
 namespace ringtime::hook {
 namespace {
@@ -84,6 +85,35 @@ void collect_channels(const std::vector<PluginRef>& plugins, MetricSink& sink) {
     }
 }
 
+void collect_endpoints(const std::vector<PluginRef>& plugins, MetricSink& sink) {
+    struct Count {
+        std::string_view name;
+        std::string_view help;
+        MetricKind kind;
+        uint64_t (*value)(const ringtime_endpoint_counts&);
+    };
+    static constexpr Count kCounts[] = {
+        {"ringtime.websockets.open", "WebSockets of an endpoint that are open", MetricKind::gauge,
+         [](const ringtime_endpoint_counts& counts) -> uint64_t { return counts.open; }},
+        {"ringtime.websockets.opened", "WebSockets of an endpoint so far", MetricKind::counter,
+         [](const ringtime_endpoint_counts& counts) { return counts.opened; }},
+        {"ringtime.websockets.received", "Messages from clients", MetricKind::counter,
+         [](const ringtime_endpoint_counts& counts) { return counts.received; }},
+        {"ringtime.websockets.sent", "Messages to clients", MetricKind::counter,
+         [](const ringtime_endpoint_counts& counts) { return counts.sent; }},
+        {"ringtime.websockets.dropped", "WebSockets that were too slow for a broadcast",
+         MetricKind::counter,
+         [](const ringtime_endpoint_counts& counts) { return counts.dropped; }},
+    };
+    for (const Count& count : kCounts) {
+        for (const PluginRef& plugin : plugins) {
+            for (const auto& endpoint : plugin->endpoints())
+                sink.add(count.kind, count.name, count.help, "", count.value(endpoint->counts()),
+                         {{"plugin", plugin->spec().short_name}, {"endpoint", endpoint->name()}});
+        }
+    }
+}
+
 /// A series of a plugin's own, towards whoever reads.
 void pass(MetricSink& sink, const ringtime_metric& theirs) {
     constexpr size_t labels_max = 16;
@@ -122,6 +152,7 @@ void Cores::read_metrics(MetricSink& sink) {
     std::vector<PluginRef> plugins = registry_->plugins();
     collect_hooks(plugins, sink);
     collect_channels(plugins, sink);
+    collect_endpoints(plugins, sink);
     for (const PluginRef& plugin : plugins) {
         Guest guest(plugin->door());
         if (!guest || plugin->down()) continue;

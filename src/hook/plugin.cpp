@@ -12,6 +12,7 @@
 #include "hook/event_channel.h"
 #include "hook/limited_call.h"
 #include "hook/registry.h"
+#include "hook/socket_endpoint.h"
 #include "http/head.h"
 
 namespace ringtime::hook {
@@ -225,6 +226,7 @@ bool Plugin::start_core(HookCore& core) noexcept {
 
 void Plugin::end_streams(HookCore& core) noexcept {
     for (auto& channel : channels_) channel->close(core.index());
+    for (auto& endpoint : endpoints_) endpoint->close(core.index());
 }
 
 void Plugin::close_core(HookCore& core) noexcept {
@@ -433,6 +435,14 @@ EventChannel* Plugin::make_channel(std::string_view name,
     if (!open_for_contributions_ || channels_.size() == contributions_max) return nullptr;
     channels_.push_back(std::make_unique<EventChannel>(*this, std::string(name), options));
     return channels_.back().get();
+}
+
+SocketEndpoint* Plugin::make_endpoint(std::string_view name,
+                                      const ringtime_endpoint_options& options) {
+    std::lock_guard lock(lock_);
+    if (!open_for_contributions_ || endpoints_.size() == contributions_max) return nullptr;
+    endpoints_.push_back(std::make_unique<SocketEndpoint>(*this, std::string(name), options));
+    return endpoints_.back().get();
 }
 
 ringtime_status Plugin::tap_log(const LogTap& tap) {

@@ -178,6 +178,7 @@ struct Probe {
 };
 
 class EventChannel;
+class SocketEndpoint;
 
 class Plugin : public std::enable_shared_from_this<Plugin> {
  public:
@@ -192,7 +193,8 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
                             Milliseconds limit);
     /// On the core's thread, once. False: it is down.
     [[nodiscard]] bool start_core(HookCore& core) noexcept;
-    /// On the core's thread: streams of events end; their clients come again elsewhere.
+    /// On the core's thread: streams of events and WebSockets end; their clients come again
+    /// elsewhere.
     void end_streams(HookCore& core) noexcept;
     /// On the core's thread: nothing new begins, what is on its way comes to its end. Idempotent.
     void close_core(HookCore& core) noexcept;
@@ -236,6 +238,9 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     [[nodiscard]] const std::vector<std::unique_ptr<EventChannel>>& channels() const noexcept {
         return channels_;
     }
+    [[nodiscard]] const std::vector<std::unique_ptr<SocketEndpoint>>& endpoints() const noexcept {
+        return endpoints_;
+    }
     [[nodiscard]] const std::vector<LogTap>& log_taps() const noexcept { return log_taps_; }
     /// For threads that are not a core's at work.
     [[nodiscard]] Door& door() noexcept { return door_; }
@@ -262,6 +267,8 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     /// Null at a limit, or after init.
     [[nodiscard]] EventChannel* make_channel(std::string_view name,
                                              const ringtime_channel_options& options);
+    [[nodiscard]] SocketEndpoint* make_endpoint(std::string_view name,
+                                                const ringtime_endpoint_options& options);
 
  private:
     using WorkerHook = void (*)(void*, const ringtime_worker*);
@@ -316,6 +323,7 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     std::vector<LogTap> log_taps_;
     unsigned taps_counted_ = 0;  ///< Of them, in what Cores counts.
     std::vector<std::unique_ptr<EventChannel>> channels_;
+    std::vector<std::unique_ptr<SocketEndpoint>> endpoints_;
     Door door_;
     std::vector<std::unique_ptr<StaticAnswer>> statics_;
     std::unique_ptr<const route::PatternRoutes> routes_;

@@ -32,6 +32,13 @@ class Butler {
         ringtime_channel_options options{};
         options.heartbeat_ms = 100;
         channel_ = context.channel("news", options);
+        context.route<&Butler::chat>("GET", "/chat", this);
+        context.route<&Butler::shout>("POST", "/shout/:size", this);
+        ringtime_endpoint_options limits{};
+        limits.ping_ms = 300;
+        limits.message_bytes_max = 100'000;
+        limits.queue_bytes_max = 200'000;
+        endpoint_ = context.endpoint("chat", this, limits);
     }
 
     // What a fetch or a helper came to travels as a string that on_resume takes over.
@@ -40,6 +47,31 @@ class Butler {
         return request.respond_owned(200, std::move(*text));
     }
     void on_resume_late(uint64_t value) { delete reinterpret_cast<std::string*>(value); }
+
+    // Sockets: what they say comes back; some words are orders. Their state is the client's name.
+    void on_open(ringtime_socket socket, void* state) {
+        endpoint_.send(socket, "welcome " + *static_cast<std::string*>(state));
+    }
+    void on_message(const ringtime::Message& message) {
+        if (message.data == "close me") {
+            endpoint_.close(message.socket, 4321, "as you wish");
+        } else if (message.data == "from a thread") {
+            std::thread([this, socket = message.socket] {
+                endpoint_.send(socket, "from afar");
+            }).detach();
+        } else if (message.data == "throw") {
+            throw std::runtime_error("on purpose");
+        } else if (message.binary) {
+            endpoint_.send_binary(message.socket, message.data);
+        } else {
+            endpoint_.send(message.socket, message.data);
+        }
+    }
+    void on_close(ringtime_socket, void* state, uint16_t code, std::string_view reason) {
+        std::unique_ptr<std::string> name(static_cast<std::string*>(state));
+        context_.info("socket " + *name + " closed " + std::to_string(code) + " " +
+                      std::string(reason));
+    }
 
  private:
     static void give(const Token& token, std::string text) {
@@ -160,6 +192,19 @@ class Butler {
                                         std::to_string(counts.dropped) + "\n");
     }
 
+    Verdict chat(ringtime::Request& request) {
+        bool speaks = request.field("sec-websocket-protocol") == "butler.v1";
+        auto name = std::make_unique<std::string>(request.query());
+        return request.websocket(endpoint_, std::move(name), speaks ? "butler.v1" : "",
+                                 {{"x-kind", "chat"}});
+    }
+    Verdict shout(ringtime::Request& request) {
+        std::string text(std::stoul(std::string(request.parameter("size"))), 's');
+        endpoint_.broadcast(text);
+        return request.respond(200, std::to_string(endpoint_.counts().open) + " " +
+                                        std::to_string(endpoint_.counts().dropped) + "\n");
+    }
+
     Verdict well(ringtime::Request& request) {
         well_ = request.parameter("state") == "yes";
         return request.respond(200, "noted\n");
@@ -170,6 +215,7 @@ class Butler {
 
     ringtime::Context& context_;
     ringtime::Channel channel_;
+    ringtime::Endpoint endpoint_;
     std::atomic<uint64_t> heard_{0};
     std::atomic<bool> well_{true};
     std::mutex lock_;
