@@ -10,6 +10,7 @@
 #include "runtime/live.h"
 #include "runtime/report.h"
 #include "runtime/scaffold.h"
+#include "runtime/scaffold_plugin.h"
 #include "runtime/server.h"
 
 extern char** environ;
@@ -122,6 +123,21 @@ int make_app(const Arguments& arguments) {
     return kGood;
 }
 
+int make_plugin(const Arguments& arguments) {
+    std::string problem;
+    if (!runtime::scaffold_plugin(arguments.name, problem)) {
+        fmt::print(stderr, "{}\n", problem);
+        return kFailed;
+    }
+    fmt::print(
+        "{0}/ is ready. Build it, serve it, ask it:\n"
+        "    meson setup {0}/build {0} && meson compile -C {0}/build\n"
+        "    RUNTIME_PLUGIN_DIRS=. RUNTIME_WORKER_DIRS=. ringtime run\n"
+        "    curl localhost:8000/{0}/hello/you\n",
+        arguments.name);
+    return kGood;
+}
+
 int version(const Arguments&) {
     fmt::print("ringtime {}\n", RINGTIME_VERSION);
     return kGood;
@@ -215,6 +231,9 @@ class CommandLine {
                          ->group(kBefore);
         make->require_subcommand(1);
         add(*make, kBefore, "app", "A worker app in C++", make_app)
+            ->add_option("NAME", arguments_.name, "Its name, and its folder")
+            ->required();
+        add(*make, kBefore, "plugin", "A native plugin in C++, with a test", make_plugin)
             ->add_option("NAME", arguments_.name, "Its name, and its folder")
             ->required();
         add(app_, kBefore, "version", "Print the version", version);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`ringtime new` makes what builds and runs; every program of docs/workers.md compiles."""
+"""`ringtime new` makes what builds and runs; every program of the documents compiles."""
 
 import os
 import re
@@ -32,6 +32,31 @@ class New(harness.Case):
         self.assertEqual(gateway.post("/shop-2/echo", b"said").body, b"said")
         self.assertEqual(gateway.get("/shop-2/").body, b"<h1>shop-2</h1>\n")
 
+    def plugin(self, pkg_config):
+        """Makes a plugin, builds it with what pkg-config knows, runs its own test."""
+        made = self.new("plugin", "till-2")
+        self.assertEqual(made.returncode, 0, made.stdout)
+        folder = os.path.join(self.packages.apps, "till-2")
+        env = dict(os.environ, PKG_CONFIG_PATH=pkg_config, RINGTIME=harness.BINARY)
+        for name in ("CC", "CXX", "CC_LD", "CXX_LD"):
+            env.pop(name, None)
+        said = ""
+        for command in (["setup", "build"], ["compile", "-C", "build"],
+                        ["test", "-C", "build", "--print-errorlogs"]):
+            done = subprocess.run(["meson", *command], cwd=folder, env=env, text=True, timeout=120,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            said += done.stdout
+        self.assertNotIn("warning:", said)
+        return said
+
+    def test_a_plugin_that_builds_inside_the_tree_and_passes_its_test(self):
+        said = self.plugin(os.path.join(harness.BUILD, "meson-uninstalled"))
+        self.assertIn("dependency ringtime-plugin found: YES", said)
+
+    def test_a_plugin_where_pkg_config_knows_nothing(self):
+        self.assertIn("dependency ringtime-plugin found: NO", self.plugin("/nowhere"))
+
     def test_nothing_is_overwritten(self):
         self.assertEqual(self.new("app", "twice").returncode, 0)
         again = self.new("app", "twice")
@@ -61,6 +86,48 @@ class Documentation(harness.Case):
             done = call(compiler, standard, "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
                         "-isystem", HEADERS, source)
             self.assertEqual(done.returncode, 0, f"{code}\n{done.stdout}")
+
+    # Blocks are members of a plugin, statements of a hook, or both; each is compiled as it stands.
+    def test_every_snippet_for_plugins_compiles(self):
+        with open(f"{DOCS}/plugins.md", encoding="utf-8") as f:
+            text = f.read()
+        snippets = [(text.count("\n", 0, found.start(1)) + 1, found.group(1))
+                    for found in re.finditer(r"```cpp\n(.*?)```", text, re.S)]
+        self.assertGreaterEqual(len(snippets), 15)
+        source = '#include "plugin_snippets.h"\n'
+        for number, (line, code) in enumerate(snippets):
+            if "RINGTIME_PLUGIN" in code:
+                source += f'#line {line} "plugins.md"\n{code}'
+                continue
+            members, statements = split_snippet(code, line)
+            source += (f"namespace snippet_{number} {{\nstruct Shop : Base {{\n{members}"
+                       f"ringtime::Verdict hook({PARAMETERS}) {{\n{statements}"
+                       "return ringtime::Verdict::next;\n}\n};\n}\n")
+        written = self.packages.write("snippets.cpp", source)
+        for standard in ("c++17", "c++20"):
+            done = call("c++", f"-std={standard}", "-Wall", "-Wextra", "-fsyntax-only",
+                        "-isystem", HEADERS, "-I", os.path.dirname(os.path.abspath(__file__)),
+                        written)
+            self.assertEqual(done.returncode, 0, done.stdout)
+
+
+PARAMETERS = """ringtime::Context& context, ringtime::Core& core, ringtime::Request& request,
+    ringtime::Response& response, const ringtime::MetricWriter& writer, ringtime::Token token,
+    std::string large_string, uint64_t now, Page page"""
+
+
+def split_snippet(code, line):
+    """The functions of a snippet and the rest, each line where it stands in the document."""
+    members, statements, inside = "", "", False
+    for number, text in enumerate(code.splitlines()):
+        begins = re.match(r"(ringtime::Verdict|void) \w+\(", text)
+        placed = f'#line {line + number} "plugins.md"\n{text}\n'
+        if inside or begins:
+            members += placed
+            inside = text != "}" and (inside or not text.rstrip().endswith("}"))
+        else:
+            statements += placed
+    return members, statements
 
 
 if __name__ == "__main__":
