@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "../shared/bearer.h"
+#include "../shared/helped.h"
 #include "page.h"
 
 namespace {
@@ -21,21 +23,12 @@ using ringtime::Verdict;
 
 /// An event may have 256 KiB.
 constexpr size_t kEventBytes = 200 * 1024;
-constexpr std::chrono::seconds kPatience{20};
-
-/// Equal, in a time that tells nothing of where they differ.
-bool same_secret(std::string_view given, std::string_view wanted) {
-    unsigned difference = given.size() == wanted.size() ? 0 : 1;
-    for (size_t i = 0; i < given.size() && !wanted.empty(); ++i)
-        difference |= static_cast<unsigned char>(given[i] ^ wanted[i % wanted.size()]);
-    return difference == 0;
-}
 
 class Metrics {
  public:
     explicit Metrics(ringtime::Context& context)
         : context_(context),
-          token_(context.string("token")),
+          readers_(context.string("token")),
           interval_(std::chrono::seconds(context.integer("interval", 5))) {
         context.route<&Metrics::text>("GET", "/", this);
         context.route<&Metrics::json>("GET", "/json", this);
@@ -50,7 +43,7 @@ class Metrics {
     }
 
     Verdict on_resume(ringtime::Request& request, uint64_t value) {
-        std::unique_ptr<Made> made(reinterpret_cast<Made*>(value));
+        std::unique_ptr<Made> made = shared::Helped<Made>::take(value);
         if (!made) return Verdict::failed;
         if (!made->type.empty())
             return request.respond_owned(
@@ -60,7 +53,7 @@ class Metrics {
         for (const std::string& array : made->arrays) first.emplace_back(array, "metrics");
         return request.events(channel_, {}, first);
     }
-    void on_resume_late(uint64_t value) { delete reinterpret_cast<Made*>(value); }
+    void on_resume_late(uint64_t value) { (void)shared::Helped<Made>::take(value); }
 
  private:
     /// What a helper has made: a page, or without a type the first events of a stream.
@@ -84,26 +77,9 @@ class Metrics {
     }
 
     template <typename Make>
-    Verdict answer(ringtime::Request& request, Make make) {
-        if (!may_read(request))
-            return request.respond(401, "The token is missing or wrong.\n",
-                                   {{"www-authenticate", "Bearer"}});
-        ringtime::Token token = request.pause(kPatience);
-        if (!token) return Verdict::failed;
-        auto done = [token](std::optional<Made> made) {
-            Made* kept = made ? new Made(std::move(*made)) : nullptr;
-            if (!token.resume(reinterpret_cast<uint64_t>(kept))) delete kept;
-        };
-        if (request.on_core().run(std::move(make), done)) return Verdict::paused;
-        return request.respond(503, "Too many pages are being made.\n", {{"retry-after", "1"}});
-    }
-
-    bool may_read(const ringtime::Request& request) const {
-        if (token_.empty()) return true;
-        constexpr std::string_view scheme = "Bearer ";
-        std::string_view given = request.field(RINGTIME_FIELD_AUTHORIZATION);
-        return given.substr(0, scheme.size()) == scheme &&
-               same_secret(given.substr(scheme.size()), token_);
+    Verdict answer(ringtime::Request& request, Make make) const {
+        if (!readers_.lets_in(request)) return shared::Bearer::refuse(request);
+        return shared::Helped<Made>::make(request, std::move(make));
     }
 
     Page collect() const {
@@ -126,7 +102,7 @@ class Metrics {
 
     // Nothing is read while nobody listens.
     void tell() {
-        if (channel_.counts().subscribers == 0) unheard_ = true;
+        unheard_ = channel_.counts().subscribers == 0;
         if (unheard_ || telling_) return;
         telling_ = teller_->run([this] { publish_changes(); }, [this](bool) { telling_ = false; });
     }
@@ -146,7 +122,7 @@ class Metrics {
     }
 
     ringtime::Context& context_;
-    std::string token_;
+    shared::Bearer readers_;
     std::chrono::milliseconds interval_;
     ringtime::Channel channel_;
     std::optional<ringtime::Core> teller_;

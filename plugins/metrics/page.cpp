@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "../shared/text.h"
+
 namespace {
 
 constexpr std::string_view kKinds[] = {"counter", "gauge", "histogram"};
@@ -41,40 +43,19 @@ std::string text_name_of(const ringtime::Metric& metric) {
     return name;
 }
 
-/// Bytes of the UTF-8 sequence that begins here; 0: it is none.
-size_t sequence(std::string_view text) {
-    auto lead = static_cast<unsigned char>(text[0]);
-    size_t size = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
-                  : lead < 0xf5                                                     ? 4
-                                                                                    : 0;
-    if (size == 0 || size > text.size()) return 0;
-    for (size_t i = 1; i < size; ++i) {
-        if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
-    }
-    if (size < 3) return size;
-    auto second = static_cast<unsigned char>(text[1]);
-    bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
-    bool no_character = (lead == 0xed && second >= 0xa0) || (lead == 0xf4 && second >= 0x90);
-    return overlong || no_character ? 0 : size;
-}
-
-enum class Quoting { label, help, json };
-
-/// A plugin may have told anything: what is no UTF-8 would spoil the page for every other series.
+/// In the text format. A plugin may have told anything: what is no UTF-8 would spoil the page for
+/// every other series.
+enum class Quoting { label, help };
 void quote(std::string& out, std::string_view text, Quoting how) {
-    constexpr std::string_view digits = "0123456789abcdef";
     while (!text.empty()) {
-        size_t size = sequence(text);
+        size_t size = shared::sequence(text);
         char c = text[0];
-        auto byte = static_cast<unsigned char>(c);
         if (size == 0) {
             out += '?';
-        } else if (c == '\\' || (c == '"' && how != Quoting::help)) {
+        } else if (c == '\\' || (c == '"' && how == Quoting::label)) {
             out.append("\\").append(1, c);
         } else if (c == '\n') {
             out += "\\n";
-        } else if (byte < 0x20 && how == Quoting::json) {
-            out.append("\\u00").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
         } else {
             out += text.substr(0, size);
         }
@@ -104,12 +85,6 @@ void json_number(std::string& out, double value) {
     }
 }
 
-void json_pair(std::string& out, std::string_view key, std::string_view value) {
-    out.append("\"").append(key).append("\":\"");
-    quote(out, value, Quoting::json);
-    out += '"';
-}
-
 }  // namespace
 
 void Page::add(const ringtime::Metric& metric) {
@@ -134,9 +109,9 @@ void Page::add(const ringtime::Metric& metric) {
         quote(series.labels, ringtime::text(metric.labels[i].value), Quoting::label);
         series.labels += '"';
         series.json_labels += series.json_labels.empty() ? "\"" : ",\"";
-        quote(series.json_labels, ringtime::text(metric.labels[i].name), Quoting::json);
+        shared::append_json(series.json_labels, ringtime::text(metric.labels[i].name));
         series.json_labels += "\":\"";
-        quote(series.json_labels, ringtime::text(metric.labels[i].value), Quoting::json);
+        shared::append_json(series.json_labels, ringtime::text(metric.labels[i].value));
         series.json_labels += '"';
     }
     if (!family.known.insert(series.labels).second) return;
@@ -210,13 +185,13 @@ std::string Page::json() const {
     std::string out = "{\"metrics\":[";
     for (const Family& family : families_) {
         out += out.back() == '[' ? "{" : ",{";
-        json_pair(out, "name", family.name);
+        shared::append_json_pair(out, "name", family.name);
         out += ',';
-        json_pair(out, "kind", kKinds[family.kind]);
+        shared::append_json_pair(out, "kind", kKinds[family.kind]);
         out += ',';
-        json_pair(out, "unit", family.unit);
+        shared::append_json_pair(out, "unit", family.unit);
         out += ',';
-        json_pair(out, "help", family.help);
+        shared::append_json_pair(out, "help", family.help);
         out += ",\"series\":[";
         for (size_t i = 0; i < family.series.size(); ++i) {
             out += i ? ",{" : "{";
@@ -234,7 +209,7 @@ Page::Lines Page::lines() const {
     for (const Family& family : families_) {
         for (const Series& series : family.series) {
             std::string line = "{";
-            json_pair(line, "name", family.name);
+            shared::append_json_pair(line, "name", family.name);
             line += ',';
             write_json(line, family, series);
             line += '}';
