@@ -133,8 +133,8 @@ void Server::watch_everything() {
     hook_cores_->add_metrics(*counters_);
     hook_cores_->add_metrics(upstream_metrics_);
     hook_cores_->add_metrics(*probes_);
-    target_metrics_ = std::make_unique<TargetMetrics>(*supervisor_);
-    hook_cores_->add_metrics(*target_metrics_);
+    worker_metrics_ = std::make_unique<WorkerMetrics>(*supervisor_);
+    hook_cores_->add_metrics(*worker_metrics_);
     log_feed_->start();
     access_log_.show_to(*log_feed_);
 }
@@ -257,7 +257,7 @@ void Server::begin_reloads() {
                                                        health_, upstream_metrics_, *hook_cores_,
                                                        *counters_, manager_});
     reloader_->start(std::move(first));
-    target_metrics_->use(reloader_.get());
+    worker_metrics_->use(reloader_.get());
 }
 
 bool Server::start(std::string& problem) {
@@ -381,7 +381,7 @@ void Server::stop_everything() {
             log_line(LogLevel::warn, "plugin", trouble.text());
     }
     for (auto& core : cores_) core->join();
-    if (target_metrics_) target_metrics_->use(nullptr);
+    if (worker_metrics_) worker_metrics_->use(nullptr);
     reloader_.reset();
     cores_.clear();
     access_log_.stop();

@@ -25,8 +25,8 @@
 #include "runtime/listen.h"
 #include "runtime/reloader.h"
 #include "runtime/service_manager.h"
-#include "runtime/target_metrics.h"
 #include "runtime/worker_hooks.h"
+#include "runtime/worker_metrics.h"
 #include "upstream/health_checker.h"
 #include "upstream/metrics.h"
 #include "upstream/resolver.h"
@@ -102,7 +102,7 @@ class Server final : public exchange::Readiness, private Control {
     std::unique_ptr<hook::LogFeed> log_feed_;
     std::unique_ptr<hook::Probes> probes_;
     std::unique_ptr<GatewayMetrics> metrics_;
-    std::unique_ptr<TargetMetrics> target_metrics_;
+    std::unique_ptr<WorkerMetrics> worker_metrics_;
     std::vector<std::unique_ptr<CoreThread>> cores_;
     MainTasks main_tasks_;
     ServiceManager manager_;

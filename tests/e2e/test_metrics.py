@@ -124,10 +124,9 @@ class Metrics(harness.Case):
             self.assertEqual(gateway.get("/up/b/10").status, 200)
         page = self.page(gateway)
         server = {"upstream": "up", "server": f"http://127.0.0.1:{upstream.port}"}
-        self.assertEqual(page.value("ringtime_upstream_attempts_total", **server), 2)
-        self.assertEqual(page.value("ringtime_upstream_answers_total", status_class="2xx",
-                                    **server), 2)
-        self.assertEqual(page.value("ringtime_upstream_head_duration_seconds_count", **server), 2)
+        self.assertEqual(page.value("ringtime_upstream_requests_total", **server), 2)
+        self.assertEqual(page.value("ringtime_upstream_answers_total", status="2xx", **server), 2)
+        self.assertEqual(page.value("http_client_request_duration_seconds_count", **server), 2)
         self.assertEqual(page.value("ringtime_upstream_up", **server), 1)
         self.assertEqual(page.value("ringtime_workers_ready", app="app"), 1)
         self.assertEqual(page.value("ringtime_workers_events_total", event="started"), 1)

@@ -1,5 +1,5 @@
 #pragma once
-// What upstreams and worker processes count, as metrics: of the configuration that is in force.
+// What worker processes and reloads count, as metrics.
 
 #include <atomic>
 
@@ -8,9 +8,9 @@
 
 namespace ringtime::runtime {
 
-class TargetMetrics final : public MetricSource {
+class WorkerMetrics final : public MetricSource {
  public:
-    explicit TargetMetrics(const worker::Supervisor& supervisor) noexcept
+    explicit WorkerMetrics(const worker::Supervisor& supervisor) noexcept
         : supervisor_(supervisor) {}
 
     /// Who knows what is in force; null: nobody yet, or no more.
@@ -18,8 +18,6 @@ class TargetMetrics final : public MetricSource {
     void collect(MetricSink& sink) const override;
 
  private:
-    void collect_workers(const Published& published, MetricSink& sink) const;
-
     const worker::Supervisor& supervisor_;
     std::atomic<const Reloader*> reloader_{nullptr};
 };
