@@ -17,7 +17,7 @@ constexpr uint64_t kMost = 4096;
 std::string decode(std::string_view wire, size_t cut) {
     SocketDecoder decoder(SocketPeer::client, kMost);
     std::string said;
-    uint64_t message = 0;
+    std::string message;  // How much of it is seen before it fails depends on the cuts.
     Utf8Check utf8;
     for (size_t at = 0; at < wire.size(); at += cut) {
         // Exactly as large as promised, so that a sanitizer sees an overrun.
@@ -33,14 +33,14 @@ std::string decode(std::string_view wire, size_t cut) {
             if (step.event == SocketDecoder::Event::failed)
                 return said + "failed " + std::to_string(step.code);
             if (step.event == SocketDecoder::Event::data) {
-                message += step.data.size();
-                CHECK(message <= kMost);
+                message += step.data;
+                CHECK(message.size() <= kMost);
                 if (step.kind == SocketOpcode::text) CHECK(utf8.take(step.data));
-                said += step.data;
                 if (!step.last) continue;
                 CHECK(step.kind != SocketOpcode::text || utf8.complete());
                 utf8 = {};
-                message = 0;
+                said += message;
+                message.clear();
             }
             said += "|" + std::to_string(static_cast<int>(step.event)) + " " +
                     std::to_string(step.code);
