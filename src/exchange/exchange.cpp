@@ -195,11 +195,30 @@ bool Exchange::start_response() noexcept {
     return true;
 }
 
+// What the kernel moves by itself, as far as the client takes it.
+uint64_t Exchange::relay_file(http::BodySource& body, http::FileRange range) noexcept {
+    range.size = std::min(range.size, kRelayBytesPerStep);
+    uint64_t sent = sink_->send_file(range);
+    body.skip(sent);
+    sent_ += sent;
+    return sent;
+}
+
 bool Exchange::relay_response_body() noexcept {
     http::BodySource& body = *body_;
     bool from_plugin = chain_run_.made(answer_);
     uint64_t moved = 0;
     while (uint32_t room = sink_->room()) {
+        if (moved >= kRelayBytesPerStep) {
+            wake();
+            return false;
+        }
+        if (sink_->takes_files()) {
+            if (http::FileRange range = body.file(); range.size > 0) {
+                moved += relay_file(body, range);
+                continue;
+            }
+        }
         Piece piece;
         switch (body.pull(piece, room)) {
             case Pull::pending: return false;
@@ -208,10 +227,6 @@ bool Exchange::relay_response_body() noexcept {
                 moved += piece.size;
                 lends_memory_ = lends_memory_ || (from_plugin && !piece.owner);
                 sink_->push(piece);
-                if (moved >= kRelayBytesPerStep) {
-                    wake();
-                    return false;
-                }
                 break;
             case Pull::end:
                 sink_->finish();

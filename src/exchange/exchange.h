@@ -154,6 +154,7 @@ class Exchange {
     [[nodiscard]] bool step() noexcept;
     void relay_request_body() noexcept;
     [[nodiscard]] bool relay_response_body() noexcept;
+    uint64_t relay_file(http::BodySource& body, http::FileRange range) noexcept;
     [[nodiscard]] bool start_response() noexcept;
     void fail(Error error) noexcept;
     void finish() noexcept;

@@ -61,6 +61,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     [[nodiscard]] bool drained() const noexcept override { return stream_.queued() == 0; }
     [[nodiscard]] uint32_t room() const noexcept override;
     void push(const Piece& piece) noexcept override;
+    [[nodiscard]] bool takes_files() const noexcept override;
+    [[nodiscard]] uint64_t send_file(const http::FileRange& range) noexcept override;
     void finish() noexcept override;
 
     // BodySource: the request's body.

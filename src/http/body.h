@@ -20,6 +20,13 @@ enum class Pull : uint8_t {
     failed,   ///< Cut short or malformed: see error(). Never to be shown as a clean end.
 };
 
+/// Bytes of a file that all lie in memory: the kernel can send them by itself.
+struct FileRange {
+    int fd = -1;
+    uint64_t offset = 0;
+    uint64_t size = 0;
+};
+
 /// A message body being produced.
 class BodySource {
  public:
@@ -28,6 +35,10 @@ class BodySource {
     /// Bytes in all when they are known in advance, else unknown_length.
     [[nodiscard]] virtual uint64_t length() const noexcept = 0;
     [[nodiscard]] virtual Error error() const noexcept = 0;
+    /// The next bytes, when they are part of such a file and enough to be worth it; they are not
+    /// consumed until skip() says how many were. Of size 0: they are to be pulled.
+    [[nodiscard]] virtual FileRange file() noexcept { return {}; }
+    virtual void skip(uint64_t /*size*/) noexcept {}
     static constexpr uint64_t unknown_length = UINT64_MAX;
 
  protected:
@@ -42,6 +53,11 @@ class BodySink {
    [[nodiscard]] virtual uint32_t room() const noexcept = 0;
    /// Takes over the piece. Precondition: room() > 0 (one piece may exceed it).
    virtual void push(const Piece& piece) noexcept = 0;
+   /// send_file() may be called instead of push() now: the bytes go out as they are.
+   [[nodiscard]] virtual bool takes_files() const noexcept { return false; }
+   /// Sends what the peer takes at once of a file, behind all that was pushed, and says how much
+   /// that was. When it is not all there is no room() until there may be more.
+   [[nodiscard]] virtual uint64_t send_file(const FileRange& /*range*/) noexcept { return 0; }
    /// The body is complete.
    virtual void finish() noexcept = 0;
    /// Memory that the next bytes may be received into, instead of being pushed: at most `size`,

@@ -1,5 +1,7 @@
 #include "net/stream.h"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -20,6 +22,17 @@ constexpr uint32_t kWindowBuffers = limits::relay_window_bytes / limits::bulk_bu
                                         : 2;
 // Several pieces may come from one buffer: that many on average are not held against a stream.
 constexpr uint32_t kPiecesPerBuffer = 2;
+
+void fill_message(SendBlock& block) noexcept {
+    uint32_t count = block.count - block.first;
+    for (uint32_t i = 0; i < count; ++i) {
+        const Piece& piece = block.pieces[block.first + i];
+        block.vectors[i] = {const_cast<char*>(piece.data), piece.size};
+    }
+    block.message = {};
+    block.message.msg_iov = block.vectors;
+    block.message.msg_iovlen = count;
+}
 
 }  // namespace
 
@@ -196,6 +209,7 @@ int Stream::release() noexcept {
 // --- Sending ---
 
 uint32_t Stream::room() const noexcept {
+    if (waits_for_peer_) return 0;
     uint32_t share = io_.reactor.ring().buffers(BufferGroup::bulk).share(kWindowBuffers);
     if (queued_buffers_ > (share - 1) * kPiecesPerBuffer) return 0;
     uint64_t window = uint64_t{limits::relay_window_bytes} * share / kWindowBuffers;
@@ -277,17 +291,60 @@ void Stream::submit_send(SendBlock& block) noexcept {
         send_op_.address = const_cast<char*>(piece.data);
         send_op_.length = piece.size;
     } else {
-        for (uint32_t i = 0; i < count; ++i) {
-            const Piece& piece = block.pieces[block.first + i];
-            block.vectors[i] = {const_cast<char*>(piece.data), piece.size};
-        }
-        block.message = {};
-        block.message.msg_iov = block.vectors;
-        block.message.msg_iovlen = count;
+        fill_message(block);
         send_op_.kind = OpKind::send_message;
         send_op_.address = &block.message;
         send_op_.length = 1;
     }
+    io_.reactor.ring().submit(send_op_);
+}
+
+// --- Sending files ---
+
+// What the head of an answer needs is sent with its first bytes, in one segment.
+bool Stream::send_queue_now() noexcept {
+    while (first_block_) {
+        SendBlock& block = *first_block_;
+        fill_message(block);
+        ssize_t sent = ring::send_now(fd_, block.message, MSG_MORE);
+        if (sent == -EINTR) continue;
+        if (sent == -EAGAIN) {
+            wait_for_peer();
+            return false;
+        }
+        if (sent <= 0) {
+            fail(sent == 0 ? EPIPE : static_cast<int>(-sent));
+            return false;
+        }
+        release_sent(static_cast<uint32_t>(sent));
+    }
+    return true;
+}
+
+uint64_t Stream::send_file(int file, uint64_t offset, uint64_t size) noexcept {
+    if (!send_queue_now()) return 0;
+    uint64_t done = 0;
+    while (done < size) {
+        ssize_t sent = ring::send_file(fd_, file, offset + done, size - done);
+        if (sent > 0) {
+            done += static_cast<uint64_t>(sent);
+        } else if (sent == -EAGAIN) {
+            wait_for_peer();
+            break;
+        } else if (sent != -EINTR) {
+            fail(sent == 0 ? EIO : static_cast<int>(-sent));
+            break;
+        }
+    }
+    sent_ += done;
+    return done;
+}
+
+void Stream::wait_for_peer() noexcept {
+    waits_for_peer_ = true;
+    send_op_.kind = OpKind::poll;
+    send_op_.fd = fd_;
+    send_op_.flags = POLLOUT;
     io_.reactor.ring().submit(send_op_);
 }
 
@@ -347,6 +404,11 @@ void Stream::on_send_op(const ring::Op& op) noexcept {
         maybe_close();
     } else if (op.kind == OpKind::connect) {
         on_connected(op.result);
+    } else if (op.kind == OpKind::poll) {
+        waits_for_peer_ = false;
+        if (failed()) drop_queue();
+        if (first_block_ || fin_wanted_) io_.reactor.flush_soon(*this);
+        wake();
     } else {
         on_sent(op.result);
     }

@@ -81,12 +81,23 @@ class Stream final : public loop::Flushable {
     /// Queues a piece; released when sent or dropped. Precondition: connected() or connecting.
     void push(const Piece& piece) noexcept;
     /// Bytes queued and not yet taken by the kernel.
-    [[nodiscard]] uint64_t queued() const noexcept { return queued_; }
+    [[nodiscard]] uint64_t queued() const noexcept {
+        // What is left of a file counts, though nobody knows its size here.
+        return queued_ + (waits_for_peer_ ? 1 : 0);
+    }
     /// Bytes that may be queued now. Less than a window's worth when the peer is slow, and when the
     /// core's buffers run low: what one peer leaves untaken must not be missing for the others.
     [[nodiscard]] uint32_t room() const noexcept;
     /// Sum of bytes the kernel has taken, for stall detection.
     [[nodiscard]] uint64_t sent() const noexcept { return sent_; }
+    /// No send is in flight that the bytes of a file would have to wait for.
+    [[nodiscard]] bool takes_files() const noexcept {
+        return state_ == State::open && !failed() && !fin_wanted_ && !send_op_.in_flight;
+    }
+    /// Sends at once, without a copy, what is queued and then what the peer takes of a file that
+    /// lies in memory; returns how much of the file that was. When it is less than `size` there is
+    /// no room() until the peer has taken something. Precondition: takes_files().
+    uint64_t send_file(int file, uint64_t offset, uint64_t size) noexcept;
     /// After everything queued has left, sends FIN.
     void finish_sending() noexcept;
     [[nodiscard]] bool sending_finished() const noexcept { return fin_sent_; }
@@ -112,6 +123,8 @@ class Stream final : public loop::Flushable {
     [[nodiscard]] uint32_t unread_buffers_max() const noexcept;
     [[nodiscard]] bool is_buffer(const Piece& piece) const noexcept;
     void release_queued(const Piece& piece) noexcept;
+    [[nodiscard]] bool send_queue_now() noexcept;
+    void wait_for_peer() noexcept;
     void drop_queue() noexcept;
     void fail(int error) noexcept;
     void maybe_close() noexcept;
@@ -150,6 +163,7 @@ class Stream final : public loop::Flushable {
     bool ended_ = false;
     bool fin_wanted_ = false;
     bool fin_sent_ = false;
+    bool waits_for_peer_ = false;  ///< With a file to send: for the socket to take more.
     bool holds_still_ = false;
 };
 

@@ -1,8 +1,10 @@
 #pragma once
 // The closed list of system calls the data path makes directly, because io_uring would hand them to
-// a helper thread (shutdown, splice), because a doorbell must not wait for the next submission, or
-// because they only probe. Sockets are non-blocking for these. Each back end implements them.
+// a helper thread (shutdown, splice), has none such (sendfile, cachestat), because a doorbell must
+// not wait for the next submission, or because they only probe. Sockets are non-blocking for these.
+// Each back end implements them.
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -36,6 +38,15 @@ void abort_on_close(int fd) noexcept;
 
 /// Moves bytes between a socket and a pipe. Result: bytes, 0 at the end of the stream, or -errno.
 [[nodiscard]] ssize_t splice_bytes(int from, int to, size_t size) noexcept;
+
+/// Sends what a socket takes at once of a file: bytes, 0 at the file's end, or -errno. For files
+/// that lie in memory: on others it would wait for the disk.
+[[nodiscard]] ssize_t send_file(int socket, int file, uint64_t offset, size_t size) noexcept;
+/// Sends what a socket takes at once of a message; `flags` as with send(2). Bytes, or -errno.
+[[nodiscard]] ssize_t send_now(int socket, const msghdr& message, unsigned flags) noexcept;
+
+/// All these bytes of a file lie in memory. False as well where the system cannot tell.
+[[nodiscard]] bool is_resident(int file, uint64_t offset, uint64_t size) noexcept;
 
 /// Reads only what is in memory already (RWF_NOWAIT). Result: bytes, or -errno (-EAGAIN: on disk).
 [[nodiscard]] ssize_t read_resident(int fd, void* out, size_t size, uint64_t offset) noexcept;

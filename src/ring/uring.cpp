@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -393,6 +394,33 @@ void ring_doorbell(int eventfd) noexcept {
 ssize_t splice_bytes(int from, int to, size_t size) noexcept {
     ssize_t moved = ::splice(from, nullptr, to, nullptr, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     return moved < 0 ? -errno : moved;
+}
+
+ssize_t send_file(int socket, int file, uint64_t offset, size_t size) noexcept {
+    auto at = static_cast<off_t>(offset);
+    ssize_t sent = ::sendfile(socket, file, &at, size);
+    return sent < 0 ? -errno : sent;
+}
+
+ssize_t send_now(int socket, const msghdr& message, unsigned flags) noexcept {
+    auto all = static_cast<int>(flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = ::sendmsg(socket, &message, all);
+    return sent < 0 ? -errno : sent;
+}
+
+// cachestat(2), since 6.5; its numbers are the same on every architecture, and newer than our
+// headers.
+bool is_resident(int file, uint64_t offset, uint64_t size) noexcept {
+    constexpr long kCacheStat = 451;
+    struct {
+        uint64_t offset, size;
+    } range{offset, size};
+    struct {
+        uint64_t cached, dirty, writeback, evicted, recently_evicted;
+    } pages{};
+    static const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    if (::syscall(kCacheStat, file, &range, &pages, 0U) != 0) return false;
+    return pages.cached == (offset + size - 1) / page - offset / page + 1;
 }
 
 ssize_t read_resident(int fd, void* out, size_t size, uint64_t offset) noexcept {

@@ -119,6 +119,8 @@ class FileAnswer final : public http::Answer, public http::BodySource, public Li
     void release() noexcept override;
 
     http::Pull pull(Piece& out, uint32_t max) noexcept override;
+    http::FileRange file() noexcept override;
+    void skip(uint64_t size) noexcept override;
     /// Of the body as GET would have it, unknown for 304; for these two nothing is pulled.
     uint64_t length() const noexcept override { return length_; }
 

@@ -393,11 +393,10 @@ void SiteCache::on_compressed(CompressionJob& job) noexcept {
     SiteCache& self = *made->cache;
     Content& plain = *made->plain;
     Content* variant = nullptr;
-    if (job.result && self.make_room(job.result_size)) {
-        variant = new Content(plain, job.coding, job.result, job.result_size);
+    FileMemory result = FileMemory::adopt(job.result);
+    if (result && self.make_room(job.result_size)) {
+        variant = new Content(plain, job.coding, std::move(result), job.result_size);
         ++self.counters_.compressed;
-    } else {
-        std::free(job.result);
     }
     plain.end_variant(job.coding, variant);
     plain.release();

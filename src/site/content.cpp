@@ -89,27 +89,27 @@ std::string HeadMaker::done() noexcept {
     return std::move(text_);
 }
 
-Content::Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits, char* bytes,
-                 uint64_t size)
-    : cache_(cache), bytes_(bytes), size_(size), facts_(facts), varies_(traits.varies),
+Content::Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits,
+                 FileMemory memory, uint64_t size)
+    : cache_(cache), memory_(std::move(memory)), size_(size), facts_(facts), varies_(traits.varies),
       type_(type_text(traits.type)) {
     bool made = size != facts.size;
     // What was added may change while the file does not: then only the tag tells.
     validators_.last_modified = made ? -1 : tellable_time(facts.modified_s);
-    make_heads(traits, tag_of(traits.coding, size, hash_bytes({bytes, size}, 0)));
+    make_heads(traits, tag_of(traits.coding, size, hash_bytes({memory_.bytes(), size}, 0)));
     if (traits.compress && size >= limits::compress_bytes_min)
         makeable_ = coding_bit(Coding::br) | coding_bit(Coding::zstd) | coding_bit(Coding::gzip);
     cache_.content_added(cost(), fd_);
 }
 
-Content::Content(const Content& plain, Coding coding, char* bytes, uint64_t size)
-    : cache_(plain.cache_), bytes_(bytes), size_(size), facts_(plain.facts_), varies_(true),
-      type_(plain.type_) {
+Content::Content(const Content& plain, Coding coding, FileMemory memory, uint64_t size)
+    : cache_(plain.cache_), memory_(std::move(memory)), size_(size), facts_(plain.facts_),
+      varies_(true), type_(plain.type_) {
     validators_.last_modified = plain.validators_.last_modified;
     ContentTraits traits;
     traits.coding = coding;
     traits.cache_control = plain.ok_head_.fields.get(FieldId::cache_control);
-    make_heads(traits, tag_of(coding, size, hash_bytes({bytes, size}, 0)));
+    make_heads(traits, tag_of(coding, size, hash_bytes({memory_.bytes(), size}, 0)));
     cache_.content_added(cost(), fd_);
 }
 
@@ -147,7 +147,6 @@ Content::~Content() {
     for (Content* variant : variants_) {
         if (variant) variant->release();
     }
-    std::free(bytes_);
     if (fd_ >= 0) cache_.close_later(fd_);
 }
 
@@ -157,7 +156,7 @@ void Content::release() noexcept {
 }
 
 uint64_t Content::cost() const noexcept {
-    return sizeof(Content) + text_.size() + (bytes_ ? size_ : 0);
+    return sizeof(Content) + text_.size() + (memory_ ? size_ : 0);
 }
 
 void Content::make_heads(const ContentTraits& traits, std::string_view etag) {

@@ -9,6 +9,7 @@
 
 #include "base/piece.h"
 #include "http/head.h"
+#include "site/memory.h"
 #include "site/negotiate.h"
 #include "site/validators.h"
 
@@ -66,12 +67,12 @@ struct ContentTraits {
 
 class Content final : public PieceOwner {
  public:
-    /// In memory: `bytes` is from malloc and becomes this object's. Another `size` than the file's
-    /// says that they are not what lies on disk but made from it.
-    Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits, char* bytes,
-            uint64_t size);
+    /// In memory. Another `size` than the file's says that the bytes are not what lies on disk but
+    /// made from it.
+    Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits,
+            FileMemory memory, uint64_t size);
     /// Made by us from `plain`, in another coding.
-    Content(const Content& plain, Coding coding, char* bytes, uint64_t size);
+    Content(const Content& plain, Coding coding, FileMemory memory, uint64_t size);
     /// Streamed: `fd` becomes this object's.
     Content(SiteCache& cache, const FileFacts& facts, const ContentTraits& traits, int fd);
     Content(const Content&) = delete;
@@ -80,7 +81,9 @@ class Content final : public PieceOwner {
     [[nodiscard]] const FileFacts& facts() const noexcept { return facts_; }
     [[nodiscard]] uint64_t size() const noexcept { return size_; }
     /// Null when it is streamed.
-    [[nodiscard]] const char* bytes() const noexcept { return bytes_; }
+    [[nodiscard]] const char* bytes() const noexcept { return memory_.bytes(); }
+    /// A file in memory with these bytes, or -1.
+    [[nodiscard]] int memory_fd() const noexcept { return memory_.fd(); }
     [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] bool varies() const noexcept { return varies_; }
     [[nodiscard]] std::string_view type() const noexcept { return type_; }
@@ -116,7 +119,7 @@ class Content final : public PieceOwner {
     SiteCache& cache_;
     uint32_t references_ = 1;
     int fd_ = -1;
-    char* bytes_ = nullptr;
+    FileMemory memory_;
     uint64_t size_;
     FileFacts facts_;
     bool varies_;

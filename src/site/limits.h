@@ -16,6 +16,14 @@ inline constexpr unsigned ranges_max = 16;
 /// Files up to this size are kept in memory whole; larger ones are streamed from an open
 /// descriptor.
 inline constexpr uint64_t memory_file_bytes_default = 1024 * 1024;
+/// From this size on a cached file takes a descriptor, and is sent by the kernel without a copy.
+inline constexpr uint64_t mapped_file_bytes_min = 128 * 1024;
+/// What is left of such a file to send for which that is worth a system call.
+inline constexpr uint64_t kernel_sent_bytes_min = 64 * 1024;
+/// Of a file on disk so much is asked for at once: it is first seen to lie in memory.
+inline constexpr uint64_t kernel_sent_bytes_max = 1024 * 1024;
+/// The end of a file on disk that is always read, never sent by the kernel.
+inline constexpr uint64_t last_read_bytes = 16 * 1024;
 /// Bytes of all cached files and heads.
 inline constexpr uint64_t cache_bytes_default = 64 * 1024 * 1024;
 /// Paths remembered, about 250 B each without their content.

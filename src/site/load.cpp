@@ -62,7 +62,6 @@ Load::~Load() {
         close(probe);
         if (probe.content) probe.content->release();
     }
-    std::free(bytes_);
     if (folder_) cache_.release_folder(*folder_);
 }
 
@@ -279,9 +278,8 @@ bool Load::begin_read(Probe& probe) noexcept {
     if (size > cache_.options_.memory_file_bytes) return false;
     // A page without its base is broken: that one goes over the limit when all else is in use.
     if (!cache_.make_room(size) && !adds_markup()) return false;
-    std::free(bytes_);
-    bytes_ = static_cast<char*>(std::malloc(size ? size : 1));
-    if (!bytes_) return false;
+    memory_ = FileMemory::make(size);
+    if (!memory_) return false;
     filled_ = 0;
     if (size) read_more(probe);
     return true;
@@ -290,7 +288,7 @@ bool Load::begin_read(Probe& probe) noexcept {
 void Load::read_more(Probe& probe) noexcept {
     probe.op.kind = ring::OpKind::read;
     probe.op.fd = probe.fd;
-    probe.op.address = bytes_ + filled_;
+    probe.op.address = memory_.bytes() + filled_;
     probe.op.offset = filled_;
     probe.op.length = static_cast<uint32_t>(
         std::min<uint64_t>(probe.facts.size - filled_, limits::load_read_bytes));
@@ -330,17 +328,18 @@ void Load::take_bytes(Probe& probe) noexcept {
         std::string other;
         if (entry_.base().data()) other = injection_of(entry_.base(), site.options().env_json);
         const std::string& injection = other.empty() ? site.injection() : other;
-        size_t point = injection_point({bytes_, size});
-        auto* made = static_cast<char*>(std::malloc(size + injection.size()));
+        size_t point = injection_point({memory_.bytes(), size});
+        FileMemory made = FileMemory::make(size + injection.size());
         ASSERT(made);
-        std::memcpy(made, bytes_, point);
-        std::memcpy(made + point, injection.data(), injection.size());
-        std::memcpy(made + point + injection.size(), bytes_ + point, size - point);
-        std::free(std::exchange(bytes_, made));
+        std::memcpy(made.bytes(), memory_.bytes(), point);
+        std::memcpy(made.bytes() + point, injection.data(), injection.size());
+        std::memcpy(made.bytes() + point + injection.size(), memory_.bytes() + point,
+                    size - point);
+        memory_ = std::move(made);
         size += injection.size();
     }
-    probe.content = new Content(cache_, probe.facts, traits_of(index_),
-                                std::exchange(bytes_, nullptr), size);
+    probe.content =
+        new Content(cache_, probe.facts, traits_of(index_), std::move(memory_), size);
     close(probe);
 }
 

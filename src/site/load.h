@@ -96,7 +96,7 @@ class Load final : public loop::Runnable {
     loop::Timer settle_timer_;
     CodingSet codings_ = 0;
     Folder* folder_ = nullptr;
-    char* bytes_ = nullptr;
+    FileMemory memory_;
     uint64_t filled_ = 0;
     open_how how_{};
     Probe probes_[codings_count];

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "base/assert.h"
+#include "ring/direct.h"
 #include "site/answer.h"
 #include "site/cache.h"
 
@@ -86,6 +87,24 @@ Pull FileAnswer::pull(Piece& out, uint32_t max) noexcept {
         if (at_ < end_) return content_->bytes() ? pull_memory(out, max) : pull_stream(out, max);
     } while (next_part());
     return Pull::end;
+}
+
+http::FileRange FileAnswer::file() noexcept {
+    bool worth_it = text_.empty() && end_ - at_ >= limits::kernel_sent_bytes_min;
+    if (!worth_it || !error_.ok()) return {};
+    if (content_->memory_fd() >= 0) return {content_->memory_fd(), at_, end_ - at_};
+    if (content_->bytes() || read_at_ != at_ || buffers_held() > 0) return {};
+    // The last bytes are read, so that the file is seen to be the same after all of it was sent:
+    // what was written to meanwhile must not look like a whole answer.
+    uint64_t size = std::min(end_ - at_ - limits::last_read_bytes,
+                             limits::kernel_sent_bytes_max);
+    if (!ring::is_resident(content_->fd(), at_, size)) return {};
+    return {content_->fd(), at_, size};
+}
+
+void FileAnswer::skip(uint64_t size) noexcept {
+    at_ += size;
+    if (!content_->bytes()) read_at_ = at_;
 }
 
 /// A body of parts alternates: the head of a part, its range, and a last text.

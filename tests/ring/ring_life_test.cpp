@@ -254,6 +254,18 @@ TEST_P(RingLife, files_are_written_read_and_opened) {
     close(open.last());
 }
 
+bool send_all_now(int fd, std::string_view text) {
+    for (int attempt = 0; attempt < 1000 && !text.empty(); ++attempt) {
+        iovec part{const_cast<char*>(text.data()), text.size()};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        const ssize_t sent = send_now(fd, message, MSG_MORE);
+        if (sent > 0) text.remove_prefix(static_cast<size_t>(sent));
+    }
+    return text.empty();
+}
+
 TEST_P(RingLife, splice_moves_bytes_through_a_pipe) {
     auto [from, source] = connected();
     auto [to, sink] = connected();
@@ -273,6 +285,27 @@ TEST_P(RingLife, splice_moves_bytes_through_a_pipe) {
     });
     EXPECT_EQ(moved, 16u);
     run_until([&, &sink = sink] { return sink->received() == "through the pipe"; });
+}
+
+TEST_P(RingLife, a_file_in_memory_goes_out_behind_a_message) {
+    auto [fd, far] = connected();
+    Fd file(::memfd_create("file", MFD_CLOEXEC));
+    std::string content(300'000, 'f');
+    ASSERT_EQ(::pwrite(file.get(), content.data(), content.size(), 0),
+              static_cast<ssize_t>(content.size()));
+    EXPECT_TRUE(send_all_now(fd, "head:"));
+    uint64_t at = 0;
+    run_until([&, fd = fd, &far = far] {
+        far->received();
+        if (at == content.size()) return true;
+        ssize_t sent = send_file(fd, file.get(), at, content.size() - at);
+        if (sent > 0) at += static_cast<uint64_t>(sent);
+        EXPECT_TRUE(sent > 0 || sent == -EAGAIN) << sent;
+        return at == content.size();
+    });
+    EXPECT_EQ(send_file(fd, file.get(), at, 1), 0);
+    run_until([&, &far = far] { return far->received().size() == 5 + content.size(); });
+    EXPECT_TRUE(far->received() == "head:" + content);
 }
 
 INSTANTIATE_TEST_SUITE_P(Variation, RingLife, ::testing::Range(0U, Outside::variations));

@@ -27,7 +27,8 @@ class Disk {
 
     /// A new version of one file: by rename, as a deployment, or in place, as an editor.
     void write(unsigned file) {
-        std::string content = version(++versions_, random_.between(1, 40'000));
+        size_t most = random_.chance(200) ? 400'000 : 40'000;
+        std::string content = version(++versions_, random_.between(1, most));
         if (random_.chance(500)) {
             folder.replace(name(file), content);
         } else {
@@ -96,6 +97,7 @@ void serve_from(SimWorld& world, Disk& disk) {
             running.push_back(
                 std::make_unique<Fetch>(reactor, cache, site, target, some_fields(random)));
             running.back()->window = random.between(1, 50'000);
+            if (random.chance(500)) running.back()->file_bytes = random.between(1, 200'000);
         }
         if (random.chance(100)) disk.write(static_cast<unsigned>(random.between(0, 3)));
         for (auto& one : running) {

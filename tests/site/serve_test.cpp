@@ -375,5 +375,30 @@ TEST_F(SiteTest, tells_caches_by_name_and_rule) {
     EXPECT_EQ(fetch(site, "/logo.svg")->field("cache-control"), "no-cache");
 }
 
+TEST_F(SiteTest, a_large_file_in_memory_is_for_the_kernel_to_send) {
+    std::string bytes(limits::mapped_file_bytes_min + 1000, 'x');
+    folder_.write("held.bin", bytes);
+    folder_.write("less.bin", std::string(limits::mapped_file_bytes_min - 1, 'y'));
+    Site site(options());
+    for (int i = 0; i < 2; ++i) {
+        auto answer = begin(site, "/held.bin");
+        answer->file_bytes = UINT64_MAX;
+        answer->finish();
+        EXPECT_TRUE(answer->body == bytes);
+        EXPECT_EQ(answer->sent_from_file, bytes.size());
+    }
+    // What is held is what was read, whatever becomes of the file.
+    auto answer = begin(site, "/held.bin");
+    answer->file_bytes = 5000;
+    answer->pump(5000);
+    folder_.write("held.bin", std::string(bytes.size(), 'z'));
+    answer->finish();
+    EXPECT_TRUE(answer->body == bytes);
+    auto less = begin(site, "/less.bin");
+    less->file_bytes = UINT64_MAX;
+    less->finish();
+    EXPECT_EQ(less->sent_from_file, 0U);
+}
+
 }  // namespace
 }  // namespace ringtime::site

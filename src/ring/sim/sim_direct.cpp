@@ -119,6 +119,57 @@ ssize_t splice_bytes(int from, int to, size_t size) noexcept {
                   : splice_out(*socket->link, socket->side, from, size);
 }
 
+namespace {
+
+// What fits into a socket of the world, of `wanted` bytes; or -errno.
+ssize_t sendable(SimWorld& world, SimSocket* socket, size_t wanted) {
+    if (!socket || socket->kind != SimSocket::Kind::stream || socket->closing) {
+        world.violate("bytes sent to what is no open connection");
+        return -EBADF;
+    }
+    SimLink& link = *socket->link;
+    if (int error = link.take_error(socket->side)) return -error;
+    if (link.dead(socket->side) || link.write_shut(socket->side)) return -EPIPE;
+    size_t size = std::min(wanted, link.room(socket->side));
+    if (size > 1 && world.random().chance(world.faults().short_transfer))
+        size = world.random().between(1, size);
+    return size > 0 ? static_cast<ssize_t>(size) : -EAGAIN;
+}
+
+}  // namespace
+
+ssize_t send_file(int socket, int file, uint64_t offset, size_t size) noexcept {
+    SimWorld& world = SimWorld::current();
+    SimSocket* target = world.find(socket);
+    const ssize_t fits = sendable(world, target, size);
+    if (fits < 0) return fits;
+    std::string bytes(static_cast<size_t>(fits), '\0');
+    const ssize_t read = ::pread(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (read <= 0) return read < 0 ? -errno : 0;
+    bytes.resize(static_cast<size_t>(read));
+    target->link->write(target->side, bytes);
+    return read;
+}
+
+ssize_t send_now(int socket, const msghdr& message, unsigned) noexcept {
+    SimWorld& world = SimWorld::current();
+    std::string bytes;
+    for (size_t i = 0; i < message.msg_iovlen; ++i)
+        bytes.append(static_cast<const char*>(message.msg_iov[i].iov_base),
+                     message.msg_iov[i].iov_len);
+    SimSocket* target = world.find(socket);
+    const ssize_t fits = sendable(world, target, bytes.size());
+    if (fits < 0) return fits;
+    bytes.resize(static_cast<size_t>(fits));
+    target->link->write(target->side, bytes);
+    return fits;
+}
+
+bool is_resident(int, uint64_t, uint64_t) noexcept {
+    SimWorld& world = SimWorld::current();
+    return !world.random().chance(world.faults().would_block);
+}
+
 ssize_t read_resident(int fd, void* out, size_t size, uint64_t offset) noexcept {
     SimWorld& world = SimWorld::current();
     if (world.random().chance(world.faults().would_block))
