@@ -21,12 +21,17 @@ def entry(result="OK", stdout="", stderr=""):
     return {"name": "x", "result": result, "stdout": stdout, "stderr": stderr}
 
 
-def count(*entries):
+def written(*entries):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as log:
         log.write("".join(json.dumps(e) + "\n" for e in entries))
         log.flush()
         done = subprocess.run([COUNT, log.name], stdout=subprocess.PIPE, text=True)
         return done.stdout.strip(), done.returncode
+
+
+def count(*entries):
+    text, status = written(*entries)
+    return text.splitlines()[-1], status
 
 
 class CountTests(unittest.TestCase):
@@ -47,6 +52,17 @@ class CountTests(unittest.TestCase):
     def test_a_failure_without_a_failed_case_is_a_failure(self):
         leak = GTEST.replace("[  FAILED  ] 2 tests, listed below:\n[  FAILED  ] A.b\n", "")
         self.assertEqual(count(entry("FAIL", leak)), ("2 passed, 1 failed, 1 skipped", 1))
+
+    def test_what_failed_is_named_above_the_sum(self):
+        text, _ = written(entry("OK", "fine\n"), entry("FAIL", GTEST), entry("FAIL", "", UNITTEST),
+                          entry("TIMEOUT", "".join(f"line {n}\n" for n in range(20))))
+        self.assertIn("x: FAIL after 0 s", text)
+        self.assertIn("[  FAILED  ] A.b", text)
+        self.assertNotIn("listed below", text)
+        self.assertIn("x: TIMEOUT after 0 s", text)
+        self.assertIn("line 19", text)
+        self.assertNotIn("line 10", text)
+        self.assertNotIn("fine", text)
 
     def test_nothing_passed_is_no_success(self):
         self.assertEqual(count(), ("0 passed, 0 failed", 1))
