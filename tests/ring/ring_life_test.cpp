@@ -290,7 +290,7 @@ TEST_P(RingLife, splice_moves_bytes_through_a_pipe) {
 TEST_P(RingLife, a_file_in_memory_goes_out_behind_a_message) {
     auto [fd, far] = connected();
     Fd file(::memfd_create("file", MFD_CLOEXEC));
-    std::string content(300'000, 'f');
+    std::string content(20'000, 'f');
     ASSERT_EQ(::pwrite(file.get(), content.data(), content.size(), 0),
               static_cast<ssize_t>(content.size()));
     EXPECT_TRUE(send_all_now(fd, "head:"));
