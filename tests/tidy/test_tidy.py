@@ -211,6 +211,11 @@ class Tidy(unittest.TestCase):
         self.assertIn("src/base/b.h:1: header-alone: ", out)
         self.assertIn("src/base/d.h:1: header-alone: ", out)
         self.assertNotIn("src/base/a.h", out)
+        # The build finds out about a header that its own source begins with.
+        own = ("src/base/b.cpp", '#include "base/b.h"\n')
+        other = ("src/base/b.cpp", '#include <string>\n#include "base/b.h"\n')
+        self.assertNotIn("header-alone", run([bad, own], "--headers")[1])
+        self.assertIn("src/base/b.h:1: header-alone: ", run([bad, other], "--headers")[1])
 
 
 class Commits(unittest.TestCase):
