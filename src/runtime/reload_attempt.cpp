@@ -59,8 +59,15 @@ bool ReloadAttempt::compile() {
     return true;
 }
 
-// An upstream that is the same keeps its connections, and what is known of its servers.
+// An upstream that is the same keeps its connections and what is known of its servers, a site its
+// files in memory and what is known of its releases.
 void ReloadAttempt::carry_over() {
+    std::unordered_map<std::string, std::shared_ptr<site::Site>> sites;
+    for (const auto& site : ground_.before.snapshot->sites) sites.emplace(site->identity(), site);
+    for (auto& site : next_->snapshot->sites) {
+        auto same = sites.find(site->identity());
+        if (same != sites.end()) site = same->second;
+    }
     std::unordered_multimap<std::string, std::shared_ptr<upstream::Upstream>> known;
     for (const auto& upstream : ground_.before.snapshot->upstreams)
         known.emplace(upstream->spec().name, upstream);

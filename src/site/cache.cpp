@@ -21,14 +21,16 @@ constexpr Nanoseconds kSweepEvery = kNanosecondsPerSecond;
 // --- Root ---
 
 Root::Root(SiteCache& cache, const Site& from)
-    : site(from), serial(from.serial()), releases(from.releases()), cache_(cache) {
+    : site(from), releases(site.releases()), cache_(cache) {
     how_.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    releases.enter();
 }
 
 Root::~Root() {
     ASSERT(!asking_ && entries == 0);
     drop(folder_);
     drop(previous_);
+    releases.leave();
 }
 
 void Root::drop(Folder*& folder) noexcept {
@@ -37,13 +39,12 @@ void Root::drop(Folder*& folder) noexcept {
 }
 
 void Root::drop_previous_if_old() noexcept {
-    Nanoseconds age = cache_.reactor_.now() - switched_at_;
-    if (age >= from_milliseconds(ages::release_overlap_ms)) drop(previous_);
+    if (cache_.reactor_.now() >= previous_until_) drop(previous_);
 }
 
 void Root::ask_folder(Load& load) noexcept {
     Nanoseconds now = cache_.reactor_.now();
-    uint64_t release = releases->now();
+    uint64_t release = releases.now();
     bool fresh = now - checked_at_ <= from_milliseconds(ages::folder_ms);
     if (folder_ && fresh && release == release_) {
         ++folder_->references;
@@ -85,19 +86,26 @@ int Root::take_handle(int result) noexcept {
         return error;
     }
     gone_since_ = 0;
+    release_ = releases.opened(asked_release_, result, facts, now);
     if (folder_ && facts.device == folder_->device && facts.inode == folder_->inode) {
         cache_.close_later(result);
         return 0;
     }
-    // Another folder is there now, as when a release was switched by its link.
-    if (folder_) {
-        drop(previous_);
-        previous_ = std::exchange(folder_, nullptr);
-        switched_at_ = now;
-        release_ = releases->switched(asked_release_);
-    }
+    // The first time, or another folder is there now, as when a release was switched by its link.
+    drop(folder_);
     folder_ = new Folder{result, 1, facts.device, facts.inode};
+    take_previous();
     return 0;
+}
+
+/// The folder before the last switch, whichever core saw it.
+void Root::take_previous() noexcept {
+    drop(previous_);
+    Nanoseconds now = cache_.reactor_.now();
+    int before = releases.before(now);
+    if (before < 0) return;
+    previous_ = new Folder{before, 1, 0, 0};
+    previous_until_ = now + from_milliseconds(ages::release_overlap_ms);
 }
 
 void Root::run() noexcept {
@@ -180,12 +188,7 @@ void SiteCache::ask(const Site& site, std::string_view name, FileAnswer& answer)
 Entry* SiteCache::find(const Site& site, std::string_view name, uint64_t hash) noexcept {
     for (Entry* entry = buckets_[hash & (buckets_.size() - 1)]; entry; entry = entry->chain) {
         if (entry->hash != hash || entry->name() != name) continue;
-        Root& root = *entry->root;
-        if (root.serial == site.serial()) return entry;
-        if (root.site.identity() != site.identity()) continue;
-        root.serial = site.serial();
-        root.releases = site.releases();
-        return entry;
+        if (entry->root->site.serial() == site.serial()) return entry;
     }
     return nullptr;
 }
@@ -215,8 +218,7 @@ Entry* SiteCache::create(const Site& site, std::string_view name, uint64_t hash)
 Root* SiteCache::root_of(const Site& site) noexcept {
     for (RootNode* node = roots_.front(); node; node = roots_.next(*node)) {
         auto* root = static_cast<Root*>(node);
-        if (root->site.hash() == site.hash() && root->site.identity() == site.identity())
-            return root;
+        if (root->site.serial() == site.serial()) return root;
     }
     auto* root = new Root(*this, site);
     roots_.push_back(*root);
@@ -242,7 +244,7 @@ void SiteCache::start_next_load() noexcept {
 void SiteCache::load_ended(Entry& entry) noexcept {
     entry.load = nullptr;
     // Begun before a switch that those who wait may have seen the result of: once more.
-    if (entry.release != entry.root->releases->now() && !entry.waiters.empty() &&
+    if (entry.release != entry.root->releases.now() && !entry.waiters.empty() &&
         start_load(entry))
         return;
     if (entry.listed_present != entry.leads_to_file()) {

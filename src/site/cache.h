@@ -34,9 +34,7 @@ class Root final : public loop::Runnable, public RootNode {
 
     /// A copy: the snapshot that brought it may be gone before a lookup ends.
     const Site site;
-    /// The last site found to be this one, and its count of releases.
-    uint64_t serial;
-    ReleaseCounter releases;
+    Releases& releases;  ///< The site's, of all cores.
     size_t entries = 0;
 
     /// Has the folder's handle opened by path unless that happened just now, and calls
@@ -55,11 +53,12 @@ class Root final : public loop::Runnable, public RootNode {
     static void on_complete(ring::Op& op) noexcept;
     void drop(Folder*& folder) noexcept;
     [[nodiscard]] int take_handle(int result) noexcept;
+    void take_previous() noexcept;
 
     SiteCache& cache_;
     Folder* folder_ = nullptr;
     Folder* previous_ = nullptr;
-    Nanoseconds switched_at_ = 0;
+    Nanoseconds previous_until_ = 0;
     Nanoseconds gone_since_ = 0;  ///< When the path first led nowhere.
     Nanoseconds checked_at_ = 0;
     Nanoseconds asked_at_ = 0;
@@ -117,7 +116,7 @@ struct Entry : ListNode {
         return kind == Kind::file || kind == Kind::redirect;
     }
     [[nodiscard]] bool current(Nanoseconds now) const noexcept {
-        return now < valid_until && release == root->releases->now();
+        return now < valid_until && release == root->releases.now();
     }
     [[nodiscard]] bool busy() noexcept {
         return pins || load || turn.linked() || !waiters.empty();

@@ -3,7 +3,6 @@
 // of a snapshot and shared by all cores; what a core has open and in memory of it is its
 // SiteCache's.
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -13,6 +12,7 @@
 #include "http/draft.h"
 #include "http/head.h"
 #include "site/caching.h"
+#include "site/releases.h"
 
 namespace ringtime::site {
 
@@ -26,26 +26,6 @@ struct SiteOptions {
     bool compress = true;                   ///< Text without a compressed sibling.
 };
 
-/// Counts the releases of a site that were seen to be switched, for all cores: once a client has
-/// been sent a page of the new release by one core, no other may answer from the old one.
-class ReleaseCount {
- public:
-    [[nodiscard]] uint64_t now() const noexcept { return count_.load(std::memory_order_acquire); }
-    /// By a core that knew `from`: counts the switch unless another was first, who may have seen a
-    /// later one. Returns what the caller knows now; it looks again when that is not now().
-    [[nodiscard]] uint64_t switched(uint64_t from) noexcept {
-        uint64_t known = from;
-        bool first = count_.compare_exchange_strong(known, from + 1, std::memory_order_acq_rel);
-        return first ? from + 1 : from;
-    }
-
- private:
-    std::atomic<uint64_t> count_{1};
-};
-
-// tidy: allow(data-path) shared by the copies of a site, taken once per core and snapshot
-using ReleaseCounter = std::shared_ptr<ReleaseCount>;
-
 class Site {
  public:
     explicit Site(SiteOptions options);
@@ -53,15 +33,15 @@ class Site {
     [[nodiscard]] const SiteOptions& options() const noexcept { return options_; }
     /// Markup for the entrypoint; empty when it is served as it lies there.
     [[nodiscard]] const std::string& injection() const noexcept { return injection_; }
-    /// Two sites of equal identity serve the same bytes: a reload that leaves one as it was keeps
-    /// its files in memory.
+    /// Two sites of equal identity serve the same bytes: a reload takes the one it had over, and
+    /// with it the files in memory.
     [[nodiscard]] const std::string& identity() const noexcept { return identity_; }
     [[nodiscard]] uint64_t hash() const noexcept { return hash_; }
-    /// Different for every site ever made (copies share it): equal serials spare comparing
-    /// identities.
+    /// Different for every site ever made.
     [[nodiscard]] uint64_t serial() const noexcept { return serial_; }
 
-    [[nodiscard]] const ReleaseCounter& releases() const noexcept { return releases_; }
+    /// What its cores know together; safe to use by all of them.
+    [[nodiscard]] Releases& releases() const noexcept { return *releases_; }
 
     /// Whether a rule's value may stand in a head.
     [[nodiscard]] static bool valid_cache_control(std::string_view value) noexcept;
@@ -72,7 +52,8 @@ class Site {
     std::string identity_;
     uint64_t hash_;
     uint64_t serial_;
-    ReleaseCounter releases_{new ReleaseCount};
+    // tidy: allow(data-path) shared by the copies of a site, taken once per core
+    std::shared_ptr<Releases> releases_{new Releases};
 };
 
 /// What of a request a site looks at. The object is borrowed until the answer is headed or
