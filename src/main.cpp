@@ -132,7 +132,7 @@ int make_plugin(const Arguments& arguments) {
     fmt::print(
         "{0}/ is ready. Build it, serve it, ask it:\n"
         "    meson setup {0}/build {0} && meson compile -C {0}/build\n"
-        "    RUNTIME_PLUGIN_DIRS=. RUNTIME_WORKER_DIRS=. ringtime run\n"
+        "    RUNTIME_PLUGIN_DIRS=. ringtime run\n"
         "    curl localhost:8000/{0}/hello/you\n",
         arguments.name);
     return kGood;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -38,6 +39,9 @@ std::string real_path(const std::string& path) {
     return fs::canonical(path, fault).string();
 }
 
+constexpr std::string_view kPluginDirs = "RUNTIME_PLUGIN_DIRS";
+constexpr std::string_view kWorkerDirs = "RUNTIME_WORKER_DIRS";
+
 /// One search through the folders of RUNTIME_PLUGIN_DIRS and RUNTIME_WORKER_DIRS.
 class Search {
   public:
@@ -67,7 +71,7 @@ class Search {
 
   private:
     [[nodiscard]] std::string_view variable() const noexcept {
-        return kind_ == PackageKind::app ? "RUNTIME_WORKER_DIRS" : "RUNTIME_PLUGIN_DIRS";
+        return kind_ == PackageKind::app ? kWorkerDirs : kPluginDirs;
     }
 
     void report_missing(const std::string& folder, Absence absence) {
@@ -359,8 +363,32 @@ Position package_position(const Package& package) noexcept {
     return package.manifest.name.given() ? package.manifest.name.at : package.manifest.at;
 }
 
+/// Folders are named once: else all their packages would be there twice.
+bool named_once(const Settings& settings, Diagnostics& diagnostics) {
+    std::map<std::string, std::string_view> known;
+    auto check = [&](const std::vector<std::string>& folders, std::string_view variable) {
+        for (const std::string& folder : folders) {
+            auto [first, fresh] = known.emplace(real_path(folder), variable);
+            if (fresh || first->first.empty()) continue;
+            bool same = first->second == variable;
+            diagnostics.error(
+                "environment", {},
+                fmt::format("{}: {} is {}", variable, quote(folder),
+                            same ? "named twice" : fmt::format("one of {} as well", first->second)),
+                same ? "name it once"
+                     : "give apps and plugins folders of their own: what lies among apps never "
+                       "becomes native code of the gateway");
+        }
+    };
+    size_t before = diagnostics.list().size();
+    check(settings.plugin_dirs, kPluginDirs);
+    check(settings.worker_dirs, kWorkerDirs);
+    return diagnostics.list().size() == before;
+}
+
 std::vector<Package> find_packages(const Environment& environment, const Settings& settings,
                                    const YamlNode& runtime_config, Diagnostics& diagnostics) {
+    if (!named_once(settings, diagnostics)) return {};
     Search search(environment, diagnostics);
     auto absence =
         settings.plugin_dirs_given ? Search::Absence::an_error : Search::Absence::allowed;

@@ -1,6 +1,7 @@
 #include "ring/buffer_pool.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace ringtime::ring {
 
@@ -10,6 +11,17 @@ namespace {
 constexpr uint32_t kTrimmedPerCall = 64;
 
 }  // namespace
+
+BufferPool::BufferPool(uint32_t buffer_size, uint32_t count, uint32_t ready)
+    : buffer_size_(buffer_size),
+      count_(count),
+      ready_max_(std::min(ready, count)),
+      spares_(count),
+      slices_(count) {
+    ASSERT(std::has_single_bit(count) && std::has_single_bit(ready) && count <= 32768);
+    memory_size_ = size_t{buffer_size} * count;
+    take_memory();
+}
 
 void BufferPool::fill() noexcept {
     available_ = count_;

@@ -87,6 +87,8 @@ class BufferPool final : public PieceOwner {
 
     /// Gives a buffer to the kernel; implemented by the back end.
     void publish(uint16_t id) noexcept;
+    /// Sets memory_, of memory_size_ bytes; implemented by the back end.
+    void take_memory();
     /// Told of each buffer that becomes a spare; implemented by the back end.
     void set_aside(uint16_t id) noexcept;
     /// The buffer's bytes may be forgotten; implemented by the back end.

@@ -163,14 +163,7 @@ std::string explain_refusal(int error) {
 
 }  // namespace
 
-BufferPool::BufferPool(uint32_t buffer_size, uint32_t count, uint32_t ready)
-    : buffer_size_(buffer_size),
-      count_(count),
-      ready_max_(std::min(ready, count)),
-      spares_(count),
-      slices_(count) {
-    ASSERT(std::has_single_bit(count) && std::has_single_bit(ready) && count <= 32768);
-    memory_size_ = size_t{buffer_size} * count;
+void BufferPool::take_memory() {
     void* memory = ::mmap(nullptr, memory_size_, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ASSERT(memory != MAP_FAILED);

@@ -160,7 +160,7 @@ meson test -C build                       # needs `ringtime` in PATH, or RINGTIM
 Serve it from the folder above this one:
 
 ```sh
-RUNTIME_PLUGIN_DIRS=. RUNTIME_WORKER_DIRS=. ringtime run
+RUNTIME_PLUGIN_DIRS=. ringtime run
 curl localhost:8000/{0}/hello/you
 ```
 

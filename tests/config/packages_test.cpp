@@ -62,6 +62,20 @@ TEST_F(Packages, five_lines_are_a_reverse_proxy) {
     EXPECT_EQ(listen_text(result.configuration.settings.listen[0]), "127.0.0.1:8080");
 }
 
+TEST_F(Packages, a_folder_is_named_once) {
+    site("plain", "name: plain\n");
+    environment.set("RUNTIME_PLUGIN_DIRS", tree.path("apps"));
+    EXPECT_EQ(problems(),
+              (Lines{"environment: error: RUNTIME_WORKER_DIRS: \"apps\" is one of "
+                     "RUNTIME_PLUGIN_DIRS as well; give apps and plugins folders of their own: "
+                     "what lies among apps never becomes native code of the gateway"}));
+    environment.set("RUNTIME_PLUGIN_DIRS", tree.path("plugins"));
+    environment.set("RUNTIME_WORKER_DIRS", tree.path("apps") + ":" + tree.path("plugins/../apps/"));
+    EXPECT_EQ(problems(),
+              (Lines{"environment: error: RUNTIME_WORKER_DIRS: \"plugins/../apps/\" is named "
+                     "twice; name it once"}));
+}
+
 TEST_F(Packages, apps_are_found_in_every_layout) {
     site("plain", "name: plain\n");
     site("versioned/1.2.3", "name: versioned\n");

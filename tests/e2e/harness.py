@@ -148,7 +148,7 @@ class Packages:
 class Gateway:
     """One running gateway."""
 
-    def __init__(self, packages, env=None, stdout=None):
+    def __init__(self, packages, env=None, stdout=None, folder=None):
         self.packages = packages
         self.port = free_port()
         self.stdout_path = os.path.join(packages.root, "stdout")
@@ -168,7 +168,7 @@ class Gateway:
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as errors:
             self.process = subprocess.Popen([BINARY, "run"], env=settings, stdout=stdout or out,
                                             stderr=errors, stdin=subprocess.DEVNULL,
-                                            start_new_session=True)
+                                            start_new_session=True, cwd=folder)
         self.pid = self.process.pid
 
     def wait_ready(self):

@@ -150,6 +150,26 @@ class Routes(Case):
         self.assertEqual(gateway.wait(), 0, gateway.log())
 
 
+class Sites(Case):
+    def release(self, number):
+        self.packages.write(f"apps/site/releases/{number}/index.html", f"page {number}")
+        self.packages.write(f"apps/site/releases/{number}/app-AbCd{number:04}.js", str(number))
+        os.symlink(f"releases/{number}", f"{self.packages.apps}/site/next")
+        os.rename(f"{self.packages.apps}/site/next", f"{self.packages.apps}/site/current")
+
+    def test_the_same_knows_its_release_before(self):
+        self.packages.manifest("apps/site", "name: site\nbase: /\n"
+                               "entrypoint: current/index.html\n")
+        self.release(1)
+        gateway = self.start()
+        self.assertEqual(gateway.get("/").body, b"page 1")
+        self.release(2)
+        self.reload(gateway)
+        harness.wait_until(lambda: gateway.get("/").body == b"page 2", "the new release", 5)
+        for _ in range(8):  # Whichever core is asked.
+            self.assertEqual(gateway.get("/app-AbCd0001.js", {"Accept": "*/*"}).body, b"1")
+
+
 class Upstreams(Case):
     def test_the_same_keeps_its_connections(self):
         def number(connection, _):

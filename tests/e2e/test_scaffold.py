@@ -20,6 +20,18 @@ class New(harness.Case):
     def new(self, *arguments):
         return call(harness.BINARY, "new", *arguments, folder=self.packages.apps)
 
+    def served_as_told(self, said):
+        """The gateway, once the last two lines that `new` printed work as they stand."""
+        serve, ask = said.splitlines()[-2:]
+        *settings, program, verb = serve.split()
+        self.assertEqual((program, verb), ("ringtime", "run"))
+        env = {"RUNTIME_WORKER_DIRS": None, "RUNTIME_PLUGIN_DIRS": None}
+        env.update(setting.split("=") for setting in settings)
+        gateway = self.launch(env, folder=self.packages.apps).wait_ready()
+        command, url = ask.replace("localhost:8000", f"localhost:{gateway.port}").split()
+        self.assertEqual(call(command, "-s", url).stdout, "Hello, you!\n")
+        return gateway
+
     def test_an_app_that_builds_and_runs(self):
         made = self.new("app", "shop-2")
         self.assertEqual(made.returncode, 0, made.stdout)
@@ -27,8 +39,7 @@ class New(harness.Case):
         built = call("make", "-C", os.path.join(self.packages.apps, "shop-2"), "CXXFLAGS=-O0 -Wall")
         self.assertEqual(built.returncode, 0, built.stdout)
         self.assertNotIn("warning", built.stdout)
-        gateway = self.start()
-        self.assertEqual(gateway.get("/shop-2/hello/you").body, b"Hello, you!\n")
+        gateway = self.served_as_told(made.stdout)
         self.assertEqual(gateway.post("/shop-2/echo", b"said").body, b"said")
         self.assertEqual(gateway.get("/shop-2/").body, b"<h1>shop-2</h1>\n")
 
@@ -48,6 +59,7 @@ class New(harness.Case):
             self.assertEqual(done.returncode, 0, done.stdout)
             said += done.stdout
         self.assertNotIn("warning:", said)
+        self.served_as_told(made.stdout)
         return said
 
     def test_a_plugin_that_builds_inside_the_tree_and_passes_its_test(self):

@@ -1,7 +1,11 @@
 // Files that are not held in memory.
 
 #include <gmock/gmock.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <random>
 
@@ -18,6 +22,12 @@ std::string noise(size_t size, unsigned seed) {
         std::memcpy(bytes.data() + i, &word, std::min<size_t>(8, size - i));
     }
     return bytes;
+}
+
+/// Without it (before Linux 6.5) nobody can tell what of a file lies in memory.
+bool has_cachestat() {
+    constexpr long kCacheStat = 451;
+    return ::syscall(kCacheStat, -1, nullptr, nullptr, 0U) == 0 || errno != ENOSYS;
 }
 
 class StreamTest : public SiteTest {
@@ -48,16 +58,21 @@ TEST_F(StreamTest, sends_every_byte_in_order) {
 }
 
 TEST_F(StreamTest, what_lies_in_memory_is_for_the_kernel_to_send_but_the_end) {
+    if (!has_cachestat()) GTEST_SKIP() << "this kernel has no cachestat(2)";
     Site site(options());
     fetch(site, "/large.bin");
     for (uint64_t at_once : {uint64_t{10'000}, uint64_t{300'000}, uint64_t{1} << 30}) {
-        auto answer = begin(site, "/large.bin");
-        answer->file_bytes = at_once;
-        answer->finish();
-        EXPECT_TRUE(answer->body == large_);
-        if (answer->sent_from_file == 0) GTEST_SKIP() << "this kernel cannot tell";
-        EXPECT_GT(answer->sent_from_file, large_.size() - 200'000);
-        EXPECT_LE(answer->sent_from_file, large_.size() - limits::last_read_bytes);
+        uint64_t most = 0;
+        // The kernel may move or drop a page at any time: what followed it was read then.
+        for (int attempt = 0; attempt < 20 && most <= large_.size() - 200'000; ++attempt) {
+            auto answer = begin(site, "/large.bin");
+            answer->file_bytes = at_once;
+            answer->finish();
+            EXPECT_TRUE(answer->body == large_);
+            EXPECT_LE(answer->sent_from_file, large_.size() - limits::last_read_bytes);
+            most = std::max(most, answer->sent_from_file);
+        }
+        EXPECT_GT(most, large_.size() - 200'000);
     }
 }
 

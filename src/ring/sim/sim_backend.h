@@ -74,7 +74,7 @@ struct RingBackend {
         return *static_cast<std::vector<uint16_t>*>(pool.kernel_ring_);
     }
     static char* memory_of(BufferPool& pool) noexcept { return pool.memory_; }
-    static void open_pool(BufferPool& pool, size_t memory_size);
+    static void open_pool(BufferPool& pool);
     static void close_pool(BufferPool& pool) noexcept;
     static std::unique_ptr<Ring> open(const RingOptions& options);
 

@@ -51,10 +51,9 @@ uint16_t RingBackend::take_buffer(BufferPool& pool, SimRandom& random) {
     return id;
 }
 
-void RingBackend::open_pool(BufferPool& pool, size_t memory_size) {
-    pool.memory_ = static_cast<char*>(std::malloc(memory_size));
+void RingBackend::open_pool(BufferPool& pool) {
+    pool.memory_ = static_cast<char*>(std::malloc(pool.memory_size_));
     ASSERT(pool.memory_);
-    pool.memory_size_ = memory_size;
     pool.kernel_ring_ = new std::vector<uint16_t>;
     pool.fill();
 }
@@ -65,15 +64,7 @@ void RingBackend::close_pool(BufferPool& pool) noexcept {
     delete &free_buffers(pool);
 }
 
-BufferPool::BufferPool(uint32_t buffer_size, uint32_t count, uint32_t ready)
-    : buffer_size_(buffer_size),
-      count_(count),
-      ready_max_(std::min(ready, count)),
-      spares_(count),
-      slices_(count) {
-    ASSERT(std::has_single_bit(count) && std::has_single_bit(ready) && count <= 32768);
-    RingBackend::open_pool(*this, size_t{buffer_size} * count);
-}
+void BufferPool::take_memory() { RingBackend::open_pool(*this); }
 
 BufferPool::~BufferPool() { RingBackend::close_pool(*this); }
 
