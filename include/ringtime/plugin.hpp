@@ -379,11 +379,15 @@ class Context {
         bool found = host_->config_boolean(raw_, detail::slice(key), &out) == RINGTIME_OK;
         return found ? out != 0 : fallback;
     }
-    /// The strings of a list.
+    /// The strings of a list; one string is a list of one.
     [[nodiscard]] std::vector<std::string_view> strings(std::string_view key) const {
         size_t count = 0;
-        if (host_->config_count(raw_, detail::slice(key), &count) != RINGTIME_OK) return {};
         std::vector<std::string_view> out;
+        if (host_->config_count(raw_, detail::slice(key), &count) != RINGTIME_OK) {
+            std::string_view one = string(key);
+            if (one.data()) out.push_back(one);
+            return out;
+        }
         for (size_t i = 0; i < count; ++i)
             out.push_back(string(std::string(key) + '.' + std::to_string(i)));
         return out;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../shared/where.h"
 #include "cors.h"
 #include "rate_limit.h"
 
@@ -17,37 +18,9 @@ namespace {
 
 using ringtime::Verdict;
 
-/// `/api` takes `/api` and what is below it.
-bool below(std::string_view path, std::string_view base) {
-    if (path.substr(0, base.size()) != base) return false;
-    return base.back() == '/' || path.size() == base.size() || path[base.size()] == '/';
+shared::Where where(const ringtime::Context& context, const std::string& key) {
+    return {context.strings(key + ".paths"), context.strings(key + ".methods"), key};
 }
-
-/// Which requests a rule is about.
-class Where {
- public:
-    Where(const ringtime::Context& context, const std::string& key) {
-        for (std::string_view path : context.strings(key + ".paths")) {
-            if (path.empty() || path[0] != '/')
-                throw std::invalid_argument(key + ".paths: \"" + std::string(path) +
-                                            "\" does not begin with /");
-            paths_.emplace_back(path);
-        }
-        for (std::string_view method : context.strings(key + ".methods"))
-            methods_.emplace_back(method);
-    }
-    [[nodiscard]] bool holds(const ringtime::Request& request) const {
-        bool here = paths_.empty();
-        for (const std::string& path : paths_) here = here || below(request.full_path(), path);
-        bool so = methods_.empty();
-        for (const std::string& method : methods_) so = so || request.method_text() == method;
-        return here && so;
-    }
-
- private:
-    std::vector<std::string> paths_;
-    std::vector<std::string> methods_;
-};
 
 /// What a client is told by: its address, a field or a cookie.
 class Who {
@@ -89,13 +62,13 @@ class Who {
 };
 
 struct LimitRule {
-    Where where;
+    shared::Where where;
     Who who;
     std::unique_ptr<RateLimit> limit;
 };
 
 struct SizeRule {
-    Where where;
+    shared::Where where;
     uint64_t body_bytes_max;
 };
 
@@ -120,7 +93,7 @@ class Gateway {
             std::string key = "sizes." + std::to_string(count);
             int64_t most = context.integer(key + ".bytes", -1);
             if (most < 0) break;
-            sizes_.push_back({Where(context, key), static_cast<uint64_t>(most)});
+            sizes_.push_back({where(context, key), static_cast<uint64_t>(most)});
         }
     }
 
@@ -159,7 +132,7 @@ class Gateway {
             clients > 16'777'216)
             throw std::invalid_argument(key + ": rate (per second) above 0 and up to 1000000, "
                                               "burst 1 to 1000000, clients 1 to 16777216");
-        limits_.push_back({Where(context, key), Who(context.string(key + ".by", "ip")),
+        limits_.push_back({where(context, key), Who(context.string(key + ".by", "ip")),
                            std::make_unique<RateLimit>(rate, static_cast<uint64_t>(burst),
                                                        static_cast<size_t>(clients))});
     }
