@@ -21,6 +21,13 @@ inline constexpr size_t positions_max = 256;
 /// Patterns that may have to be told apart behind one point.
 inline constexpr size_t patterns_per_point_max = 1024;
 
+/// How large an automaton may become. Tests and the fuzzer reach smaller ones sooner.
+struct AutomatonCaps {
+    size_t states = automaton_states_max;
+    size_t bytes = automaton_bytes_max;
+    size_t positions = positions_max;  ///< At most positions_max.
+};
+
 /// One pattern, or what is left of it: the items from any of `starts` on.
 struct Seed {
     std::span<const Item> items;
@@ -47,7 +54,8 @@ enum class AutomatonKind : uint16_t { table, positions, refused };
 /// too large.
 [[nodiscard]] AutomatonKind compile_automaton(std::span<const Seed> seeds,
                                               std::vector<uint64_t>& code,
-                                              std::vector<bool>& reported);
+                                              std::vector<bool>& reported,
+                                              const AutomatonCaps& caps = {});
 
 /// Runs the automaton at `code` over `text`. Cost: one load per byte in the chain of dependences.
 [[nodiscard]] Verdict run_automaton(const uint64_t* code, std::string_view text,

@@ -122,8 +122,8 @@ void normalise(const Positions& positions, Set& set) {
 class Subsets {
  public:
     Subsets(const Positions& positions, const Classes& classes, std::span<const Seed> seeds,
-            AcceptSets& accepts)
-        : positions_(positions), classes_(classes), seeds_(seeds), accepts_(accepts) {}
+            AcceptSets& accepts, const AutomatonCaps& caps)
+        : positions_(positions), classes_(classes), seeds_(seeds), accepts_(accepts), caps_(caps) {}
 
     /// False when a cap is reached.
     [[nodiscard]] bool run(Table& table) {
@@ -132,8 +132,8 @@ class Subsets {
         normalise(positions_, start);
         table.start = state_of(start);
         for (size_t state = 0; state < sets_.size(); ++state) {
-            if (sets_.size() > automaton_states_max ||
-                sets_.size() * table.classes * sizeof(uint16_t) > automaton_bytes_max) {
+            if (sets_.size() > caps_.states ||
+                sets_.size() * table.classes * sizeof(uint16_t) > caps_.bytes) {
                 return false;
             }
             add_row(table, *sets_[state]);
@@ -208,6 +208,7 @@ class Subsets {
     const Classes& classes_;
     std::span<const Seed> seeds_;
     AcceptSets& accepts_;
+    const AutomatonCaps& caps_;
     std::unordered_map<Set, uint16_t> states_;
     std::vector<const Set*> sets_;  ///< Keys of an unordered_map do not move.
     Set scratch_;
@@ -373,7 +374,8 @@ void write_positions(const Positions& positions, const Classes& classes,
 }  // namespace
 
 AutomatonKind compile_automaton(std::span<const Seed> seeds, std::vector<uint64_t>& code,
-                                std::vector<bool>& reported) {
+                                std::vector<bool>& reported, const AutomatonCaps& caps) {
+    ASSERT(caps.states <= automaton_states_max && caps.positions <= positions_max);
     reported.assign(seeds.size(), true);
     if (seeds.size() > patterns_per_point_max) return AutomatonKind::refused;
     Positions positions = number_positions(seeds);
@@ -381,13 +383,13 @@ AutomatonKind compile_automaton(std::span<const Seed> seeds, std::vector<uint64_
     Classes classes = find_classes(positions);
     AcceptSets accepts;
     Table table;
-    if (Subsets(positions, classes, seeds, accepts).run(table)) {
+    if (Subsets(positions, classes, seeds, accepts, caps).run(table)) {
         write_table(minimise(table), classes, accepts, code);
         reported.assign(seeds.size(), false);
         for (const Accept& accept : accepts.accepts) reported[accept.member] = true;
         return AutomatonKind::table;
     }
-    if (positions.items.size() > positions_max) return AutomatonKind::refused;
+    if (positions.items.size() > caps.positions) return AutomatonKind::refused;
     write_positions(positions, classes, seeds, code);
     return AutomatonKind::positions;
 }

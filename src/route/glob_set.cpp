@@ -69,7 +69,7 @@ const GlobCompiler::Compiled& GlobCompiler::compile(std::span<const Seed> seeds)
     if (code.size() * sizeof(uint64_t) >= automata_bytes_max) {
         compiled.reported.assign(seeds.size(), true);
     } else {
-        compiled.kind = compile_automaton(seeds, code, compiled.reported);
+        compiled.kind = compile_automaton(seeds, code, compiled.reported, caps_);
     }
     return compiled;
 }

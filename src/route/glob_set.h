@@ -86,6 +86,9 @@ struct GlobSet {
 /// Compiles sets, one after the other, into shared storage.
 class GlobCompiler {
  public:
+    GlobCompiler() = default;
+    explicit GlobCompiler(const AutomatonCaps& caps) : caps_(caps) {}
+
     /// Compiles a set of `patterns`, in order of priority, down to the keys of its tree.
     [[nodiscard]] GlobSet compile_set(std::span<const GlobPattern> patterns);
     /// Appends a tree of these keys alone and returns its root.
@@ -106,6 +109,7 @@ class GlobCompiler {
     [[nodiscard]] const Compiled& compile(std::span<const Seed> seeds);
     void inherit(std::span<const GlobPattern> patterns, const Key& above, Key& key) const;
 
+    AutomatonCaps caps_;
     /// Equal seeds give equal automata: most sets share a handful.
     std::unordered_map<std::u16string, Compiled> compiled_;
 };

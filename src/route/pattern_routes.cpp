@@ -120,7 +120,7 @@ void PatternRoutesBuilder::find_conflicts(std::vector<Problem>& problems) const 
 
 std::unique_ptr<const PatternRoutes> PatternRoutesBuilder::compile(
     std::vector<Problem>& problems) const {
-    GlobCompiler compiler;
+    GlobCompiler compiler(caps_);
     std::vector<PatternRoutes::Pattern> patterns;
     std::vector<PatternRoutes::Name> names;
     std::vector<char> text;

@@ -88,6 +88,9 @@ struct PatternResult {
 /// Start-up only. The order of the calls decides nothing.
 class PatternRoutesBuilder {
  public:
+    PatternRoutesBuilder() = default;
+    explicit PatternRoutesBuilder(const AutomatonCaps& caps) : caps_(caps) {}
+
     /// A GET route that should answer HEAD as well is added with both bits.
     void add(uint16_t methods, std::string_view pattern, uint32_t handler);
     [[nodiscard]] PatternResult build();
@@ -109,6 +112,7 @@ class PatternRoutesBuilder {
     [[nodiscard]] std::unique_ptr<const PatternRoutes> compile(
         std::vector<Problem>& problems) const;
 
+    AutomatonCaps caps_;
     std::vector<Pending> pending_;
 };
 

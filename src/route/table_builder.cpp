@@ -101,12 +101,15 @@ constexpr Side no_side{};
 
 /// What was added, then the sections while they are made.
 struct TableBuilder::State {
+    explicit State(const AutomatonCaps& caps) : globs(caps), automaton_caps(caps) {}
+
     std::vector<std::string> reserved;
     std::vector<PendingMount> pending;
     std::vector<PendingPublic> publics;
 
     std::vector<Problem> problems;
     GlobCompiler globs;
+    AutomatonCaps automaton_caps;
     std::vector<Scope> scopes{Scope{}};
     std::vector<std::string> hosts{""};
     std::unordered_map<std::string, uint32_t> scope_index{{"", 0}};
@@ -527,7 +530,8 @@ BuildResult TableBuilder::State::build() {
     return {std::move(table), std::move(problems)};
 }
 
-TableBuilder::TableBuilder() : state_(std::make_unique<State>()) {}
+TableBuilder::TableBuilder() : TableBuilder(AutomatonCaps{}) {}
+TableBuilder::TableBuilder(const AutomatonCaps& caps) : state_(std::make_unique<State>(caps)) {}
 TableBuilder::~TableBuilder() = default;
 TableBuilder::TableBuilder(TableBuilder&&) noexcept = default;
 TableBuilder& TableBuilder::operator=(TableBuilder&&) noexcept = default;
@@ -553,7 +557,7 @@ void TableBuilder::add_public(const PublicSpec& spec) {
 
 BuildResult TableBuilder::build() {
     BuildResult result = state_->build();
-    state_ = std::make_unique<State>();
+    state_ = std::make_unique<State>(state_->automaton_caps);
     return result;
 }
 

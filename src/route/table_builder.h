@@ -53,6 +53,7 @@ struct BuildResult {
 class TableBuilder {
  public:
     TableBuilder();
+    explicit TableBuilder(const AutomatonCaps& caps);
     ~TableBuilder();
     TableBuilder(TableBuilder&&) noexcept;
     TableBuilder& operator=(TableBuilder&&) noexcept;

@@ -14,7 +14,8 @@ constexpr uint16_t get = 1 << 1;
 
 class Compiled {
  public:
-    explicit Compiled(const std::vector<std::string>& globs) : globs_(globs) {
+    explicit Compiled(const std::vector<std::string>& globs, const AutomatonCaps& caps = {})
+        : globs_(globs) {
         std::vector<Glob> parsed;
         for (const std::string& glob : globs) parsed.push_back(parse_glob(glob));
         std::vector<Seed> seeds;
@@ -22,7 +23,7 @@ class Compiled {
             EXPECT_EQ(glob.error, nullptr);
             seeds.push_back({glob.items, {0}, get});
         }
-        kind = compile_automaton(seeds, code_, reported);
+        kind = compile_automaton(seeds, code_, reported, caps);
     }
     [[nodiscard]] AutomatonInfo info() const { return automaton_info(code_.data()); }
     void check(const std::string& text) const {
@@ -113,9 +114,14 @@ TEST(Automaton, reports_which_patterns_can_decide) {
 
 TEST(Automaton, beyond_both_caps_nothing_is_built) {
     std::vector<std::string> globs;
-    for (int i = 0; i < 60; ++i)
+    for (int i = 0; i < 12; ++i)
         globs.push_back("/**/a" + std::to_string(i) + "/**/b" + std::to_string(i));
-    EXPECT_EQ(Compiled(globs).kind, AutomatonKind::refused);
+    const AutomatonCaps few_states{.states = 200};
+    const AutomatonCaps few_bytes{.bytes = 4096};
+    EXPECT_EQ(Compiled(globs, few_states).kind, AutomatonKind::positions);
+    EXPECT_EQ(Compiled(globs, few_bytes).kind, AutomatonKind::positions);
+    EXPECT_EQ(Compiled(globs, {.states = 200, .positions = 64}).kind, AutomatonKind::refused);
+    EXPECT_EQ(Compiled(globs, {.bytes = 4096, .positions = 64}).kind, AutomatonKind::refused);
 }
 
 }  // namespace
