@@ -136,6 +136,41 @@ class Hostile(harness.Case):
                     pass  # The answer had no chance any more.
         self.assertEqual(self.upstream.requests, [])
 
+    def test_a_body_nobody_reads_is_no_request(self):
+        # RFC 9112 9.3, CVE-2025-4366: answered early it is drained, or the connection ends.
+        smuggled = NOT_OURS * 3
+        framings = [b"Content-Length: %d\r\n\r\n%s" % (len(smuggled), smuggled),
+                    CHUNKED + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(smuggled), smuggled),
+                    # CVE-2024-24791: sent without waiting for the 100 that never comes.
+                    b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n%s" %
+                    (len(smuggled), smuggled),
+                    # More than the gateway is willing to drain.
+                    b"Content-Length: %d\r\n\r\n" % (1 << 24) + NOT_OURS * 20000]
+        self.packages.proxy("down", "/down", harness.free_port())
+        gateway = self.start()
+        for head in (b"POST /nowhere", b"GET /nowhere", b"TRACE /up", b"POST /down",
+                     b"DELETE /health", b"OPTIONS *"):
+            for framing in framings:
+                with gateway.connect() as client, self.subTest(head=head, framing=framing[:60]):
+                    self.check_unread(client, head + b" HTTP/1.1\r\n" + H + framing)
+        targets = {r.target for r in self.upstream.requests}
+        self.assertLessEqual(targets, {"/b/7"})
+
+    def check_unread(self, client, raw):
+        try:
+            client.send(raw + b"GET /up/b/7 HTTP/1.1\r\n" + H + b"\r\n")
+        except OSError:
+            pass  # It does not read on.
+        try:
+            first = client.read_response()
+            self.assertIn(first.status, (204, 404, 405, 413, 502))
+            if first.header("connection") != "close":
+                self.assertEqual(client.read_response().body, pattern(7))
+            client.finish_sending()
+            client.wait_closed()
+        except (Closed, OSError) as end:
+            self.assertEqual(getattr(end, "data", b""), b"")
+
     def test_garbage(self):
         for raw in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", bytes(range(256)) * 10,
                     b"\r\n" * 50, b"\x00" * 1000, b"SSH-2.0-x\r\n"):
