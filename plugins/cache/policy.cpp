@@ -1,0 +1,182 @@
+#include "policy.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cache {
+namespace {
+
+// Final statuses whose meaning does not depend on who asks.
+constexpr std::array<uint16_t, 9> kStatuses = {200, 203, 300, 301, 302, 307, 308, 404, 410};
+
+// Of this connection or this answer only, or the gateway's to write.
+constexpr std::array<std::string_view, 13> kNotKept = {
+    "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade", "content-length", "date", "age", "x-request-id",
+    "cache-status"};
+
+bool same_name(std::string_view name, std::string_view lower) {
+    if (name.size() != lower.size()) return false;
+    for (size_t i = 0; i < name.size(); ++i) {
+        char c = name[i] >= 'A' && name[i] <= 'Z' ? static_cast<char>(name[i] | 0x20) : name[i];
+        if (c != lower[i]) return false;
+    }
+    return true;
+}
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+    return out;
+}
+
+Directives directives(const ringtime::Fields& fields) {
+    Directives out;
+    read_directives(combined(fields, "cache-control"), out);
+    return out;
+}
+
+/// Section 4.2.3, with what the gateway does not see (the delay of the answer) as 0.
+uint64_t age_of(const ringtime::Fields& fields, int64_t wall_s) {
+    Directives age;
+    read_directives("max-age=" + combined(fields, "age"), age);
+    uint64_t out = age.max_age.value_or(0);
+    std::optional<int64_t> date = parse_date(fields.get("date"));
+    if (date && *date < wall_s) out = std::max(out, static_cast<uint64_t>(wall_s - *date));
+    return out;
+}
+
+/// Section 4.2.1; nothing when the response does not say: we do not guess.
+std::optional<uint64_t> lifetime_of(const ringtime::Fields& fields, const Directives& said,
+                                    int64_t wall_s) {
+    if (said.shared_max_age) return said.shared_max_age;
+    if (said.max_age) return said.max_age;
+    std::string_view expires = fields.get("expires");
+    if (!expires.data()) return std::nullopt;
+    std::optional<int64_t> end = parse_date(expires);
+    int64_t from = parse_date(fields.get("date")).value_or(wall_s);
+    if (!end || *end <= from) return 0;
+    return static_cast<uint64_t>(*end - from);
+}
+
+bool may_store(const ringtime::Fields& fields, const Directives& said, const Asked& asked) {
+    if (said.no_store || said.is_private || said.no_cache) return false;
+    bool for_all = said.is_public || said.shared_max_age || said.must_revalidate;
+    if (asked.personal && !for_all) return false;
+    // Allowed, and how one client gets another's session.
+    return !fields.has("set-cookie") && !fields.has("content-range");
+}
+
+}  // namespace
+
+std::string combined(const ringtime::Fields& fields, std::string_view wanted) {
+    std::string out;
+    fields.each([&](std::string_view name, std::string_view value) {
+        if (same_name(name, wanted)) out.append(out.empty() ? "" : ", ").append(value);
+    });
+    return out;
+}
+
+Asked read_request(const ringtime::Request& request) {
+    Asked out;
+    ringtime_method method = request.method();
+    if (method != RINGTIME_METHOD_GET && method != RINGTIME_METHOD_HEAD) return out;
+    out.directives = directives(request.fields());
+    if (request.field("pragma").data() && !request.field(RINGTIME_FIELD_CACHE_CONTROL).data())
+        out.directives.no_cache = true;
+    // Somebody whom a plugin before us knows gets nothing of others and leaves nothing to them.
+    bool plain = !(request.raw().flags & RINGTIME_REQUEST_HAS_BODY) &&
+                 !request.field(RINGTIME_FIELD_X_IDENTITY).data() &&
+                 !request.field(RINGTIME_FIELD_RANGE).data() &&
+                 !request.field(RINGTIME_FIELD_UPGRADE).data() &&
+                 !request.field(RINGTIME_FIELD_IF_MATCH).data() &&
+                 !request.field(RINGTIME_FIELD_IF_UNMODIFIED_SINCE).data() &&
+                 !request.field(RINGTIME_FIELD_IF_RANGE).data() && !out.directives.no_store;
+    bool authorized = request.field(RINGTIME_FIELD_AUTHORIZATION).data();
+    out.personal = authorized || request.field(RINGTIME_FIELD_COOKIE).data();
+    out.may_look = plain && !authorized && !out.directives.no_cache;
+    out.may_store = plain && method == RINGTIME_METHOD_GET;
+    return out;
+}
+
+std::optional<Stored> read_response(const ringtime::Request& request,
+                                    const ringtime::Response& response, const Asked& asked,
+                                    int64_t wall_s) {
+    ringtime::Fields fields = response.fields();
+    Directives said = directives(fields);
+    bool status = std::find(kStatuses.begin(), kStatuses.end(), response.status()) !=
+                  kStatuses.end();
+    // What the gateway says itself (an upstream is down, no such site) is over when the cause is.
+    if (!asked.may_store || !status || !may_store(fields, said, asked) ||
+        response.raw().flags & RINGTIME_RESPONSE_FROM_GATEWAY ||
+        request.field(RINGTIME_FIELD_X_IDENTITY).data())
+        return std::nullopt;
+    Stored out;
+    out.status = response.status();
+    out.age_at_first = age_of(fields, wall_s);
+    out.stored_ns = request.raw().now_ns;
+    out.lifetime_s = lifetime_of(fields, said, wall_s).value_or(0);
+    if (out.lifetime_s <= out.age_at_first) return std::nullopt;
+    bool varies_by_all = false;
+    each_member(combined(fields, "vary"), [&](std::string_view member) {
+        varies_by_all = varies_by_all || member == "*";
+        std::string name = lower(member);
+        out.vary.emplace_back(name, combined(request.fields(), name));
+    });
+    if (varies_by_all) return std::nullopt;
+    std::sort(out.vary.begin(), out.vary.end());
+    fields.each([&](std::string_view name, std::string_view value) {
+        std::string kept = lower(name);
+        if (std::find(kNotKept.begin(), kNotKept.end(), kept) != kNotKept.end()) return;
+        if (kept == "etag") out.etag = value;
+        if (kept == "last-modified") out.last_modified = value;
+        out.fields.emplace_back(std::move(kept), value);
+    });
+    return out;
+}
+
+Kept freshened(const Stored& kept, const ringtime::Request& request,
+               const ringtime::Response& response, const Asked& asked, int64_t wall_s) {
+    ringtime::Fields fields = response.fields();
+    std::string_view etag = fields.get("etag");
+    bool strong = !kept.etag.empty() && kept.etag[0] == '"';
+    Directives said = directives(fields);
+    if (!strong || etag != kept.etag || !may_store(fields, said, asked)) return nullptr;
+    std::optional<uint64_t> lifetime = lifetime_of(fields, said, wall_s);
+    auto out = std::make_shared<Stored>(kept);
+    out->age_at_first = age_of(fields, wall_s);
+    out->stored_ns = request.raw().now_ns;
+    out->lifetime_s = lifetime.value_or(kept.lifetime_s);
+    for (auto& [name, value] : out->fields) {
+        bool newer = name == "cache-control" || name == "expires";
+        if (std::string now = newer ? combined(fields, name) : std::string(); !now.empty())
+            value = now;
+    }
+    return out;
+}
+
+bool is_fresh(const Stored& kept, const Directives& asked, uint64_t now_ns) {
+    uint64_t age = kept.age_s(now_ns);
+    return age + asked.min_fresh.value_or(0) < kept.lifetime_s &&
+           age <= asked.max_age.value_or(kSecondsMost);
+}
+
+bool is_unchanged(const Stored& kept, const ringtime::Request& request) {
+    std::string tags = combined(request.fields(), "if-none-match");
+    if (!tags.empty()) {
+        auto opaque = [](std::string_view tag) {
+            return tag.substr(tag.substr(0, 2) == "W/" ? 2 : 0);
+        };
+        bool found = false;
+        each_member(tags, [&](std::string_view tag) {
+            found = found || tag == "*" ||
+                    (!kept.etag.empty() && opaque(tag) == opaque(kept.etag));
+        });
+        return found;
+    }
+    std::optional<int64_t> since = parse_date(request.field(RINGTIME_FIELD_IF_MODIFIED_SINCE));
+    std::optional<int64_t> modified = parse_date(kept.last_modified);
+    return since && modified && *modified <= *since;
+}
+
+}  // namespace cache

@@ -1,0 +1,48 @@
+#pragma once
+// What may be kept and what may be answered from it: RFC 9111 for a cache that many share, read
+// strictly. Only what says itself how long it is fresh is kept; nothing stale is ever sent.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ringtime/plugin.hpp>
+
+#include "directives.h"
+#include "store.h"
+
+namespace cache {
+
+/// What a request allows.
+struct Asked {
+    Directives directives;
+    bool may_look = false;   ///< Its answer may come from here.
+    bool may_store = false;  ///< Its answer may be kept.
+    /// It shows something that may be about somebody, so its answer is kept only when that says it
+    /// is for everybody (RFC 9111 section 3.5, and cookies in the same way).
+    bool personal = false;
+};
+[[nodiscard]] Asked read_request(const ringtime::Request& request);
+
+/// The lines of a field in one, names in lower case; empty and absent are the same.
+[[nodiscard]] std::string combined(const ringtime::Fields& fields, std::string_view lower);
+
+/// Everything of the response but its body; nothing when it may not be kept.
+[[nodiscard]] std::optional<Stored> read_response(const ringtime::Request& request,
+                                                  const ringtime::Response& response,
+                                                  const Asked& asked, int64_t wall_s);
+
+/// A kept response after the target has said 304 to somebody's condition, with the fields of that
+/// (section 4.3.4); null when it is about another one.
+[[nodiscard]] Kept freshened(const Stored& kept, const ringtime::Request& request,
+                             const ringtime::Response& response, const Asked& asked,
+                             int64_t wall_s);
+
+/// Whether it is young enough for who asks.
+[[nodiscard]] bool is_fresh(const Stored& kept, const Directives& asked, uint64_t now_ns);
+/// Whether the request's condition makes it a 304 (RFC 9110 section 13.2.2).
+[[nodiscard]] bool is_unchanged(const Stored& kept, const ringtime::Request& request);
+
+}  // namespace cache

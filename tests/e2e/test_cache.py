@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""plugins/cache: what is kept, who gets it, and what is never kept."""
+
+import email.utils
+import hashlib
+import os
+import shutil
+import time
+
+import harness
+from client import Closed
+from servers import Upstream
+
+PLUGINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../plugins")
+FRESH = ("Cache-Control", "max-age=1000")
+
+
+def http_date(offset=0):
+    return email.utils.formatdate(time.time() + offset, usegmt=True)
+
+
+class Origin(Upstream):
+    """Answers with `fields`; the body tells how often it was asked."""
+
+    def __init__(self):
+        self.fields, self.status, self.body, self.cut = [FRESH], "200 OK", None, False
+        super().__init__(self.serve)
+
+    def serve(self, connection, _):
+        while True:
+            request = connection.read_request()
+            self.requests.append(request)
+            body = self.body if self.body is not None else b"%d" % len(self.requests)
+            if self.cut:
+                connection.send(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=1000\r\n"
+                                b"Content-Length: 100\r\n\r\nhalf")
+                connection.reset()
+                return
+            if self.status.startswith("304"):
+                lines = "".join(f"{name}: {value}\r\n" for name, value in self.fields)
+                connection.send(f"HTTP/1.1 {self.status}\r\n{lines}\r\n".encode())
+            else:
+                connection.answer(b"" if request.method == "HEAD" else body, self.status,
+                                  self.fields)
+
+
+class Cache(harness.Case):
+    def begin(self, options="", *others):
+        for name in ("cache", *others):
+            self.lay_out(name)
+        with open(os.path.join(self.packages.plugins, "cache/manifest.yaml"), "a",
+                  encoding="utf-8") as f:
+            f.write(options)
+        self.origin = self.add(Origin())
+        self.packages.proxy("up", "/up", self.origin.port)
+
+    def setUp(self):
+        super().setUp()
+        self.paths = 0
+
+    def lay_out(self, name):
+        folder = os.path.join(self.packages.plugins, name)
+        shutil.copytree(os.path.join(PLUGINS, name), folder)
+        shutil.copy(os.path.join(harness.BUILD, f"plugins/{name}/{name}.so"), folder)
+
+    def path(self):
+        """One that nothing is kept of."""
+        self.paths += 1
+        return f"/up/{self.paths}"
+
+    def ask(self, path, *headers, method="GET"):
+        return self.gateway.get(path, list(headers), method)
+
+    def is_kept(self, fields, first=(), second=(), status="200 OK"):
+        """Whether the second request is answered without the target."""
+        path = self.path()
+        self.origin.fields, self.origin.status = fields, status
+        self.ask(path, *first)
+        before = len(self.origin.requests)
+        answer = self.ask(path, *second)
+        self.assertEqual(answer.status, int(status[:3]))
+        hit = answer.header("cache-status") == "ringtime; hit"
+        self.assertEqual(hit, len(self.origin.requests) == before)
+        return hit
+
+    def test_what_is_kept(self):
+        self.begin()
+        self.gateway = self.start()
+        for fields in ([FRESH], [("Cache-Control", "s-maxage=9, max-age=0")],
+                       [("Expires", http_date(100))], [FRESH, ("Age", "900")],
+                       [("Cache-Control", "max-age=5"), ("Expires", "0")],
+                       [FRESH, ("Vary", "X-None")]):
+            self.assertTrue(self.is_kept(fields), fields)
+        for status in ("404 Not Found", "301 Moved Permanently", "410 Gone"):
+            self.assertTrue(self.is_kept([FRESH, ("Location", "/up/x")], status=status), status)
+        for fields in ([], [("Cache-Control", "no-store, max-age=9")],
+                       [("Cache-Control", "private, max-age=9")],
+                       [("Cache-Control", 'private="x", max-age=9')],
+                       [("Cache-Control", "no-cache, max-age=9")], [("Cache-Control", "max-age=0")],
+                       [FRESH, ("Cache-Control", "no-store")], [("Cache-Control", "s-maxage=x")],
+                       [FRESH, ("Set-Cookie", "a=b")], [FRESH, ("Vary", "*")],
+                       [FRESH, ("Age", "1000")], [("Expires", http_date(-100))],
+                       [("Expires", "0")], [("Last-Modified", http_date(-10000))],
+                       [("Cache-Control", "max-age=10"), ("Date", http_date(-60))]):
+            self.assertFalse(self.is_kept(fields), fields)
+        for status in ("500 Internal Server Error", "403 Forbidden", "206 Partial Content"):
+            self.assertFalse(self.is_kept([FRESH], status=status), status)
+
+    def test_who_gets_it(self):
+        self.begin()
+        self.gateway = self.start()
+        shown = ("Authorization", "Bearer x")
+        cookie = ("Cookie", "a=b")
+        public = [("Cache-Control", "public, max-age=1000")]
+        for fields, first, second, kept in (
+                ([FRESH], [shown], [], False), (public, [shown], [], True),
+                ([FRESH], [], [shown], False), ([FRESH], [cookie], [], False),
+                (public, [cookie], [], True), ([FRESH], [], [cookie], True),
+                ([FRESH], [("Cache-Control", "no-store")], [], False),
+                ([FRESH], [], [("Cache-Control", "no-cache")], False),
+                ([FRESH], [], [("Pragma", "no-cache")], False),
+                ([FRESH, ("Age", "100")], [], [("Cache-Control", "max-age=50")], False),
+                ([FRESH], [], [("Cache-Control", "min-fresh=1001")], False),
+                ([FRESH], [], [("Range", "bytes=0-1")], False),
+                ([FRESH], [("Range", "bytes=0-1")], [], False),
+                ([FRESH], [], [("If-Match", '"x"')], False),
+                # A client forges nothing: the gateway takes it off.
+                ([FRESH], [("X-Identity", "me")], [("X-Identity", "you")], True)):
+            self.assertEqual(self.is_kept(fields, first, second), kept, (fields, first, second))
+        answer = self.ask(self.path(), ("Cache-Control", "only-if-cached"))
+        self.assertEqual(answer.status, 504)
+
+    def test_what_is_sent(self):
+        self.begin()
+        self.gateway = self.start()
+        self.origin.body = os.urandom(200_000)
+        self.origin.fields = [FRESH, ("ETag", '"one"'), ("X-Many", "1"), ("X-Many", "2"),
+                              ("Content-Type", "text/x"), ("Age", "5"),
+                              ("Last-Modified", http_date(-1000))]
+        first = self.ask("/up/a?b=c")
+        self.assertIsNone(first.header("cache-status"))
+        answer = self.ask("/up/a?b=c")
+        self.assertEqual(answer.body, self.origin.body)
+        self.assertEqual(answer.all("x-many"), ["1", "2"])
+        self.assertEqual(answer.header("content-type"), "text/x")
+        self.assertIn(int(answer.header("age")), range(5, 60))
+        self.assertNotEqual(answer.header("x-request-id"), first.header("x-request-id"))
+        head = self.ask("/up/a?b=c", method="HEAD")
+        self.assertEqual((head.status, head.header("content-length")), (200, "200000"))
+        for condition in (("If-None-Match", '"x", W/"one"'), ("If-None-Match", "*"),
+                          ("If-Modified-Since", http_date(-500))):
+            unchanged = self.ask("/up/a?b=c", condition)
+            self.assertEqual((unchanged.status, unchanged.header("etag")), (304, '"one"'))
+            self.assertEqual(unchanged.all("x-many"), [])
+        for condition in (("If-None-Match", '"x"'), ("If-Modified-Since", http_date(-2000)),
+                          ("If-Modified-Since", "yesterday")):
+            self.assertEqual(self.ask("/up/a?b=c", condition).body, self.origin.body, condition)
+        self.assertEqual(len(self.origin.requests), 1)
+        # Another query, another host, another thing.
+        for path, host in (("/up/a?b=d", "localhost"), ("/up/a", "localhost"),
+                           ("/up/a?b=c", "other.example")):
+            before = len(self.origin.requests)
+            self.ask(path, ("Host", host))
+            self.assertEqual(len(self.origin.requests), before + 1)
+
+    def test_variants(self):
+        self.begin()
+        self.gateway = self.start()
+        self.origin.fields = [FRESH, ("Vary", "Accept-Language, X-Group"), ("Vary", "x-more")]
+        german, english = ("Accept-Language", "de"), ("Accept-Language", "en")
+        self.assertEqual(self.ask("/up/v", german).body, b"1")
+        self.assertEqual(self.ask("/up/v", english).body, b"2")
+        self.assertEqual(self.ask("/up/v", german, ("X-Group", "a")).body, b"3")
+        self.assertEqual(self.ask("/up/v", german, ("X-Group", "a"), ("X-Group", "b")).body, b"4")
+        for headers, body in (([german], b"1"), ([english], b"2"),
+                              ([german, ("X-Group", "a")], b"3"),
+                              ([german, ("X-Group", "a, b")], b"4")):
+            self.assertEqual(self.ask("/up/v", *headers).body, body)
+
+    def test_changes_and_conditions(self):
+        self.begin()
+        self.gateway = self.start()
+        self.assertEqual(self.ask("/up/c").body, b"1")
+        self.assertEqual(self.ask("/up/c").body, b"1")
+        self.origin.status = "500 Internal Server Error"
+        self.ask("/up/c", method="POST")
+        self.assertEqual(self.ask("/up/c").body, b"1")
+        self.origin.status = "200 OK"
+        self.ask("/up/c", method="DELETE")
+        self.assertEqual(self.ask("/up/c").body, b"4")
+        # The target's 304 to one client makes what is kept fresh for all.
+        self.origin.fields = [("Cache-Control", "max-age=1000"), ("Age", "999"), ("ETag", '"e"')]
+        self.ask("/up/d")
+        harness.wait_until(lambda: not self.is_hit("/up/d", ("Cache-Control", "max-age=998")),
+                           "it is old")
+        self.origin.fields, self.origin.status = [FRESH, ("ETag", '"e"')], "304 Not Modified"
+        answer = self.ask("/up/d", ("If-None-Match", '"e"'), ("Cache-Control", "no-cache"))
+        self.assertEqual(answer.status, 304)
+        self.assertTrue(self.is_hit("/up/d"))
+
+    def is_hit(self, path, *headers):
+        return self.ask(path, *headers).header("cache-status") == "ringtime; hit"
+
+    def test_half_an_answer_is_none(self):
+        self.begin("kilobytesEach: 16\n")
+        self.gateway = self.start()
+        self.origin.cut = True
+        with self.assertRaises(Closed):
+            self.ask("/up/h")
+        self.origin.cut = False
+        self.assertFalse(self.is_hit("/up/h"))
+        self.assertTrue(self.is_hit("/up/h"))
+        self.origin.body = b"x" * 16385
+        for _ in range(2):
+            self.assertFalse(self.is_hit("/up/large"))
+        self.origin.body = b""
+        self.ask("/up/empty")
+        self.assertTrue(self.is_hit("/up/empty"))
+
+    def test_behind_authn_nobody_gets_what_is_anothers(self):
+        self.begin("", "authn", "gateway")
+        key = hashlib.sha256(b"key").hexdigest()
+        with open(os.path.join(self.packages.plugins, "authn/manifest.yaml"), "a",
+                  encoding="utf-8") as f:
+            f.write(f"apiKeys: {{keys: ['me:{key}']}}\n"
+                    "rules: [{paths: [/up/open], allow: anyone}]\n")
+        with open(os.path.join(self.packages.plugins, "gateway/manifest.yaml"), "a",
+                  encoding="utf-8") as f:
+            f.write("cors: {origins: ['https://a.example', 'https://b.example']}\n")
+        self.gateway = self.start()
+        self.origin.fields = [("Cache-Control", "public, max-age=1000")]
+        for _ in range(2):
+            self.assertFalse(self.is_hit("/up/mine", ("X-Api-Key", "key")))
+            self.assertEqual(self.ask("/up/mine").status, 401)
+        self.ask("/up/open")
+        # Every origin gets its own fields with what is kept.
+        for origin in ("https://a.example", "https://b.example"):
+            answer = self.ask("/up/open", ("Origin", origin))
+            self.assertEqual(answer.header("access-control-allow-origin"), origin)
+            self.assertEqual(answer.header("cache-status"), "ringtime; hit")
+        self.assertFalse(self.is_hit("/up/open", ("X-Api-Key", "key")))
+
+
+if __name__ == "__main__":
+    harness.main()
