@@ -133,12 +133,8 @@ class Authn {
 
     Verdict on_resume(Request& request, uint64_t value) {
         Credentials given = credentials(request);
-        if (static_cast<Resumed>(value) == Resumed::keys) {
-            Judged judged = judge_token(request, given.value);
-            if (judged.lacks_keys && !judged.lacks_keys->has_keys())
-                return unavailable(request, "The keys of this token's issuer cannot be had now.\n");
-            return settle_token(request, given, judged);
-        }
+        if (static_cast<Resumed>(value) == Resumed::keys)
+            return settle_token(request, given, judge_token(request, given.value));
         auto named = parse_basic(given.value);
         if (!named || static_cast<Resumed>(value) == Resumed::password_unknown)
             return unavailable(request, "The password could not be checked.\n");
@@ -212,10 +208,9 @@ class Authn {
         if (issuers_.empty()) return unauthorized(request, "The key is nobody's.\n");
         Judged judged = judge_token(request, given.value);
         if (!judged.lacks_keys) return settle_token(request, given, judged);
-        if (!judged.lacks_keys->fetch_missing(request.on_core())) {
-            if (judged.lacks_keys->has_keys()) return settle_token(request, given, judged);
-            return unavailable(request, "The keys of this token's issuer cannot be had now.\n");
-        }
+        // Without a fetch to wait for, one may have ended since we looked.
+        if (!judged.lacks_keys->fetch_missing(request.on_core()))
+            return settle_token(request, given, judge_token(request, given.value));
         ringtime::Token token = request.pause(kKeysTimeout);
         if (!token) return unavailable(request, "Too many requests wait.\n");
         judged.lacks_keys->wait(token, static_cast<uint64_t>(Resumed::keys));
@@ -261,6 +256,8 @@ class Authn {
 
     Verdict settle_token(Request& request, const Credentials& given, const Judged& judged) {
         if (judged.identity) return settle(request, given, judged.identity, Outcome::token);
+        if (judged.lacks_keys && !judged.lacks_keys->has_keys())
+            return unavailable(request, "The keys of this token's issuer cannot be had now.\n");
         ++refusals_[static_cast<size_t>(judged.refusal)];
         return unauthorized(request, "The token is refused.\n", describe(judged.refusal));
     }
