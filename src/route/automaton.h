@@ -12,11 +12,12 @@
 
 namespace ringtime::route {
 
-/// States of one automaton; with more the set of positions is used (4 to 8 ns a byte).
+/// States of one automaton; with more the set of positions is used (1 to 2 ns a byte).
 inline constexpr size_t automaton_states_max = 4096;
 /// Transition table of one automaton, in bytes.
 inline constexpr size_t automaton_bytes_max = 256 * 1024;
-/// Positions of the fallback: items of all its patterns and one end for each.
+/// Positions of the fallback: items of all its patterns but for stars, and one end for each. No
+/// pattern may have more than 64 of them.
 inline constexpr size_t positions_max = 256;
 /// Patterns that may have to be told apart behind one point.
 inline constexpr size_t patterns_per_point_max = 1024;

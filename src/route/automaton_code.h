@@ -11,7 +11,7 @@ namespace ringtime::route::code {
 /// Common to both forms; byte classes stand right behind it.
 struct Header {
     AutomatonKind kind = AutomatonKind::table;
-    uint16_t states = 0;      ///< Table: states. Positions: words of a set.
+    uint16_t states = 0;      ///< Table: states. Positions: bits of a set in use.
     uint16_t classes = 0;
     uint16_t start = 0;       ///< Table: first state.
     uint16_t absorbing = 0;   ///< Table: states from here on never change.
@@ -34,7 +34,12 @@ struct AcceptSet {
 };
 
 /// Rows of the fallback, each `words` wide, in this order at `accepting`.
-enum Row : unsigned { row_start, row_skip, row_ends, row_count };
+enum Row : unsigned { row_start, row_ends, row_count };
+
+/// A set of positions, and the two of them a class of bytes has.
+inline constexpr size_t position_words = 4;
+inline constexpr size_t move_words = 2 * position_words;
+static_assert(position_words * 64 == positions_max);
 
 /// A table of pairs is made up to this size: the chain of loads is then half as long, and it stays
 /// in the first cache.

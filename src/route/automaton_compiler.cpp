@@ -335,33 +335,56 @@ void write_table(const Table& table, const Classes& classes, const AcceptSets& a
     blob.finish();
 }
 
-void write_positions(const Positions& positions, const Classes& classes,
-                     std::span<const Seed> seeds, std::vector<uint64_t>& code) {
+/// A bit for each position that is no star, such that no pattern lies across two words; empty if
+/// that is too much. A star needs none: it is active exactly as long as what is behind it is, for
+/// it may be skipped when it is reached, and nothing else leads there. Its own place holds the bit
+/// of what is behind it.
+[[nodiscard]] std::vector<uint16_t> place_positions(const Positions& positions) {
+    std::vector<uint16_t> bits;
+    size_t next = 0;
+    for (size_t first = 0; first < positions.items.size();) {
+        size_t last = first;
+        size_t size = 0;
+        for (; last < positions.items.size() && positions.member[last] == positions.member[first];
+             ++last) {
+            if (!is_star(positions.items[last])) ++size;
+        }
+        if (next % 64 + size > 64) next = (next + 63) / 64 * 64;
+        if (size > 64 || next + size > positions_max) return {};
+        for (; first < last; ++first) {
+            bits.push_back(static_cast<uint16_t>(next));
+            if (!is_star(positions.items[first])) ++next;
+        }
+    }
+    return bits;
+}
+
+void write_positions(const Positions& positions, const std::vector<uint16_t>& bits,
+                     const Classes& classes, std::span<const Seed> seeds,
+                     std::vector<uint64_t>& code) {
+    constexpr size_t words = code::position_words;
     BlobWriter blob(code);
-    size_t count = positions.items.size();
-    unsigned words = count <= 128 ? 2 : 4;
-    std::vector<uint64_t> moves(classes.example.size() * 2 * words);
+    std::vector<uint64_t> moves(classes.example.size() * code::move_words);
     std::vector<uint64_t> rows(code::row_count * words);
-    auto set = [words](std::vector<uint64_t>& bits, size_t row, size_t at) {
-        bits[row * words + at / 64] |= uint64_t{1} << (at % 64);
+    std::vector<uint16_t> members(positions_max);
+    auto set = [](std::vector<uint64_t>& sets, size_t row, size_t bit) {
+        sets[row * words + bit / 64] |= uint64_t{1} << (bit % 64);
     };
-    for (size_t at = 0; at < count; ++at) {
+    for (size_t at = 0; at < bits.size(); ++at) {
         Item what = positions.items[at];
-        if (what == item::end) set(rows, code::row_ends, at);
-        if (is_star(what)) set(rows, code::row_skip, at);
+        members[bits[at]] = positions.member[at];
+        if (what == item::end) set(rows, code::row_ends, bits[at]);
         for (size_t c = 0; c < classes.example.size(); ++c) {
-            if (consumes(what, classes.example[c])) set(moves, 2 * c + (is_star(what) ? 1 : 0), at);
+            if (consumes(what, classes.example[c])) set(moves, 2 * c + is_star(what), bits[at]);
         }
     }
     Set start = positions.start;
     normalise(positions, start);
-    for (Position at : start) set(rows, code::row_start, at);
+    for (Position at : start) set(rows, code::row_start, bits[at]);
     std::vector<uint16_t> methods;
     for (const Seed& seed : seeds) methods.push_back(seed.methods);
-    std::vector<uint16_t> members = positions.member;
-    members.resize(words * 64);
     blob.header.kind = AutomatonKind::positions;
-    blob.header.states = static_cast<uint16_t>(words);
+    blob.header.states = static_cast<uint16_t>(bits.back() + 1);
     blob.header.classes = static_cast<uint16_t>(classes.example.size());
     (void)blob.append(classes.of.data(), classes.of.size());
     blob.header.moves = blob.append(moves);
@@ -389,8 +412,9 @@ AutomatonKind compile_automaton(std::span<const Seed> seeds, std::vector<uint64_
         for (const Accept& accept : accepts.accepts) reported[accept.member] = true;
         return AutomatonKind::table;
     }
-    if (positions.items.size() > caps.positions) return AutomatonKind::refused;
-    write_positions(positions, classes, seeds, code);
+    std::vector<uint16_t> bits = place_positions(positions);
+    if (bits.empty() || bits.back() >= caps.positions) return AutomatonKind::refused;
+    write_positions(positions, bits, classes, seeds, code);
     return AutomatonKind::positions;
 }
 

@@ -96,6 +96,42 @@ TEST(Automaton, both_at_once_say_what_each_says_alone) {
     }
 }
 
+TEST(Automaton, sets_of_positions_say_the_same_two_at_once) {
+    std::mt19937 random(8);
+    const AutomatonCaps few{.states = 2};
+    for (int round = 0; round < 300; ++round) {
+        std::vector<std::string> globs[2];
+        for (auto& list : globs) {
+            for (size_t n = 1 + random() % 9; n > 0; --n)
+                list.push_back(random_text(random, "ab/**?", 6, 20));
+        }
+        Compiled a(globs[0], few);
+        Compiled b(globs[1], few);
+        // A glob like `/**` has a table of so few states, too.
+        if (a.kind != AutomatonKind::positions || b.kind != a.kind) continue;
+        for (int i = 0; i < 20; ++i) {
+            std::string text = random_text(random, "aab/c", 5, 80);
+            a.check(text);
+            std::string_view tail = std::string_view(text).substr(random() % text.size());
+            Verdict first, second;
+            run_automata({a.code(), text}, {b.code(), tail}, get, first, second);
+            EXPECT_EQ(first.member, run_automaton(a.code(), text, get).member) << text;
+            EXPECT_EQ(second.member, run_automaton(b.code(), tail, get).member) << tail;
+        }
+    }
+}
+
+TEST(Automaton, a_pattern_longer_than_a_word_has_no_set_of_positions) {
+    const AutomatonCaps few{.states = 2};
+    EXPECT_EQ(Compiled({"/" + std::string(62, 'a')}, few).kind, AutomatonKind::positions);
+    EXPECT_EQ(Compiled({"/" + std::string(63, 'a')}, few).kind, AutomatonKind::refused);
+    // Four of more than half a word fill the four words.
+    std::vector<std::string> globs(4, "/" + std::string(40, 'b'));
+    EXPECT_EQ(Compiled(globs, few).kind, AutomatonKind::positions);
+    globs.push_back("/" + std::string(40, 'b'));
+    EXPECT_EQ(Compiled(globs, few).kind, AutomatonKind::refused);
+}
+
 TEST(Automaton, tables_are_minimal) {
     // Counted by hand: dead, start, and one state per distinguishable rest.
     EXPECT_EQ(Compiled({"/**"}).info().states, 3u);          // start, inside, dead
