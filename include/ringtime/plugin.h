@@ -350,7 +350,7 @@ struct ringtime_host {
     ringtime_status (*config_boolean)(ringtime_context *, ringtime_slice key, int *out);
     /* Elements of a list, members of an object; RINGTIME_MISSING for anything else. */
     ringtime_status (*config_count)(ringtime_context *, ringtime_slice key, size_t *out);
-    /* on_init: says why it is about to fail. */
+    /* on_init, on_config: says why it is about to fail. */
     void (*fail)(ringtime_context *, ringtime_slice message);
     /* on_init: offers a service to plugins that declare this one as a dependency. The pointer stays
      * valid until on_shutdown. */
@@ -490,6 +490,14 @@ typedef struct ringtime_plugin_table {
     void (*on_core_stop)(void *self, ringtime_core *core, void *state);
     /* Frees `self`. Threads of the plugin have ended when it returns. Limit: 10 s. */
     void (*on_shutdown)(void *self);
+
+    /* -- Added after the first version -- */
+    /* The configuration changed and nothing else did, so the plugin goes on with all it has; the
+     * config_ functions tell the new values, and what they told before stays valid. On a helper
+     * thread, while requests run. Not 0 (say why with fail()): it cannot be applied, and the reload
+     * is refused. Comes once more with the earlier values when the reload fails for another reason.
+     * NULL: every change makes a new plugin beside the old. Limit: as on_init. */
+    int (*on_config)(void *self, ringtime_context *context);
 } ringtime_plugin_table;
 
 /* The one symbol of a plugin:

@@ -16,6 +16,7 @@
 //     void on_init(Context&)                           may throw, may block up to 30 s
 //     void on_core_start(Core&), on_core_stop(Core&)
 //     void on_server_start(), on_shutdown()
+//     void on_config(Context&)                         it changed while requests run; may throw
 //     Verdict on_request(Request&)
 //     Verdict on_resume(Request&, uint64_t value)      after a pause; on_resume_late(uint64_t)
 //     Verdict on_request_body(Request&, Chunk&)

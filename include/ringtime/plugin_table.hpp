@@ -28,6 +28,7 @@ RINGTIME_DETECT(on_done);
 RINGTIME_DETECT(on_worker_spawn);
 RINGTIME_DETECT(on_worker_terminate);
 RINGTIME_DETECT(on_shutdown);
+RINGTIME_DETECT(on_config);
 RINGTIME_DETECT(run_on_public);
 RINGTIME_DETECT(request_body);
 RINGTIME_DETECT(response_body);
@@ -126,6 +127,18 @@ struct Trampolines {
             }
         }
         delete held;
+    }
+
+    static int on_config(void* self, ringtime_context*) noexcept {
+        auto* held = static_cast<Held*>(self);
+        try {
+            held->plugin.on_config(held->context);
+            return 0;
+        } catch (...) {
+            char why[256];
+            held->context.fail(exception_text(why, sizeof why));
+            return -1;
+        }
     }
 
     static int on_core_start(void* self, ringtime_core* raw, void** state) noexcept {
@@ -300,6 +313,7 @@ constexpr ringtime_plugin_table make_table() noexcept {
     table.gather_bytes_max = gather_limit<T>();
     table.on_init = &Calls::on_init;
     table.on_shutdown = &Calls::on_shutdown;
+    if constexpr (has_on_config<T>::value) table.on_config = &Calls::on_config;
     if constexpr (has_on_core_start<T>::value || has_core_state<T>::value)
         table.on_core_start = &Calls::on_core_start;
     if constexpr (has_on_core_stop<T>::value || has_core_state<T>::value)

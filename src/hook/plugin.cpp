@@ -124,8 +124,11 @@ bool Plugin::load(const std::vector<PluginRef>& earlier, Milliseconds limit) {
 
 bool Plugin::prepare() {
     std::string error;
-    if (!config_.parse(spec_.config_json, error))
+    auto values = std::make_unique<ConfigValues>();
+    if (!values->parse(spec_.config_json, error))
         return fail("its configuration is " + error, "correct `config` in the manifest");
+    config_.store(values.get(), std::memory_order_release);
+    configs_.push_back(std::move(values));
     if (!scope_.build(spec_.hosts, spec_.paths, spec_.except, error))
         return fail("`hooks` holds a pattern that cannot be used: " + error,
                     "write globs over whole paths, such as `/api/**`");
@@ -343,7 +346,7 @@ void Plugin::log(ringtime_log_level level, std::string_view text) const noexcept
 
 void Plugin::set_failure(std::string_view why) {
     std::lock_guard lock(lock_);
-    if (open_for_contributions_) failure_ = why;
+    if (open_for_contributions_ || reconfiguring_) failure_ = why;
 }
 
 ringtime_status Plugin::provide(std::string_view name, uint32_t version, void* service) {

@@ -246,6 +246,12 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     [[nodiscard]] Door& door() noexcept { return door_; }
     [[nodiscard]] Cores& host_cores() noexcept { return host_cores_; }
     [[nodiscard]] HookTotals totals(Hook hook) const noexcept;
+    /// Whether it can be what `spec` says and go on: nothing differs, or only the configuration,
+    /// and it takes that.
+    [[nodiscard]] bool can_become(const PluginSpec& spec) const;
+    /// Tells it another configuration. False, with `why`: it could not apply it and keeps what it
+    /// had. The reload's thread only.
+    [[nodiscard]] bool reconfigure(const std::string& json, Milliseconds limit, std::string& why);
     /// Any thread: whether a core still holds bytes of it.
     [[nodiscard]] bool has_lent() const noexcept;
     /// Whether the file on disk is still the one that was loaded.
@@ -253,7 +259,9 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
 
     // --- What host calls with a ringtime_context reach ---
     [[nodiscard]] const ringtime_about& about() const noexcept { return about_; }
-    [[nodiscard]] const ConfigValues& config() const noexcept { return config_; }
+    [[nodiscard]] const ConfigValues& config() const noexcept {
+        return *config_.load(std::memory_order_acquire);
+    }
     void log(ringtime_log_level level, std::string_view text) const noexcept;
     void set_failure(std::string_view why);
     [[nodiscard]] ringtime_status provide(std::string_view name, uint32_t version, void* service);
@@ -296,7 +304,10 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     bool gathers_for_routes_ = false;
     PluginProblem problem_;
     ringtime_about about_{};
-    ConfigValues config_;
+    // What was told stays valid as long as the plugin, so earlier ones are kept, up to a number.
+    static constexpr size_t configs_max = 256;
+    std::vector<std::unique_ptr<const ConfigValues>> configs_;
+    std::atomic<const ConfigValues*> config_{nullptr};
     Scope scope_;
     std::unique_ptr<PluginCore[]> cores_;
     struct FileIdentity {
@@ -314,6 +325,7 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     mutable std::mutex lock_;  // tidy: allow(data-path) start-up; no hook takes it
     std::atomic<bool> abandoned_{false};
     bool open_for_contributions_ = false;
+    bool reconfiguring_ = false;
     std::vector<PluginRef> earlier_;
     std::string failure_;
     std::vector<Service> services_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+
 namespace ringtime::hook {
 namespace {
 
@@ -12,11 +14,45 @@ bool kept_by(OtherSets others, const Plugin& plugin) noexcept {
                        [&](const PluginSet* other) { return other->keeps(plugin); });
 }
 
+struct Pending {
+    PluginRef plugin;
+    std::string json;
+};
+
+// After everything that is new has started, so that as little as possible is ever taken back.
+bool reconfigure(std::vector<Pending>& all, Milliseconds limit, LoadResult& result) {
+    for (Pending& pending : all) {
+        const PluginSpec& spec = pending.plugin->spec();
+        std::string before = spec.config_json;
+        std::string why;
+        if (!pending.plugin->reconfigure(pending.json, limit, why)) {
+            result.problems.push_back({spec.name, spec.file, std::move(why),
+                                       "correct its configuration, or restart the gateway"});
+            take_back(result.reconfigured, limit);
+            return false;
+        }
+        result.reconfigured.push_back({std::move(pending.plugin), std::move(before)});
+    }
+    return true;
+}
+
 }  // namespace
+
+void take_back(std::vector<Reconfigured>& all, Milliseconds limit) {
+    for (auto& [plugin, before] : all) {
+        std::string why;
+        if (!plugin->reconfigure(before, limit, why))
+            log_line(LogLevel::error, "plugin",
+                     fmt::format("{}: it does not take back the configuration it had: {}",
+                                 plugin->spec().name, why));
+    }
+    all.clear();
+}
 
 LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores, const LoadOptions& options) {
     LoadResult result;
     std::unique_ptr<PluginSet> set(new PluginSet(cores, options.shutdown_limit));
+    std::vector<Pending> pending;
     bool must_abort = false;
     if (!specs.empty()) cores.helpers().start();
     for (PluginSpec& spec : specs) {
@@ -29,6 +65,8 @@ LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores, const LoadO
             break;
         }
         PluginRef plugin = set->reusable(spec, options.previous);
+        if (plugin && plugin->spec().config_json != spec.config_json)
+            pending.push_back({plugin, std::move(spec.config_json)});
         if (!plugin) {
             plugin = PluginRef(new Plugin(std::move(spec), cores));
             if (!plugin->load(set->plugins_, options.init_limit)) {
@@ -39,7 +77,7 @@ LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores, const LoadO
         set->plugins_.push_back(std::move(plugin));
         if (must_abort) break;
     }
-    if (!must_abort) {
+    if (!must_abort && reconfigure(pending, options.init_limit, result)) {
         result.set = std::move(set);
         return result;
     }
@@ -60,7 +98,7 @@ PluginRef PluginSet::reusable(const PluginSpec& spec,
                                             const PluginSet* previous) const {
     if (!previous) return nullptr;
     auto same = std::find_if(previous->plugins_.begin(), previous->plugins_.end(),
-                             [&](const auto& plugin) { return plugin->spec() == spec; });
+                             [&](const auto& plugin) { return plugin->can_become(spec); });
     if (same == previous->plugins_.end() || (*same)->down() || !(*same)->file_unchanged())
         return nullptr;
     // A dependency that is loaded anew offers new pointers: its dependents load again as well.

@@ -39,10 +39,20 @@ struct LoadOptions {
     Settled settled;
 };
 
+/// A plugin that goes on with another configuration, and the one it had.
+struct Reconfigured {
+    PluginRef plugin;
+    std::string before;
+};
+
 struct LoadResult {
     std::unique_ptr<PluginSet> set;       ///< Null when a plugin that aborts the start is down.
     std::vector<PluginProblem> problems;  ///< Of isolated plugins too.
+    std::vector<Reconfigured> reconfigured;
 };
+
+/// Gives them back what they had: the reload that changed them has failed.
+void take_back(std::vector<Reconfigured>& all, Milliseconds limit);
 
 /// Helper threads only. `specs`: in dependency order. `cores` outlives the set.
 [[nodiscard]] LoadResult load_plugins(std::vector<PluginSpec> specs, Cores& cores,

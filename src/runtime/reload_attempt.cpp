@@ -127,6 +127,7 @@ bool ReloadAttempt::load_plugins() {
         if (loaded.set) report_.problems.back().severity = config::Severity::warning;
     }
     if (!loaded.set) return false;
+    reconfigured_ = std::move(loaded.reconfigured);
     next_->snapshot->plugins = std::move(loaded.set);
     share_unchanged_set();
     return start_plugins();
@@ -282,6 +283,7 @@ void ReloadAttempt::end_replaced_streams() {
 
 ReloadAttempt::~ReloadAttempt() {
     if (published_ || !next_) return;
+    hook::take_back(reconfigured_, next_->configuration.settings.timeouts.plugin_init_ms);
     if (!started_.empty()) {
         ground_.parts.main.call([&] {
             for (uint32_t number : started_) ground_.parts.supervisor.remove(number);

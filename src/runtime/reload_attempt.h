@@ -57,6 +57,7 @@ class ReloadAttempt {
     ReloadReport& report_;
     std::shared_ptr<Published> next_;
     std::vector<uint32_t> started_;  ///< Apps that are new here, by the supervisor's numbers.
+    std::vector<hook::Reconfigured> reconfigured_;
     bool published_ = false;
 };
 

@@ -3,6 +3,7 @@
 // before each. Nothing here runs.
 #include <ringtime/plugin.hpp>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -35,6 +36,7 @@ struct Base {
     void heard(const ringtime::LogEntry&) {}
     void refill() {}
 
+    std::atomic<uint64_t> limit_{0};
     ringtime::Static busy_;
     ringtime::Channel news_;
     ringtime::Endpoint chat_;

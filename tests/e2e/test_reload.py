@@ -228,6 +228,40 @@ class Plugins(Case):
             self.assertNotIn("hooks.so", mapped.read())
 
 
+    def test_a_plugin_that_takes_its_configuration_goes_on(self):
+        def configure(mood, more=""):
+            self.packages.manifest("plugins/butler", "name: butler\npluginEntry: butler.so\n"
+                                   f"base: /butler\nmood: {mood}\n{more}")
+
+        def mood():
+            return gateway.get("/butler/mood").body.decode().split()
+        self.packages.plugin("butler", "butler.so")
+        configure("fine")
+        gateway = self.start()
+        self.assertEqual(mood(), ["fine", "1"])
+        for turn, now in enumerate(("better", "best", "better"), 2):
+            configure(now)
+            self.good(gateway)
+            self.assertEqual(mood(), [now, str(turn)])
+        configure("bad")
+        self.refused(gateway, "butler/manifest.yaml:2:14: error",
+                     "on_config failed: not in that mood")
+        self.assertEqual(mood(), ["better", "4"])
+        # What else fails takes it back.
+        configure("worse")
+        self.packages.app("app", "app.so", "ttl: 1h\n")
+        self.packages.write("apps/app/app.so", "this is no worker")
+        self.refused(gateway, "app")
+        self.assertEqual(mood(), ["better", "6"])
+        harness.shutil.rmtree(os.path.join(self.packages.apps, "app"))
+        self.good(gateway)
+        self.assertEqual(mood(), ["worse", "7"])
+        # More than the configuration: a new one.
+        configure("new", "hooks: {paths: [/x]}\n")
+        self.good(gateway)
+        self.assertEqual(mood(), ["new", "1"])
+
+
 class Overdue(Case):
     """Requests that do not end: cut only where what they need has to end."""
 

@@ -18,6 +18,8 @@ class Butler {
     explicit Butler(ringtime::Context& context) : context_(context) {
         context.route<&Butler::metrics>("GET", "/metrics", this);
         context.route<&Butler::log>("GET", "/log", this);
+        context.route<&Butler::mood>("GET", "/mood", this);
+        on_config(context);
         context.route<&Butler::say>("POST", "/say/:what", this);
         context.route<&Butler::thread>("GET", "/thread", this);
         context.route<&Butler::fetch>("GET", "/fetch/:port/*", this);
@@ -39,6 +41,15 @@ class Butler {
         limits.message_bytes_max = 100'000;
         limits.queue_bytes_max = 200'000;
         endpoint_ = context.endpoint("chat", this, limits);
+    }
+
+    // Once when it is made, then whenever only the configuration changed.
+    void on_config(ringtime::Context& context) {
+        std::string_view mood = context.string("mood", "none");
+        if (mood == "bad") throw std::runtime_error("not in that mood");
+        std::lock_guard lock(lock_);
+        mood_ = std::string(mood);
+        ++moods_;
     }
 
     // What a fetch or a helper came to travels as a string that on_resume takes over.
@@ -126,6 +137,10 @@ class Butler {
     Verdict log(ringtime::Request& request) {
         std::lock_guard lock(lock_);
         return request.respond(200, log_);
+    }
+    Verdict mood(ringtime::Request& request) {
+        std::lock_guard lock(lock_);
+        return request.respond(200, mood_ + " " + std::to_string(moods_) + "\n");
     }
     void say(ringtime::Request& request) { context_.warn(request.parameter("what")); }
 
@@ -219,6 +234,8 @@ class Butler {
     std::atomic<uint64_t> heard_{0};
     std::atomic<bool> well_{true};
     std::mutex lock_;
+    std::string mood_;
+    unsigned moods_ = 0;
     std::string log_;
 };
 
