@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "hook/scope.h"
+#include "http/head_parser.h"
 #include "http/refusal.h"
 #include "http/syntax.h"
 #include "http/target.h"
@@ -68,6 +69,20 @@ struct Request {
     http::Method method = http::Method::other;
 };
 
+std::string refused(std::string_view what, const Error& error) {
+    return fmt::format("{} would be refused with {}: {}", what, describe(error.reason).status,
+                       http::describe(http::refusal_of(error)).rule);
+}
+
+/// What the parser itself says to such a request; empty when it takes it.
+std::string refused_head(std::string_view method, std::string_view target) {
+    std::string text = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\n\r\n", method, target);
+    http::RequestParser parser;
+    http::RequestHead head;
+    http::ParseOutcome outcome = parser.parse(text.data(), text.size(), head);
+    return outcome.failed() ? refused(fmt::format("{} {}", method, target), outcome.error) : "";
+}
+
 bool read_request(const ExplainQuestion& question, Request& out, std::string& problem) {
     std::string_view url = question.url;
     std::string_view authority = question.host;
@@ -83,20 +98,24 @@ bool read_request(const ExplainQuestion& question, Request& out, std::string& pr
         problem = fmt::format("'{}' is no method", question.method);
         return false;
     }
+    if (url == "*" && question.method == "OPTIONS") {
+        problem = "OPTIONS * asks the gateway itself, which answers 204 (RFC 9110 9.3.7)";
+        return false;
+    }
     if (!url.starts_with('/')) {
         problem =
             fmt::format("'{}' is no path: it must begin with / or with http://", question.url);
         return false;
     }
+    problem = refused_head(question.method, url);
+    if (!problem.empty()) return false;
     out.method = http::intern_method(question.method);
     size_t mark = std::min(url.find('?'), url.size());
     if (mark < url.size()) out.query = url.substr(mark + 1);
     std::string storage(http::canonical_storage(url.substr(0, mark)), '\0');
     auto path = http::canonicalise(url.substr(0, mark), storage.data(), storage.size());
     if (!path.ok()) {
-        problem = fmt::format("{} would be refused with {}: {}", url,
-                              describe(path.error().reason).status,
-                              http::describe(http::refusal_of(path.error())).rule);
+        problem = refused(url, path.error());
         return false;
     }
     out.path = path->canonical;

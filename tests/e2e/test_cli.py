@@ -63,6 +63,16 @@ class CommandLine(harness.Case):
         self.assertRegex(text, r"/assets/\*\*.*apps/shop/manifest.yaml:4\)")
         self.assertRegex(self.ringtime("explain", "GET", "/health"), r"target +the gateway itself")
 
+    def test_explain_tells_of_a_refusal_what_the_parser_would(self):
+        self.shop()
+        for method, url, text in (("TRACE", "/shop", "405: TRACE is not allowed"),
+                                  ("CONNECT", "/shop", "501: CONNECT"),
+                                  ("GET", "/shop?q=a b", "400"), ("GET", "/shop#x", "400"),
+                                  ("GET", "/" + "x" * 9000, "414"),
+                                  ("GET", "/shop/..%2fup", "400: no reading of the path"),
+                                  ("OPTIONS", "*", "answers 204"), ("GET", "*", "no path")):
+            self.assertIn(text, self.ringtime("explain", method, url, expect=1))
+
     def test_explain_names_the_hooks_that_see_the_request(self):
         self.shop()
         self.packages.plugin("audit", "hooks.so", "hooks: {except: ['/shop/assets/**']}\n")
