@@ -38,6 +38,9 @@ inline constexpr size_t small_buffers_ready = 8;
 inline constexpr size_t bulk_buffer_bytes = 512;
 inline constexpr size_t bulk_buffers = 8;
 inline constexpr size_t bulk_buffers_ready = 8;
+inline constexpr size_t spliced_body_bytes_min = 600;
+inline constexpr size_t relay_pipe_bytes = 4 * 1024;
+inline constexpr size_t relay_pipes = 2;
 #else
 /// Receive buffers for heads and small bodies: 4 MiB a core at ease, 64 MiB when thousands of
 /// clients make it keep what they sent.
@@ -49,6 +52,11 @@ inline constexpr size_t small_buffers_ready = 1024;
 inline constexpr size_t bulk_buffer_bytes = 32 * 1024;
 inline constexpr size_t bulk_buffers = 8 * 1024;
 inline constexpr size_t bulk_buffers_ready = 256;
+/// What is left of an answer's body from which on it is worth while to have the kernel move it.
+inline constexpr size_t spliced_body_bytes_min = 64 * 1024;
+/// Of a pipe that such bytes pass through, and pipes of one core: two descriptors each.
+inline constexpr size_t relay_pipe_bytes = 256 * 1024;
+inline constexpr size_t relay_pipes = 128;
 #endif
 /// Pieces of one send; each is an iovec of the message.
 inline constexpr size_t send_pieces_max = 16;

@@ -407,7 +407,8 @@ uint64_t Http1Connection::send_file(const http::FileRange& range) noexcept {
         abort_response();
         return 0;
     }
-    uint64_t sent = stream_.send_file(range.fd, range.offset, range.size);
+    uint64_t sent = range.pipe ? stream_.send_pipe(range.fd, range.size)
+                               : stream_.send_file(range.fd, range.offset, range.size);
     remaining_ -= sent;
     return sent;
 }

@@ -20,11 +20,12 @@ enum class Pull : uint8_t {
     failed,   ///< Cut short or malformed: see error(). Never to be shown as a clean end.
 };
 
-/// Bytes of a file that all lie in memory: the kernel can send them by itself.
+/// Bytes that the kernel can send by itself: of a file, all of them in memory, or in a pipe.
 struct FileRange {
     int fd = -1;
-    uint64_t offset = 0;
+    uint64_t offset = 0;  ///< Of a file.
     uint64_t size = 0;
+    bool pipe = false;
 };
 
 /// A message body being produced.
@@ -35,8 +36,8 @@ class BodySource {
     /// Bytes in all when they are known in advance, else unknown_length.
     [[nodiscard]] virtual uint64_t length() const noexcept = 0;
     [[nodiscard]] virtual Error error() const noexcept = 0;
-    /// The next bytes, when they are part of such a file and enough to be worth it; they are not
-    /// consumed until skip() says how many were. Of size 0: they are to be pulled.
+    /// The next bytes, when the kernel can send them and they are enough to be worth it; they are
+    /// not consumed until skip() says how many were. Of size 0: they are to be pulled.
     [[nodiscard]] virtual FileRange file() noexcept { return {}; }
     virtual void skip(uint64_t /*size*/) noexcept {}
     static constexpr uint64_t unknown_length = UINT64_MAX;

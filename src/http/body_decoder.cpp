@@ -36,6 +36,14 @@ BodyDecoder::End BodyDecoder::on_eof() const noexcept {
     return complete ? End::complete : End::truncated;
 }
 
+void BodyDecoder::skip(uint64_t size) noexcept {
+    ASSERT(size <= remaining_);
+    remaining_ -= size;
+    decoded_ += size;
+    if (size == 0 || remaining_ > 0) return;
+    state_ = state_ == State::length ? State::done : State::chunk_data_cr;
+}
+
 BodyDecoder::Step BodyDecoder::decode(const char* data, size_t size) noexcept {
     Step step;
     while (step.consumed < size) {

@@ -43,6 +43,8 @@ class BodyDecoder {
     /// Goes on until one span of data is found, with the framing behind it, or the input ends. Call
     /// again with what was not consumed while there is some and neither done nor error.
     [[nodiscard]] Step decode(const char* data, size_t size) noexcept;
+    /// `size` bytes of the body, at most expected(), go past without being seen here.
+    void skip(uint64_t size) noexcept;
     /// What an end of the stream means now: only a body until close ends so, or one that is done.
     [[nodiscard]] End on_eof() const noexcept;
 

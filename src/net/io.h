@@ -11,6 +11,7 @@
 #include "base/piece.h"
 #include "base/slab.h"
 #include "loop/reactor.h"
+#include "net/pipes.h"
 
 namespace ringtime::net {
 
@@ -83,6 +84,7 @@ struct Io {
     loop::Reactor& reactor;
     Slab<SendBlock> send_blocks;
     TextBlocks texts;
+    Pipes pipes;
 };
 
 }  // namespace ringtime::net

@@ -34,6 +34,11 @@ void fill_message(SendBlock& block) noexcept {
     block.message.msg_iovlen = count;
 }
 
+/// What a receive may end with that says nothing about the connection.
+bool passes(int32_t result) noexcept {
+    return result == -ECANCELED || result == -EINTR || result == -EAGAIN || result == -ENOBUFS;
+}
+
 }  // namespace
 
 Stream::Stream(Io& io) noexcept : io_(io) {
@@ -98,21 +103,24 @@ void Stream::receive(Receive mode) noexcept {
 }
 
 void Stream::start_receive() noexcept {
-    if (mode_ == Receive::off || state_ != State::open || ended_ || failed() ||
-        receive_op_.in_flight || buffer_waiter_.linked() || unread_buffers_ >= unread_buffers_max())
+    bool wanted = mode_ != Receive::off && mode_ != Receive::watch;
+    if (!wanted || state_ != State::open || ended_ || failed() || receive_op_.in_flight ||
+        buffer_waiter_.linked() || unread_buffers_ >= unread_buffers_max())
         return;
     ring::Ring& ring = io_.reactor.ring();
-    receive_op_.group = mode_ == Receive::small ? BufferGroup::small : BufferGroup::bulk;
+    receive_op_.group = mode_ == Receive::bulk ? BufferGroup::bulk : BufferGroup::small;
     // One that repeats may fill many buffers before it hears that they are too many: not when half
     // of them are in use.
     ring::BufferPool& pool = ring.buffers(receive_op_.group);
-    bool multishot = ring.features().receive_multishot && pool.available() >= pool.count() / 2;
+    bool multishot = mode_ != Receive::first && ring.features().receive_multishot &&
+                     pool.available() >= pool.count() / 2;
     receive_op_.kind = multishot ? OpKind::receive_multishot : OpKind::receive;
     receive_op_.fd = fd_;
     ring.submit(receive_op_);
 }
 
 uint32_t Stream::unread_buffers_max() const noexcept {
+    if (mode_ == Receive::first) return 1;
     BufferGroup group = mode_ == Receive::bulk ? BufferGroup::bulk : BufferGroup::small;
     return io_.reactor.ring().buffers(group).share(kWindowBuffers);
 }
@@ -136,18 +144,22 @@ void Stream::on_received(const ring::Op& op) noexcept {
     if (op.has_buffer) {
         append(op.group, op.buffer);
         // Again for each buffer: a cancellation may come too early to find the operation.
-        bool enough = mode_ == Receive::off || unread_buffers_ >= unread_buffers_max();
+        bool enough = mode_ == Receive::off || mode_ == Receive::watch ||
+                      unread_buffers_ >= unread_buffers_max();
         if (op.more && enough) io_.reactor.ring().cancel(receive_op_);
+    } else if (op.kind == OpKind::poll && op.result > 0) {
+        // Looked at by whoever is woken.
     } else if (op.result == 0) {
         ended_ = true;
-    } else if (op.result == -ENOBUFS) {
+    } else if (op.result == -ENOBUFS && mode_ != Receive::watch) {
         io_.reactor.wait_for_buffers(buffer_waiter_);
         return;
-    } else if (op.result != -ECANCELED && op.result != -EINTR && op.result != -EAGAIN) {
+    } else if (!passes(op.result)) {
         fail(-op.result);
     }
     if (!op.more) start_receive();
-    if (op.result != -ECANCELED || holds_still_) wake();
+    // Who watches, or wants to have the socket, has waited for an end of the receive before.
+    if (op.result != -ECANCELED || holds_still_ || mode_ == Receive::watch) wake();
 }
 
 std::string_view Stream::readable() const noexcept {
@@ -187,6 +199,28 @@ Piece Stream::take(uint32_t size) noexcept {
     piece.size = size;
     consume(size);
     return piece;
+}
+
+uint64_t Stream::splice_to(int pipe, uint64_t size) noexcept {
+    ASSERT(mode_ == Receive::watch && first_buffer_ == kNoBuffer);
+    // While a receive is being cancelled, or a poll says that there is nothing.
+    if (state_ != State::open || receive_op_.in_flight || ended_ || failed()) return 0;
+    ssize_t moved;
+    do {
+        moved = ring::splice_bytes(fd_, pipe, size);
+    } while (moved == -EINTR);
+    if (moved > 0) return static_cast<uint64_t>(moved);
+    if (moved == 0) {
+        ended_ = true;
+    } else if (moved == -EAGAIN) {
+        receive_op_.kind = OpKind::poll;
+        receive_op_.fd = fd_;
+        receive_op_.flags = POLLIN;
+        io_.reactor.ring().submit(receive_op_);
+    } else {
+        fail(static_cast<int>(-moved));
+    }
+    return 0;
 }
 
 // --- Changing cores ---
@@ -299,7 +333,7 @@ void Stream::submit_send(SendBlock& block) noexcept {
     io_.reactor.ring().submit(send_op_);
 }
 
-// --- Sending files ---
+// --- Sending what the kernel has ---
 
 // What the head of an answer needs is sent with its first bytes, in one segment.
 bool Stream::send_queue_now() noexcept {
@@ -321,11 +355,11 @@ bool Stream::send_queue_now() noexcept {
     return true;
 }
 
-uint64_t Stream::send_file(int file, uint64_t offset, uint64_t size) noexcept {
+template <typename Send> uint64_t Stream::send_from_kernel(uint64_t size, Send send) noexcept {
     if (!send_queue_now()) return 0;
     uint64_t done = 0;
     while (done < size) {
-        ssize_t sent = ring::send_file(fd_, file, offset + done, size - done);
+        ssize_t sent = send(done);
         if (sent > 0) {
             done += static_cast<uint64_t>(sent);
         } else if (sent == -EAGAIN) {
@@ -338,6 +372,17 @@ uint64_t Stream::send_file(int file, uint64_t offset, uint64_t size) noexcept {
     }
     sent_ += done;
     return done;
+}
+
+uint64_t Stream::send_file(int file, uint64_t offset, uint64_t size) noexcept {
+    return send_from_kernel(size, [&](uint64_t done) {
+        return ring::send_file(fd_, file, offset + done, size - done);
+    });
+}
+
+uint64_t Stream::send_pipe(int pipe, uint64_t size) noexcept {
+    return send_from_kernel(
+        size, [&](uint64_t done) { return ring::splice_bytes(pipe, fd_, size - done); });
 }
 
 void Stream::wait_for_peer() noexcept {

@@ -24,6 +24,8 @@ enum class Receive : uint8_t {
     off,    ///< Nothing is asked for; what the kernel delivered meanwhile stays readable.
     small,  ///< Heads: small buffers, repeatedly, while the socket is watched.
     bulk,   ///< Bodies and answers: large buffers.
+    first,  ///< One small buffer at a time: where what follows may be better left in the kernel.
+    watch,  ///< Into no buffers: splice_to() takes the bytes, or another mode later.
 };
 
 class Stream final : public loop::Flushable {
@@ -60,6 +62,12 @@ class Stream final : public loop::Flushable {
     [[nodiscard]] Piece take(uint32_t size) noexcept;
     /// A reference to the oldest buffer, for views that outlive consume(). Release by the piece.
     [[nodiscard]] Piece pin() noexcept;
+    /// Moves what has arrived, at most `size` bytes, into an empty pipe, without a copy. 0: there
+    /// is nothing now, and the owner is woken when that changes. Precondition: in mode watch,
+    /// nothing readable.
+    [[nodiscard]] uint64_t splice_to(int pipe, uint64_t size) noexcept;
+    /// The kernel was asked for bytes and has none yet.
+    [[nodiscard]] bool waits() const noexcept { return receive_op_.in_flight; }
     /// The peer has sent everything (FIN). Bytes may still be readable.
     [[nodiscard]] bool ended() const noexcept { return ended_; }
     /// Reset, or any other error: nothing more can be received or sent.
@@ -98,6 +106,8 @@ class Stream final : public loop::Flushable {
     /// lies in memory; returns how much of the file that was. When it is less than `size` there is
     /// no room() until the peer has taken something. Precondition: takes_files().
     uint64_t send_file(int file, uint64_t offset, uint64_t size) noexcept;
+    /// The same for bytes that wait in a pipe.
+    uint64_t send_pipe(int pipe, uint64_t size) noexcept;
     /// After everything queued has left, sends FIN.
     void finish_sending() noexcept;
     [[nodiscard]] bool sending_finished() const noexcept { return fin_sent_; }
@@ -124,6 +134,7 @@ class Stream final : public loop::Flushable {
     [[nodiscard]] bool is_buffer(const Piece& piece) const noexcept;
     void release_queued(const Piece& piece) noexcept;
     [[nodiscard]] bool send_queue_now() noexcept;
+    template <typename Send> uint64_t send_from_kernel(uint64_t size, Send send) noexcept;
     void wait_for_peer() noexcept;
     void drop_queue() noexcept;
     void fail(int error) noexcept;

@@ -36,6 +36,11 @@ void close_socket(int fd) noexcept;
 /// Closing will send a reset instead of what is queued.
 void abort_on_close(int fd) noexcept;
 
+/// A non-blocking pipe that takes `size` bytes at once, or as many as the system allows: its read
+/// and write ends, false when there is none to be had.
+[[nodiscard]] bool open_pipe(int (&ends)[2], size_t size) noexcept;
+void close_pipe(const int (&ends)[2]) noexcept;
+
 /// Moves bytes between a socket and a pipe. Result: bytes, 0 at the end of the stream, or -errno.
 [[nodiscard]] ssize_t splice_bytes(int from, int to, size_t size) noexcept;
 

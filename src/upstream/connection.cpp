@@ -77,7 +77,7 @@ void Connection::rest(Nanoseconds deadline) noexcept {
     user_ = nullptr;
     expired_ = false;
     stream_.set_owner(*this);
-    stream_.receive(net::Receive::bulk);
+    stream_.receive(expects_ == Expects::large ? net::Receive::first : net::Receive::bulk);
     set_deadline(deadline);
 }
 

@@ -40,6 +40,11 @@ class Connection final : public loop::Runnable {
     void clear_deadline() noexcept;
     [[nodiscard]] bool expired() const noexcept { return expired_; }
 
+    /// What it brought last foretells what comes next: of an answer that is worth splicing only
+    /// the beginning is received, the rest stays in the kernel until its head has been read.
+    enum class Expects : uint8_t { small, large };
+    void expect(Expects what) noexcept { expects_ = what; }
+
     /// While idle: ended by the server, or it said something unasked.
     [[nodiscard]] bool disturbed() const noexcept {
         return stream_.ended() || stream_.failed() || !stream_.readable().empty();
@@ -67,6 +72,7 @@ class Connection final : public loop::Runnable {
     uint32_t uses_ = 0;
     bool expired_ = false;
     bool retired_ = false;
+    Expects expects_ = Expects::small;
 };
 
 }  // namespace ringtime::upstream

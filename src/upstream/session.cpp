@@ -2,6 +2,8 @@
 
 #include "upstream/session.h"
 
+#include <algorithm>
+
 #include "http/chunk_writer.h"
 #include "http/head_reader.h"
 #include "http/head_writer.h"
@@ -45,7 +47,7 @@ void Session::begin(Group& group, const UpstreamRequest& request,
     connect_ = Connect::if_needed;
     error_ = {};
     retries_ = interims_ = 0;
-    sent_ = overdue_ = tunnel_ = false;
+    sent_ = overdue_ = tunnel_ = splices_ = false;
     request_complete_ = request.body_length == 0;
     tried_.reset();
     bool may_need_it = spec().retries.max > 0 && http::is_idempotent(request.method_id);
@@ -227,6 +229,11 @@ void Session::take_head() noexcept {
     state_ = State::headed;
     replay_.clear();
     connection_->set_deadline(after(spec().idle_timeout));
+    bool large = framing_.kind == http::BodyKind::length &&
+                 framing_.length >= limits::spliced_body_bytes_min;
+    connection_->expect(large ? Connection::Expects::large : Connection::Expects::small);
+    // Nothing more is received until it is known who moves it.
+    if (large) stream().receive(net::Receive::watch);
 }
 
 void Session::note_answer() noexcept {
@@ -311,18 +318,28 @@ Pull Session::cut_short() noexcept {
     return Pull::failed;
 }
 
+// What was not asked of the kernel because the client takes nothing is no debt of the server's.
+bool Session::overdue_body() noexcept {
+    if (!connection_->expired() || !splices_ || stream().waits()) return connection_->expired();
+    connection_->set_deadline(after(spec().idle_timeout));
+    return false;
+}
+
 Pull Session::pull(Piece& out, uint32_t max) noexcept {
     if (overdue_ && state_ == State::headed) {
         server_->counters().timeouts.add();
         fail(Reason::upstream_timeout);
     }
     if (state_ == State::failed) return Pull::failed;
+    // What lies in the pipe comes first; the client takes it when it can.
+    if (in_pipe_ > 0) return Pull::pending;
     if (head_pin_.owner || !gathered_.empty()) drop_head();
     while (state_ == State::headed && !decoder_.done()) {
         std::string_view text = stream().readable();
         if (text.empty()) {
-            bool over = stream().ended() || stream().failed() || connection_->expired();
-            return over ? cut_short() : Pull::pending;
+            if (stream().ended() || stream().failed() || overdue_body()) return cut_short();
+            if (!splices_) stream().receive(net::Receive::bulk);
+            return Pull::pending;
         }
         if (text.size() > max) text = text.substr(0, max);
         http::BodyDecoder::Step step = decoder_.decode(text.data(), text.size());
@@ -342,6 +359,48 @@ Pull Session::pull(Piece& out, uint32_t max) noexcept {
     }
     state_ = State::complete;
     return Pull::end;
+}
+
+// The bytes have to be the client's as they are, and enough of them to pay for the change of ways.
+bool Session::may_splice() const noexcept {
+    if (state_ != State::headed || tunnel_ || overdue_ || framing_.kind != http::BodyKind::length ||
+        !stream().readable().empty())
+        return false;
+    return decoder_.expected() >= (splices_ ? 1 : limits::spliced_body_bytes_min);
+}
+
+http::FileRange Session::file() noexcept {
+    if (state_ == State::failed || overdue_) return {};
+    if (in_pipe_ == 0) {
+        if (!may_splice()) return {};
+        pipe_ = pool_.io().pipes.take();
+        splices_ = pipe_.open();
+        if (!splices_) return {};
+        if (head_pin_.owner || !gathered_.empty()) drop_head();
+        stream().receive(net::Receive::watch);
+        uint64_t wanted = std::min<uint64_t>(decoder_.expected(), limits::relay_pipe_bytes);
+        bool waited = stream().waits();
+        in_pipe_ = stream().splice_to(pipe_.to(), wanted);
+        // Its time begins when something was taken, or is first found missing.
+        if (in_pipe_ > 0 || !waited) connection_->set_deadline(after(spec().idle_timeout));
+        if (in_pipe_ == 0) {
+            pool_.io().pipes.give(pipe_);
+            return {};
+        }
+        decoder_.skip(in_pipe_);
+    }
+    return {pipe_.from(), 0, in_pipe_, true};
+}
+
+void Session::skip(uint64_t size) noexcept {
+    in_pipe_ -= size;
+    if (in_pipe_ == 0) pool_.io().pipes.give(pipe_);
+}
+
+void Session::drop_spliced() noexcept {
+    if (in_pipe_ == 0) return;
+    in_pipe_ = 0;
+    pool_.io().pipes.spill(pipe_);
 }
 
 // One that ended on both sides still delivers what is queued; one that was cut shows it.
@@ -372,6 +431,7 @@ void Session::release() noexcept {
     reactor.disarm(queue_timer_);
     reactor.disarm(total_timer_);
     replay_.clear();
+    drop_spliced();
     if (connection_ && tunnel_) end_tunnel();
     if (connection_ && in_step()) {
         server_->keep(*connection_);

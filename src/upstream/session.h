@@ -46,6 +46,8 @@ class Session final : public http::Answer, public http::BodySource, public http:
     // BodySource: the answer's body.
     [[nodiscard]] http::Pull pull(Piece& out, uint32_t max) noexcept override;
     [[nodiscard]] uint64_t length() const noexcept override;
+    [[nodiscard]] http::FileRange file() noexcept override;
+    void skip(uint64_t size) noexcept override;
 
     // BodySink: the request's body.
     [[nodiscard]] uint32_t room() const noexcept override;
@@ -100,6 +102,9 @@ class Session final : public http::Answer, public http::BodySource, public http:
     [[nodiscard]] http::Pull cut_short() noexcept;
     void take_switch() noexcept;
     void end_tunnel() noexcept;
+    [[nodiscard]] bool overdue_body() noexcept;
+    [[nodiscard]] bool may_splice() const noexcept;
+    void drop_spliced() noexcept;
     [[nodiscard]] net::Stream& stream() const noexcept { return connection_->stream(); }
     [[nodiscard]] Nanoseconds now() const noexcept { return pool_.io().reactor.now(); }
     [[nodiscard]] Nanoseconds after(Milliseconds time) const noexcept {
@@ -138,6 +143,9 @@ class Session final : public http::Answer, public http::BodySource, public http:
     http::Framing framing_;
     http::BodyDecoder decoder_;
     Piece head_pin_;                  ///< Keeps the bytes of head_ until the body is pulled.
+    bool splices_ = false;            ///< The rest of the body stays in the kernel.
+    net::Pipe pipe_;                  ///< While bytes of the body lie in it:
+    uint64_t in_pipe_ = 0;
     net::Gather gathered_;            ///< A head that came in several buffers.
     net::TextBlock* text_ = nullptr;  ///< Where this session writes its own head and chunk lines.
 };
