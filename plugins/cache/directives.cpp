@@ -58,10 +58,4 @@ std::optional<int64_t> parse_date(std::string_view text) {
     return timegm(&parts);
 }
 
-bool lists(std::string_view list, std::string_view wanted) {
-    bool found = false;
-    each_member(list, [&](std::string_view member) { found = found || lower(member) == wanted; });
-    return found;
-}
-
 }  // namespace cache

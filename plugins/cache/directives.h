@@ -29,9 +29,6 @@ void read_directives(std::string_view value, Directives& out);
 /// Seconds since 1970 of a date as section 5.6.7 of RFC 9110 prefers it; nothing for other forms.
 [[nodiscard]] std::optional<int64_t> parse_date(std::string_view text);
 
-/// Whether a list of a field has that member, whatever the letters' case.
-[[nodiscard]] bool lists(std::string_view list, std::string_view lower);
-
 /// Calls `visit(member)` for each member of a comma-separated list; quoted text is one.
 template <typename Visit>
 void each_member(std::string_view list, Visit visit) {

@@ -1,26 +1,29 @@
 // What strangers send to plugins/authn: tokens, keys, credentials, paths; the first byte says
 // which. Nobody comes in with a token that was not signed with our secret, whatever is in it.
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "check.h"
 #include "plugins/authn/accounts.h"
 #include "plugins/authn/base64.h"
 #include "plugins/authn/rules.h"
 #include "plugins/authn/token.h"
+#include "tests/plugins/signed_text.h"
 
 namespace {
 
 using namespace authn;
+using plugins_test::base64url;
+using plugins_test::sign_text;
 
 const std::string kSecret = "a secret that is exactly 32 byte";
+
+std::string sign(std::string_view text) {
+    return sign_text(text, kSecret);
+}
 
 // One key of each kind (RFC 7515 appendix A, RFC 8037 appendix A), and ours.
 const KeySet& keys() {
@@ -31,25 +34,6 @@ const KeySet& keys() {
         R"("crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]})",
         KeySource::file);
     return set;
-}
-
-std::string base64url(std::string_view text) {
-    std::string out(text.size() * 4 / 3 + 4, 0);
-    int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                               reinterpret_cast<const unsigned char*>(text.data()),
-                               static_cast<int>(text.size()));
-    out.resize(static_cast<size_t>(size));
-    while (!out.empty() && out.back() == '=') out.pop_back();
-    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-    return out;
-}
-
-std::string sign(std::string_view text) {
-    unsigned char made[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    HMAC(EVP_sha256(), kSecret.data(), static_cast<int>(kSecret.size()),
-         reinterpret_cast<const unsigned char*>(text.data()), text.size(), made, &size);
-    return {reinterpret_cast<char*>(made), size};
 }
 
 void check_claims(std::string_view payload) {

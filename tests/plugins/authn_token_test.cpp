@@ -2,12 +2,14 @@
 #include "plugins/authn/token.h"
 
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+
+#include "tests/plugins/signed_text.h"
 
 namespace {
 
 using namespace authn;
+using plugins_test::base64url;
+using plugins_test::sign_text;
 
 constexpr double kNow = 1'300'819'000;  // A little before the RFCs' tokens expire.
 
@@ -59,28 +61,13 @@ Refusal verified(const std::string& token, const KeySet& keys) {
     return refusal == Refusal::none ? verify(jws, keys) : refusal;
 }
 
-std::string base64url(std::string_view text) {
-    std::string out(text.size() * 4 / 3 + 4, 0);
-    int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                               reinterpret_cast<const unsigned char*>(text.data()),
-                               static_cast<int>(text.size()));
-    out.resize(static_cast<size_t>(size));
-    while (!out.empty() && out.back() == '=') out.pop_back();
-    for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-    return out;
-}
-
 const std::string kSecret = "a secret of thirty-two bytes, yes";
 
 /// A token signed with HS256 and `secret`, whatever its header says.
 std::string make_token(const std::string& header, const std::string& payload,
                        const std::string& secret = kSecret) {
     std::string text = base64url(header) + "." + base64url(payload);
-    unsigned char made[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-         reinterpret_cast<const unsigned char*>(text.data()), text.size(), made, &size);
-    return text + "." + base64url({reinterpret_cast<char*>(made), size});
+    return text + "." + base64url(sign_text(text, secret));
 }
 
 KeySet our_key() { return set_of(R"({"kty":"oct","k":")" + base64url(kSecret) + "\"}"); }
