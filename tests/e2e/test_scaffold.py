@@ -69,6 +69,18 @@ class New(harness.Case):
     def test_a_plugin_where_pkg_config_knows_nothing(self):
         self.assertIn("dependency ringtime-plugin found: NO", self.plugin("/nowhere"))
 
+    def test_an_installation_has_every_plugin_with_its_manifest(self):
+        said = call("meson", "introspect", "--installed", harness.BUILD)
+        installed = harness.json.loads(said.stdout).values()
+        plugins = {path.split("/")[-2] for path in installed if "/ringtime/plugins/" in path}
+        self.assertIn("authn", plugins)
+        self.assertEqual(plugins, set(os.listdir(os.path.join(DOCS, "../plugins"))) -
+                         {"shared", "meson.build"})
+        for plugin in plugins:
+            for name in ("manifest.yaml", "README.md", f"{plugin}.so"):
+                self.assertTrue(any(path.endswith(f"/ringtime/plugins/{plugin}/{name}")
+                                    for path in installed), (plugin, name))
+
     def test_nothing_is_overwritten(self):
         self.assertEqual(self.new("app", "twice").returncode, 0)
         again = self.new("app", "twice")
