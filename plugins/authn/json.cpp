@@ -53,7 +53,8 @@ void add_words(std::string_view text, std::vector<std::string_view>& out) {
 JsonReader::JsonReader(size_t bytes_max) : bytes_max_(bytes_max), parser_(bytes_max) {}
 
 std::optional<JsonObject> JsonReader::object(std::string_view text) {
-    if (text.size() > bytes_max_) return std::nullopt;
+    // An empty text may have no address, and the parser copies from it.
+    if (text.empty() || text.size() > bytes_max_) return std::nullopt;
     if (parser_.capacity() == 0 &&
         parser_.allocate(bytes_max_, kDepthMost) != simdjson::SUCCESS)
         return std::nullopt;

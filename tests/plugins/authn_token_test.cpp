@@ -164,6 +164,13 @@ TEST(AuthnToken, texts_that_are_no_tokens) {
     EXPECT_EQ(verified(make_token(deep + "}", "{}"), keys), Refusal::malformed);
 }
 
+TEST(AuthnToken, nothing_is_no_object) {
+    JsonReader reader(100);
+    EXPECT_FALSE(reader.object({}));
+    EXPECT_FALSE(reader.object(""));
+    EXPECT_TRUE(reader.object("{}"));
+}
+
 TEST(AuthnToken, a_text_has_one_spelling) {
     // The last character of a signature has two bits that say nothing.
     KeySet keys = set_of(kSecretKey);
