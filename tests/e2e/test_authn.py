@@ -10,6 +10,7 @@ import shutil
 import threading
 
 import harness
+from client import Closed
 from servers import Upstream
 from tokens import KEYS, TOKENS
 
@@ -296,6 +297,28 @@ class Authn(harness.Case):
         for client in clients[1:]:
             self.assertEqual(client.read_response().status, 200)
         self.assertEqual(len(keys.requests), 1)
+
+    def test_a_reload_while_keys_are_on_their_way(self):
+        keys = self.add(KeyServer("old"))
+        keys.flowing.clear()
+        self.begin(jwt(keys.url), {"RUNTIME_DRAIN": "1s"})
+        harness.wait_until(lambda: keys.requests, "the first fetch")
+        with self.gateway.connect() as client:
+            client.request("GET", "/up/x", bearer(TOKENS["old"]))
+            with open(self.manifest, "a", encoding="utf-8") as f:
+                f.write("realm: new\n")
+            self.gateway.signal(harness.signal.SIGHUP)
+            harness.wait_until(lambda: len(keys.requests) == 2, "the new one fetches as well")
+            keys.flowing.set()
+            # The one who waited is answered, or cut with the generation he was in.
+            try:
+                self.assertIn(client.read_response().status, (200, 500, 503))
+            except Closed:
+                pass
+        harness.wait_until(lambda: "generation 1 is gone" in self.gateway.log(),
+                           lambda: self.gateway.log())
+        self.assertEqual(self.ask(bearer(TOKENS["old"])).status, 200)
+        self.assertIn('realm="new"', self.ask().header("www-authenticate"))
 
     def test_it_counts(self):
         self.lay_out(API_KEYS + BASIC)
