@@ -1,7 +1,7 @@
 -- A body to post, when there is one.
 local body = os.getenv("BENCH_BODY")
 if body and body ~= "" then
-  wrk.method, wrk.body = "POST", body
+  wrk.method, wrk.body = "POST", string.rep(body, tonumber(os.getenv("BENCH_BODY_TIMES")))
 end
 
 -- What the table needs of one run of wrk, as one line of JSON at the end.

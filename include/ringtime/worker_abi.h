@@ -364,7 +364,7 @@ static inline uint32_t rtw_arena_take(rtw_arena* arena, uint32_t units) {
     return RTW_NO_SLAB;
 }
 
-/* Precondition: the slab was taken with these values. */
+/* Precondition: the slab was taken with these values, or is the end of one that was. */
 static inline void rtw_arena_give(rtw_arena* arena, uint32_t unit, uint32_t units) {
     arena->free[unit / 64] |= rtw_slab_mask(units) << (unit % 64);
     arena->free_units += units;

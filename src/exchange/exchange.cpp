@@ -114,6 +114,15 @@ void Exchange::relay_request_body() noexcept {
     if (!upgrade_.empty() && !response_started_) return;
     uint64_t moved = 0;
     while (uint32_t room = sink->room()) {
+        if (sink->lends_memory() && received_ < body_bytes_max_) {
+            http::InPlace way = source_->in_place();
+            if (way == http::InPlace::pending) return;
+            if (way == http::InPlace::ready) {
+                if (!receive_in_place(*sink, room, moved)) return;
+                if (moved >= kRelayBytesPerStep) return wake();
+                continue;
+            }
+        }
         Piece piece;
         switch (source_->pull(piece, room)) {
             case Pull::pending: return;
@@ -136,6 +145,18 @@ void Exchange::relay_request_body() noexcept {
                 return fail(source_->error());
         }
     }
+}
+
+// No copy and no buffer of ours in between. False: the sink has no memory now.
+bool Exchange::receive_in_place(http::BodySink& sink, uint32_t room, uint64_t& moved) noexcept {
+    auto size = static_cast<uint32_t>(std::min<uint64_t>(room, body_bytes_max_ - received_));
+    char* memory = sink.reserve(size);
+    if (!memory) return false;
+    uint32_t received = source_->receive_into(memory, size);
+    sink.commit(received);
+    received_ += received;
+    moved += received;
+    return true;
 }
 
 // False while a hook has paused.

@@ -153,6 +153,8 @@ class Exchange {
     // exchange.cpp
     [[nodiscard]] bool step() noexcept;
     void relay_request_body() noexcept;
+    [[nodiscard]] bool receive_in_place(http::BodySink& sink, uint32_t room,
+                                        uint64_t& moved) noexcept;
     [[nodiscard]] bool relay_response_body() noexcept;
     uint64_t relay_file(http::BodySource& body, http::FileRange range) noexcept;
     [[nodiscard]] bool start_response() noexcept;

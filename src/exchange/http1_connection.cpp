@@ -65,7 +65,8 @@ void Http1Connection::run() noexcept {
         case Phase::exchange:
             notice_half_close();
             // What has come and nobody takes is not the client's delay: requests wait in queues.
-            if (!stream_.readable().empty()) exchange_->pace.receive(0, core_.reactor.now());
+            if (!stream_.readable().empty() || holds_back())
+                exchange_->pace.receive(0, core_.reactor.now());
             hold_pipelined();
             return exchange_->wake();
         case Phase::linger: return linger();
@@ -217,12 +218,8 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
                 exchange_->body_error = {Reason::client_closed, Source::client, Retry::no, 0, 0};
                 return Pull::failed;
             }
-            if (expect_continue_ && !response_started_) {
-                stream_.push(static_piece(kContinue));
-                expect_continue_ = false;
-            }
+            ask_for_body();
             stream_.receive(Receive::bulk);
-            exchange_->pace.wait(core_.reactor.now());
             return Pull::pending;
         }
         if (text.size() > max) text = text.substr(0, max);
@@ -238,6 +235,49 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
         if (step.size > 0) return Pull::data;
     }
     return exchange_->body_error.ok() ? Pull::end : Pull::failed;
+}
+
+void Http1Connection::ask_for_body() noexcept {
+    exchange_->pace.wait(core_.reactor.now());
+    if (!expect_continue_ || response_started_) return;
+    stream_.push(static_piece(kContinue));
+    expect_continue_ = false;
+}
+
+// Only where it is known what is the body's and what is not, and when enough of it is to come that
+// leaving the mode for heads pays.
+http::InPlace Http1Connection::in_place() noexcept {
+    if (exchange_->framing.kind != http::BodyKind::length || exchange_->body_decoder.done() ||
+        !exchange_->body_error.ok() || tunnel_ || !stream_.readable().empty() ||
+        stream_.ended() || stream_.failed())
+        return http::InPlace::no;
+    if (stream_.receive_mode() != Receive::watch) {
+        if (exchange_->body_decoder.expected() < limits::in_place_bytes_min)
+            return http::InPlace::no;
+        stream_.receive(Receive::watch);
+    }
+    if (holds_back()) return http::InPlace::ready;
+    ask_for_body();
+    return http::InPlace::pending;
+}
+
+// Bytes may be with the kernel that nobody has asked for.
+bool Http1Connection::holds_back() const noexcept {
+    return stream_.receive_mode() == Receive::watch && !stream_.waits();
+}
+
+uint32_t Http1Connection::receive_into(char* memory, uint32_t size) noexcept {
+    http::BodyDecoder& decoder = exchange_->body_decoder;
+    // What lies behind the body is another request's.
+    size = static_cast<uint32_t>(std::min<uint64_t>(size, decoder.expected()));
+    uint32_t received = stream_.receive_into(memory, size);
+    if (received == 0) return 0;
+    exchange_->pace.receive(received, core_.reactor.now());
+    http::BodyDecoder::Step step = decoder.decode(memory, received);
+    ASSERT(step.size == received);
+    // From here on the end of the connection is looked for, and the next head.
+    if (decoder.done()) stream_.receive(Receive::small);
+    return received;
 }
 
 Error Http1Connection::error() const noexcept { return exchange_->body_error; }

@@ -69,6 +69,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     [[nodiscard]] http::Pull pull(Piece& out, uint32_t max) noexcept override;
     [[nodiscard]] uint64_t length() const noexcept override;
     [[nodiscard]] Error error() const noexcept override;
+    [[nodiscard]] http::InPlace in_place() noexcept override;
+    [[nodiscard]] uint32_t receive_into(char* memory, uint32_t size) noexcept override;
 
  private:
     enum class Phase : uint8_t { head, exchange, linger, closing };
@@ -101,6 +103,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     [[nodiscard]] uint64_t progress_period() const noexcept;
     [[nodiscard]] bool may_keep_alive() const noexcept;
     [[nodiscard]] bool skip_body() noexcept;
+    void ask_for_body() noexcept;
+    [[nodiscard]] bool holds_back() const noexcept;
     [[nodiscard]] bool write_head(const ResponseStart& start, size_t capacity) noexcept;
 
     Core& core_;

@@ -28,6 +28,13 @@ struct FileRange {
     bool pipe = false;
 };
 
+/// Whether the next bytes of a body can be received straight into memory of whoever takes them.
+enum class InPlace : uint8_t {
+    no,       ///< They are to be pulled.
+    pending,  ///< Yes, but there are none yet; the exchange is woken when there are.
+    ready,
+};
+
 /// A message body being produced.
 class BodySource {
  public:
@@ -40,6 +47,13 @@ class BodySource {
     /// not consumed until skip() says how many were. Of size 0: they are to be pulled.
     [[nodiscard]] virtual FileRange file() noexcept { return {}; }
     virtual void skip(uint64_t /*size*/) noexcept {}
+    /// Asked instead of pull() by those who have such memory. It may change with every call.
+    [[nodiscard]] virtual InPlace in_place() noexcept { return InPlace::no; }
+    /// Puts at most `size` bytes there, in this call, and says how many; none of them when the
+    /// source has to be asked anew how it goes on. Precondition: in_place() said ready.
+    [[nodiscard]] virtual uint32_t receive_into(char* /*memory*/, uint32_t /*size*/) noexcept {
+        return 0;
+    }
     static constexpr uint64_t unknown_length = UINT64_MAX;
 
  protected:
@@ -61,10 +75,11 @@ class BodySink {
    [[nodiscard]] virtual uint64_t send_file(const FileRange& /*range*/) noexcept { return 0; }
    /// The body is complete.
    virtual void finish() noexcept = 0;
-   /// Memory that the next bytes may be received into, instead of being pushed: at most `size`,
-   /// which becomes what is offered; null when the sink takes pieces only. Every offer ends with
-   /// one commit() (of 0 when nothing came), before any other call but room() and before the
-   /// answer's release.
+   /// reserve() may be called instead of push() now.
+   [[nodiscard]] virtual bool lends_memory() const noexcept { return false; }
+   /// Memory that the next bytes are received into: at most `size` (> 0), which becomes what is
+   /// offered; null when there is none now, and then the exchange is woken when there is. Every
+   /// offer ends with one commit() (of 0 when nothing came) before anything else is asked.
    [[nodiscard]] virtual char* reserve(uint32_t& size) noexcept {
        size = 0;
        return nullptr;

@@ -116,6 +116,7 @@ void Stream::start_receive() noexcept {
                      pool.available() >= pool.count() / 2;
     receive_op_.kind = multishot ? OpKind::receive_multishot : OpKind::receive;
     receive_op_.fd = fd_;
+    receive_op_.flags = 0;
     ring.submit(receive_op_);
 }
 
@@ -213,14 +214,37 @@ uint64_t Stream::splice_to(int pipe, uint64_t size) noexcept {
     if (moved == 0) {
         ended_ = true;
     } else if (moved == -EAGAIN) {
-        receive_op_.kind = OpKind::poll;
-        receive_op_.fd = fd_;
-        receive_op_.flags = POLLIN;
-        io_.reactor.ring().submit(receive_op_);
+        await_bytes();
     } else {
         fail(static_cast<int>(-moved));
     }
     return 0;
+}
+
+uint32_t Stream::receive_into(char* memory, uint32_t size) noexcept {
+    ASSERT(mode_ == Receive::watch && first_buffer_ == kNoBuffer);
+    if (state_ != State::open || receive_op_.in_flight || ended_ || failed()) return 0;
+    ssize_t received;
+    do {
+        received = ring::receive_now(fd_, memory, size);
+    } while (received == -EINTR);
+    if (received == size) return size;
+    if (received == 0) {
+        ended_ = true;
+    } else if (received > 0 || received == -EAGAIN) {
+        await_bytes();  // Less than there was room for: that was all.
+    } else {
+        fail(static_cast<int>(-received));
+    }
+    return received > 0 ? static_cast<uint32_t>(received) : 0;
+}
+
+void Stream::await_bytes() noexcept {
+    receive_op_.kind = OpKind::poll;
+    receive_op_.group = BufferGroup::none;
+    receive_op_.fd = fd_;
+    receive_op_.flags = POLLIN;
+    io_.reactor.ring().submit(receive_op_);
 }
 
 // --- Changing cores ---

@@ -25,7 +25,7 @@ enum class Receive : uint8_t {
     small,  ///< Heads: small buffers, repeatedly, while the socket is watched.
     bulk,   ///< Bodies and answers: large buffers.
     first,  ///< One small buffer at a time: where what follows may be better left in the kernel.
-    watch,  ///< Into no buffers: splice_to() takes the bytes, or another mode later.
+    watch,  ///< Into no buffers: splice_to() or receive_into() takes them, or another mode later.
 };
 
 class Stream final : public loop::Flushable {
@@ -66,6 +66,9 @@ class Stream final : public loop::Flushable {
     /// is nothing now, and the owner is woken when that changes. Precondition: in mode watch,
     /// nothing readable.
     [[nodiscard]] uint64_t splice_to(int pipe, uint64_t size) noexcept;
+    /// Takes what has arrived, at most `size` bytes, into memory of the caller's. 0, and the
+    /// precondition: as above. Memory of others is thus not held while nothing comes.
+    [[nodiscard]] uint32_t receive_into(char* memory, uint32_t size) noexcept;
     /// The kernel was asked for bytes and has none yet.
     [[nodiscard]] bool waits() const noexcept { return receive_op_.in_flight; }
     /// The peer has sent everything (FIN). Bytes may still be readable.
@@ -125,6 +128,7 @@ class Stream final : public loop::Flushable {
     [[nodiscard]] bool extend_last(const Piece& piece) noexcept;
     void start_receive() noexcept;
     void stop_receive() noexcept;
+    void await_bytes() noexcept;
     void on_received(const ring::Op& op) noexcept;
     void on_sent(int32_t result) noexcept;
     void on_connected(int32_t result) noexcept;

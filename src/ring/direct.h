@@ -1,7 +1,8 @@
 #pragma once
 // The closed list of system calls the data path makes directly, because io_uring would hand them to
 // a helper thread (shutdown, splice), has none such (sendfile, cachestat), because a doorbell must
-// not wait for the next submission, or because they only probe. Sockets are non-blocking for these.
+// not wait for the next submission, because the memory they use is not to be held while one waits
+// (receive_now), or because they only probe. Sockets are non-blocking for these.
 // Each back end implements them.
 
 #include <sys/socket.h>
@@ -49,6 +50,10 @@ void close_pipe(const int (&ends)[2]) noexcept;
 [[nodiscard]] ssize_t send_file(int socket, int file, uint64_t offset, size_t size) noexcept;
 /// Sends what a socket takes at once of a message; `flags` as with send(2). Bytes, or -errno.
 [[nodiscard]] ssize_t send_now(int socket, const msghdr& message, unsigned flags) noexcept;
+
+/// Takes at once what has arrived, at most `size` bytes: that many, 0 at the end of the stream, or
+/// -errno.
+[[nodiscard]] ssize_t receive_now(int socket, void* out, size_t size) noexcept;
 
 /// All these bytes of a file lie in memory. False as well where the system cannot tell.
 [[nodiscard]] bool is_resident(int file, uint64_t offset, uint64_t size) noexcept;

@@ -413,6 +413,11 @@ ssize_t send_now(int socket, const msghdr& message, unsigned flags) noexcept {
     return sent < 0 ? -errno : sent;
 }
 
+ssize_t receive_now(int socket, void* out, size_t size) noexcept {
+    ssize_t received = ::recv(socket, out, size, MSG_DONTWAIT);
+    return received < 0 ? -errno : received;
+}
+
 // cachestat(2), since 6.5; its numbers are the same on every architecture, and newer than our
 // headers.
 bool is_resident(int file, uint64_t offset, uint64_t size) noexcept {

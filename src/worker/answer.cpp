@@ -294,11 +294,8 @@ void WorkerAnswer::memory_came_back() noexcept {
 char* WorkerAnswer::reserve(uint32_t& size) noexcept {
     ASSERT(!reserved_);
     reserved_ = takes_body() && !holds_piece_ ? link_->reserve_body(slot_, size) : nullptr;
-    if (!reserved_) {
-        size = 0;
-        return nullptr;
-    }
-    reserved_size_ = size;
+    reserved_size_ = reserved_ ? size : 0;
+    if (!reserved_ && takes_body() && !starved_.linked()) link_->starved.push_back(starved_);
     return reserved_;
 }
 

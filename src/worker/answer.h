@@ -46,6 +46,7 @@ class WorkerAnswer final : public ListNode,
     [[nodiscard]] uint32_t room() const noexcept override;
     void push(const Piece& piece) noexcept override;
     void finish() noexcept override;
+    [[nodiscard]] bool lends_memory() const noexcept override { return takes_body(); }
     [[nodiscard]] char* reserve(uint32_t& size) noexcept override;
     void commit(uint32_t size) noexcept override;
 

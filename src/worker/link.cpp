@@ -108,6 +108,14 @@ void Link::give_slab(uint32_t slab) noexcept {
     while (Starved* waiter = waiting.pop_front()) waiter->answer->memory_came_back();
 }
 
+// A sender that trickles must not hold 64 KiB with every byte.
+void Link::shrink_slab(uint32_t slab, uint32_t bytes) noexcept {
+    uint32_t needed = (bytes + RTW_UNIT_BYTES - 1) / RTW_UNIT_BYTES;
+    uint32_t units = slabs_[slab].units;
+    if (needed < units) rtw_arena_give(&arena_, slab + needed, units - needed);
+    slabs_[slab].units = static_cast<uint8_t>(needed);
+}
+
 void Link::chain_slab(Slot& slot, uint32_t slab) noexcept {
     if (slot.last_slab == RTW_NO_SLAB) {
         slot.first_slab = slab;
@@ -134,8 +142,8 @@ char* Link::reserve_body(uint32_t slot, uint32_t& size) noexcept {
     if (size > room) size = room;
     if (size > RTW_BLOCK_BYTES) size = RTW_BLOCK_BYTES;
     uint32_t slab = size ? take_slab(slot, size) : RTW_NO_SLAB;
-    if (slab == RTW_NO_SLAB && size > RTW_UNIT_BYTES) {
-        size = RTW_UNIT_BYTES;
+    while (slab == RTW_NO_SLAB && size > RTW_UNIT_BYTES) {
+        size = rtw_slab_units(size) / 4 * RTW_UNIT_BYTES;
         slab = take_slab(slot, size);
     }
     if (slab == RTW_NO_SLAB) {
@@ -157,10 +165,11 @@ void Link::commit_body(uint32_t index, char* reserved, uint32_t size) noexcept {
         if (lost_) pool_.link_changed(*this);
         return;
     }
+    shrink_slab(slab, size);
     Slot& slot = slots_[index];
     slabs_[slab].lent = true;
     slabs_[slab].bytes = size;
-    slot.lent += size;
+    slot.lent += slabs_[slab].units * RTW_UNIT_BYTES;
     chain_slab(slot, slab);
     say(RTW_BODY, 0, index, slab * RTW_UNIT_BYTES, size);
 }

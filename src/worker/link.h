@@ -26,7 +26,7 @@ struct Slot {
     WorkerAnswer* answer = nullptr;     ///< Null when the gateway has lost interest.
     uint32_t sequence = 0;              ///< Of its REQUEST, counted from 1.
     uint32_t unfreed = 0;               ///< Bytes of the answer not given back.
-    uint32_t lent = 0;                  ///< Bytes of region A its body holds.
+    uint32_t lent = 0;                  ///< Memory of region A its body holds, in bytes.
     Nanoseconds aborted_at = 0;
     uint32_t first_slab = RTW_NO_SLAB;  ///< Of region A: the head, then the body in order.
     uint32_t last_slab = RTW_NO_SLAB;
@@ -129,6 +129,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     void end_slot(uint32_t slot) noexcept;
     [[nodiscard]] uint32_t take_slab(uint32_t slot, uint32_t bytes) noexcept;
     void give_slab(uint32_t slab) noexcept;
+    void shrink_slab(uint32_t slab, uint32_t bytes) noexcept;
     void chain_slab(Slot& slot, uint32_t slab) noexcept;
     void post(const rtw_desc& desc) noexcept;
     void say(uint8_t kind, uint8_t flags, uint32_t slot, uint32_t offset, uint32_t length) noexcept;

@@ -104,7 +104,7 @@ void Link::take_free(uint32_t index, const rtw_desc& desc) noexcept {
     while (slabs_[before].next != slab) before = slabs_[before].next;
     slabs_[before].next = slabs_[slab].next;
     if (slot.last_slab == slab) slot.last_slab = before;
-    slot.lent -= desc.length;
+    slot.lent -= slabs_[slab].units * RTW_UNIT_BYTES;
     WorkerAnswer* answer = slot.answer;
     give_slab(slab);
     if (answer) answer->memory_came_back();

@@ -108,6 +108,79 @@ class Limits(harness.Case):
         self.assertEqual(answer.status, 413)
 
 
+class Uploads(harness.Case):
+    """Bodies of a declared length go straight into the worker's memory."""
+
+    SIZE = 3_000_000
+
+    def setUp(self):
+        super().setUp()
+        self.packages.app("app", "app.so", PERSISTENT + "workersMax: 1\n")
+        self.gateway = self.start()
+
+    def begin(self, client, path="/app/count", extra=""):
+        client.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {self.SIZE}\r\n"
+                    f"{extra}\r\n".encode())
+
+    def pid(self):
+        return int(about(self.gateway.get("/app/about"))["pid"])
+
+    def test_what_stands_behind_the_body_is_the_next_request(self):
+        body, following = pattern(self.SIZE), make_request("GET", "/app/b/10")
+        for cut in (0, 1, 65536, len(following)):
+            with self.gateway.connect() as client:
+                self.begin(client, "/app/echo")
+                reader = threading.Thread(target=client.send, args=(body + following[:cut],))
+                reader.start()
+                self.assertEqual(client.read_response().body, body)
+                reader.join()
+                client.send(following[cut:])
+                self.assertEqual(client.read_response().body, pattern(10))
+
+    def test_trickles_pass_on_and_continue_is_said(self):
+        with self.gateway.connect() as client:
+            self.begin(client, "/app/echo", "Expect: 100-continue\r\n")
+            self.assertEqual(client.read_head().status, 100)
+            client.send(b"a")
+            self.assertEqual(client.read_head().status, 200)
+            self.assertEqual(client.read_chunk(), b"a")
+            for _ in range(20):
+                client.send(b"bc")
+                self.assertEqual(client.read_chunk(), b"bc")
+
+    def test_the_worker_is_killed_in_the_middle(self):
+        for _ in range(5):
+            pid = self.pid()
+            with self.gateway.connect() as client:
+                self.begin(client, "/app/echo")
+                client.send(b"x" * 100_000)
+                self.assertEqual(client.read_head().status, 200)
+                os.kill(pid, signal.SIGKILL)
+                with self.assertRaises(Closed):
+                    while True:
+                        client.send(b"x")
+                        client.read_chunk()
+            self.assertNotEqual(self.pid(), pid)
+
+    def test_the_client_goes_away_in_the_middle(self):
+        pid = self.pid()
+        before = len(os.listdir(f"/proc/{self.gateway.pid}/fd"))
+        for how in ("close", "reset", "half"):
+            client = self.gateway.connect()
+            self.begin(client)
+            client.send(b"x" * (self.SIZE // 2))
+            if how == "half":
+                client.finish_sending()
+                with self.assertRaises(Closed):
+                    client.read_response()
+            if how == "reset":
+                client.reset()
+            client.close()
+            self.assertEqual(self.pid(), pid)
+        harness.wait_until(lambda: len(os.listdir(f"/proc/{self.gateway.pid}/fd")) <= before,
+                           "their connections are closed")
+
+
 class Life(harness.Case):
     def test_a_killed_worker_hurts_only_its_own_requests(self):
         """Under load: other requests unaffected, at most the in-flight ones 502, soon replaced."""

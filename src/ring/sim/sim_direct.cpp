@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <string>
 
 #include "ring/sim/sim_world.h"
@@ -177,6 +178,29 @@ ssize_t send_now(int socket, const msghdr& message, unsigned) noexcept {
     bytes.resize(static_cast<size_t>(fits));
     target->link->write(target->side, bytes);
     return fits;
+}
+
+ssize_t receive_now(int fd, void* out, size_t size) noexcept {
+    SimWorld& world = SimWorld::current();
+    SimSocket* socket = world.find(fd);
+    if (!socket || socket->kind != SimSocket::Kind::stream || socket->closing) {
+        world.violate("a receive on what is no open connection");
+        return -EBADF;
+    }
+    if (socket->reader) world.violate("two readers on one socket");
+    if (world.random().chance(world.faults().interrupted)) return -EINTR;
+    SimLink& link = *socket->link;
+    const std::string_view bytes = link.arrived(socket->side);
+    if (bytes.empty()) {
+        if (int error = link.take_error(socket->side)) return -error;
+        return link.ended(socket->side) ? 0 : -EAGAIN;
+    }
+    size = std::min(size, bytes.size());
+    if (size > 1 && world.random().chance(world.faults().short_transfer))
+        size = world.random().between(1, size);
+    std::memcpy(out, bytes.data(), size);
+    link.consume(socket->side, size);
+    return static_cast<ssize_t>(size);
 }
 
 bool is_resident(int, uint64_t, uint64_t) noexcept {

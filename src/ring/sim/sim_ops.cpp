@@ -38,6 +38,8 @@ void RingBackend::take_slot(const Op& op) {
             if (!socket || socket->closing)
                 return world.violate("a receive on a closed descriptor");
             if (socket->reader) world.violate("two readers on one socket");
+            if (op.flags & ~unsigned{MSG_WAITALL | MSG_DONTWAIT | MSG_NOSIGNAL})
+                world.violate("a receive with flags that are none of its");
             socket->reader = &op;
             return;
         case OpKind::accept:
