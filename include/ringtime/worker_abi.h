@@ -179,33 +179,33 @@ typedef struct rtw_response_head {
  * region A, region B and the core's doorbell, DETACH, TERMINATE.
  *
  * An ephemeral application's process is a template: it is asked to FORK a process for one request
- * each. The regions such a process uses, its seat, are mapped once, in the template (SEAT, with the
- * descriptors of ATTACH and the seat's own doorbell behind them), and used again by the next one.
- * The forked process says FORKED through the socket it inherited, under its own credentials; the
- * template says ENDED when it has reaped it. */
+ * each. With the word come the descriptors of that process's seat: its doorbell, then those of an
+ * ATTACH for each core; the next process of the seat gets the same ones. The forked process says
+ * FORKED through the socket it inherited, under its own credentials; the template says ENDED when
+ * it has reaped it. */
 enum {
     RTW_READY = 1,
     RTW_ATTACH = 2,
     RTW_DETACH = 3,
     RTW_TERMINATE = 4,
     RTW_IDLE = 5,
-    RTW_SEAT = 6,
     RTW_FORK = 7,
     RTW_FORKED = 8,
     RTW_ENDED = 9
 };
 #define RTW_SEATS_MAX 256u
 /* READY's `core`: what the worker can do. */
-enum { RTW_CAN_FORK = 1 };
+enum { RTW_CAN_FORK = 2 };
 
 typedef struct rtw_control {
     uint32_t kind;
-    uint32_t abi;  /* READY. SEAT, FORK, FORKED, ENDED: the seat */
-    uint32_t core; /* ATTACH, DETACH, SEAT. READY: RTW_CAN_FORK */
+    uint32_t abi;  /* READY. FORK, FORKED, ENDED: the seat */
+    uint32_t core; /* ATTACH, DETACH. READY: RTW_CAN_FORK */
     uint32_t
         concurrency; /* READY: requests it handles at once; 0: as the manifest says, in ATTACH */
-    uint64_t region_bytes; /* ATTACH, SEAT: of each region. ENDED: status as of wait(2) */
-    uint64_t spin_ns;      /* ATTACH: looking for work before sleeping, where that pays; 0: never */
+    uint64_t region_bytes; /* ATTACH, FORK: of each region. ENDED: status as of wait(2) */
+    uint64_t spin_ns;      /* ATTACH: looking for work before sleeping, where that pays; 0: never.
+                              FORK: a bit for each core whose descriptors come, lowest first */
 } rtw_control;
 
 /* ---- What both sides do alike ---- */

@@ -107,6 +107,20 @@ Supervisor::Worker* Supervisor::make_seat(App& app) {
     return &spare;
 }
 
+bool Supervisor::ask_to_fork(const Worker& spare) {
+    rtw_control message{};
+    message.kind = RTW_FORK;
+    message.abi = spare.seat;
+    message.region_bytes = RTW_ARENA_OFFSET + uint64_t{options_.arena_bytes};
+    message.spin_ns = spare.attached_cores;
+    int fds[3 * limits::cores_max + 1];
+    size_t count = 0;
+    fds[count++] = spare.state.doorbell;
+    for (const Fd& fd : spare.memory)
+        if (fd) fds[count++] = fd.get();
+    return send_control(spare.origin->channels.control.get(), message, {fds, count});
+}
+
 bool Supervisor::fork_spare(App& app) {
     Worker* spare = vacant_seat(app);
     if (!spare) spare = make_seat(app);
@@ -115,11 +129,7 @@ bool Supervisor::fork_spare(App& app) {
         spare->vacant = true;  // The next tick tries again.
         return false;
     }
-    rtw_control message{};
-    message.kind = RTW_FORK;
-    message.abi = spare->seat;
-    int fd = app.origin->channels.control.get();
-    if (send(fd, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (!ask_to_fork(*spare)) {
         spare->vacant = true;  // It reads no faster: the next tick tries again.
         return false;
     }

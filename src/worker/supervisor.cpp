@@ -192,6 +192,9 @@ bool Supervisor::start_worker(App& app) {
                    fmt::join(blocked, ", "));
     ProcessChannels channels;
     worker.cgroup = limit(spec, worker.state.id);
+    bool origin = spec.ephemeral && app.forks;
+    // Whatever the loader puts off each of its processes would have to do for itself.
+    if (origin && spec.kind == EntryKind::module) environment.emplace_back("LD_BIND_NOW=1");
     int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id, worker.cgroup,
                               channels);
     if (error != 0) {
@@ -199,7 +202,6 @@ bool Supervisor::start_worker(App& app) {
         app.next_start = now_ + from_milliseconds(options_.restart_first_ms);
         return false;
     }
-    bool origin = spec.ephemeral && app.forks;
     worker.channels = std::move(channels);
     enlist(worker, app, origin ? WorkerRole::origin : WorkerRole::worker);
     begin_process(worker);
@@ -404,6 +406,7 @@ void Supervisor::lose_links(Worker& worker) {
 
 void Supervisor::release_record(Worker& worker) {
     std::erase(worker.app->members, &worker);
+    worker.memory.clear();
     worker.channels.doorbell.reset();
     worker.used = false;
 }

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -188,6 +189,7 @@ class Supervisor {
         int wait_status = 0;
         uint32_t attached = 0;  ///< Cores that have a link to it.
         uint64_t attached_cores = 0;
+        std::vector<Fd> memory;  ///< Of a spare: what FORK passes on, three for each core.
         Nanoseconds started_at = 0;
         Nanoseconds phase_deadline = 0;
         std::string reason;  ///< Why we ended it.
@@ -256,6 +258,7 @@ class Supervisor {
     void end_origin_without_spares(Worker& origin);
     void tick_ephemeral(App& app);
     [[nodiscard]] bool fork_spare(App& app);
+    [[nodiscard]] bool ask_to_fork(const Worker& spare);
     [[nodiscard]] Worker* vacant_seat(const App& app) const;
     [[nodiscard]] Worker* make_seat(App& app);
     [[nodiscard]] Worker* spare_of(const Worker& origin, uint32_t seat) const;
@@ -268,6 +271,9 @@ class Supervisor {
     void give_seat_up(Worker& spare);
     // supervisor_cores.cpp
     bool attach(Worker& worker, unsigned core);
+    /// Never waits; false: not now, or the process is gone.
+    [[nodiscard]] static bool send_control(int socket, const rtw_control& control,
+                                           std::span<const int> fds);
     [[nodiscard]] bool attach_all(Worker& worker);
     void tell_shortage(const AppSpec& spec, std::string_view what, int error);
     void forget_ready(Worker& worker) noexcept;

@@ -1,8 +1,12 @@
 // Between the supervisor and the cores: memory that is handed to a worker and a core at once, and
 // cores that come and go.
+#include <fcntl.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstring>
+#include <span>
+#include <utility>
 
 #include "base/log.h"
 #include "ringtime/worker_abi.h"
@@ -26,43 +30,53 @@ void Supervisor::tell_shortage(const AppSpec& spec, std::string_view what, int e
     log_format(LogLevel::error, "worker", "app={} {}: {}", spec.name, what, std::strerror(error));
 }
 
+bool Supervisor::send_control(int socket, const rtw_control& control, std::span<const int> fds) {
+    iovec part{const_cast<rtw_control*>(&control), sizeof control};
+    alignas(cmsghdr) char space[CMSG_SPACE((3 * limits::cores_max + 1) * sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 bool Supervisor::attach(Worker& worker, unsigned core) {
     CoreSeat& seat = *seats_[core];
     if (!seat.member || seat.leaving || (worker.attached_cores >> core & 1)) return true;
     auto offer = std::make_unique<LinkOffer>();
     offer->pool = seat.member;
     offer->worker = &worker.state;
-    bool spare = worker.role == WorkerRole::spare;
-    Worker& receiver = spare ? *worker.origin : worker;
     Fd fds[2];
     int error = offer->region.create(core, options_.arena_bytes, fds[0], fds[1]);
+    bool spare = worker.role == WorkerRole::spare;
+    int bell = error == 0 && spare ? fcntl(offer->region.doorbell(), F_DUPFD_CLOEXEC, 0) : -1;
+    if (error == 0 && spare && bell < 0) error = errno;
     if (error != 0) {
         tell_shortage(worker.app->state.spec, "cannot share memory with a worker", error);
         return false;
     }
-    rtw_control control{};
-    control.kind = spare ? RTW_SEAT : RTW_ATTACH;
-    control.abi = spare ? worker.seat : 0;
-    control.core = core;
-    control.concurrency = worker.state.concurrency;
-    control.region_bytes = offer->region.bytes();
-    control.spin_ns = uint64_t{options_.spin_us} * 1000;
-    int passed[4] = {fds[0].get(), fds[1].get(), offer->region.doorbell(), worker.state.doorbell};
-    size_t passed_bytes = (spare ? 4 : 3) * sizeof *passed;
-    iovec part{&control, sizeof control};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof passed)] = {};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = CMSG_SPACE(passed_bytes);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(passed_bytes);
-    std::memcpy(CMSG_DATA(header), passed, passed_bytes);
-    int fd = receiver.channels.control.get();
-    if (sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return false;
+    if (spare) {
+        worker.memory.resize(3 * size_t{options_.cores});
+        Fd* kept = &worker.memory[3 * size_t{core}];
+        kept[0] = std::move(fds[0]);
+        kept[1] = std::move(fds[1]);
+        kept[2] = Fd(bell);
+    } else {
+        rtw_control control{};
+        control.kind = RTW_ATTACH;
+        control.core = core;
+        control.concurrency = worker.state.concurrency;
+        control.region_bytes = offer->region.bytes();
+        control.spin_ns = uint64_t{options_.spin_us} * 1000;
+        int passed[3] = {fds[0].get(), fds[1].get(), offer->region.doorbell()};
+        if (!send_control(worker.channels.control.get(), control, passed)) return false;
+    }
     worker.attached_cores |= uint64_t{1} << core;
     ++worker.attached;
     post(core, {&CorePool::on_message_attach, offer.release(), 0});

@@ -1,8 +1,10 @@
 /* Runs an application that is a module (.so); the entry of ringtime-worker-host. */
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-#include "ringtime/worker.h"
+#include "internal.h"
 
 int rtw_run_module(int argc, char** argv);
 int rtw_run_module(int argc, char** argv) {
@@ -10,6 +12,7 @@ int rtw_run_module(int argc, char** argv) {
         fprintf(stderr, "usage: ringtime-worker-host MODULE.so (started by the gateway)\n");
         return 2;
     }
+    unsetenv("LD_BIND_NOW"); /* It has had its effect, and is none of the application's. */
     void* module = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
     if (!module) {
         fprintf(stderr, "cannot load the module: %s\n", dlerror());
@@ -30,5 +33,9 @@ int rtw_run_module(int argc, char** argv) {
                 argv[1]);
         return 2;
     }
-    return rtw_worker_run(app);
+    int status = rtw_worker_run(app);
+    if (!rtw_this.one_shot) return status;
+    /* Its memory goes with it: destructors that only tidy up would cost more than the request. */
+    fflush(NULL);
+    _exit(status);
 }

@@ -82,9 +82,6 @@ extern rtw_worker rtw_this;
 
 /* link.c */
 /* Maps a pair of regions; takes over `fds`. 0 or -1. */
-int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]);
-/* What an opened link needs to be spoken over. 0 or -1. */
-int rtw_link_make_tables(rtw_link* link);
 int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]);
 void rtw_link_detach(rtw_link* link);
 /* Never refuses: waits for the gateway, which always drains its ring. */
@@ -124,7 +121,15 @@ void rtw_wait_inside(void);
 /* Adds it to the process's epoll descriptor. 0 or -1. */
 int rtw_watch(int fd, uint32_t events);
 
+/* worker.c */
+/* Descriptors with one message: a doorbell, and three for each core. */
+#define RTW_PASSED_FDS_MAX (3 * RTW_CORES_MAX + 1)
+/* Reads what the gateway says. */
+void rtw_take_control(void);
+
 /* template.c */
+/* Whether a process is to be forked before anything else is read. */
+int rtw_template_wants(void);
 void rtw_template_take(const rtw_control* control, const int* fds, unsigned count);
 /* Forks what was asked for and reports what ended. 1 in a new process, which goes on as a worker.
  */

@@ -11,9 +11,8 @@ static void* map_region(int fd, size_t bytes, int protection) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Pages that are touched as they are used. A template has none: every process it forks makes its
- * own, for the one seat it has. */
-int rtw_link_make_tables(rtw_link* link) {
+/* Pages that are touched as they are used. */
+static int make_tables(rtw_link* link) {
     size_t units = link->arena_bytes / RTW_UNIT_BYTES;
     link->table_bytes = RTW_SLOTS_MAX * sizeof *link->requests +
                         units * (sizeof *link->bytes_left + sizeof *link->body_next +
@@ -32,7 +31,7 @@ int rtw_link_make_tables(rtw_link* link) {
     return 0;
 }
 
-int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]) {
+static int open_link(rtw_link* link, uint32_t core, size_t region_bytes, const int fds[3]) {
     const rtw_region* incoming = map_region(fds[0], region_bytes, PROT_READ);
     rtw_region* outgoing = map_region(fds[1], region_bytes, PROT_READ | PROT_WRITE);
     close(fds[0]);
@@ -54,7 +53,7 @@ int rtw_link_open(rtw_link* link, uint32_t core, size_t region_bytes, const int 
 int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]) {
     rtw_link* link = &rtw_this.links[core];
     if (link->attached) rtw_link_detach(link);
-    if (rtw_link_open(link, core, region_bytes, fds) != 0 || rtw_link_make_tables(link) != 0)
+    if (open_link(link, core, region_bytes, fds) != 0 || make_tables(link) != 0)
         return -1;
     if (rtw_this.link_count <= core) rtw_this.link_count = core + 1;
     return 0;

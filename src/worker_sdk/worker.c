@@ -199,8 +199,6 @@ static int anything_to_do(void) {
     return 0;
 }
 
-static void take_control(void);
-
 /* Looks for work for a while instead of sleeping, if that has paid lately; tries again now and
  * then. */
 static void spin(void) {
@@ -227,7 +225,7 @@ static void wait_for_events(int timeout_ms) {
     int count = epoll_wait(rtw_this.epoll_fd, events, 3, anything_to_do() ? 0 : timeout_ms);
     set_wants_wake(0);
     for (int i = 0; i < count; ++i)
-        if (events[i].data.fd == RTW_CONTROL_FD) take_control();
+        if (events[i].data.fd == RTW_CONTROL_FD) rtw_take_control();
     count_loop();
 }
 
@@ -242,8 +240,6 @@ void rtw_wait_inside(void) {
 }
 
 /* ---- Control ---- */
-
-#define PASSED_FDS_MAX 4u
 
 static unsigned take_fds(struct msghdr* message, int* fds) {
     struct cmsghdr* part = CMSG_FIRSTHDR(message);
@@ -279,14 +275,13 @@ static void take_message(const rtw_control* control, const int* fds, unsigned co
         case RTW_IDLE:
             if (rtw_this.app->on_idle) rtw_this.app->on_idle(rtw_this.app->self);
             break;
-        case RTW_SEAT:
         case RTW_FORK:
             if (rtw_this.can_fork) rtw_template_take(control, fds, count);
             break;
     }
 }
 
-static void take_control(void) {
+void rtw_take_control(void) {
     /* What comes is the template's; for us the socket only tells that the gateway is gone. */
     if (rtw_this.one_shot) {
         rtw_this.ending = 1;
@@ -294,10 +289,10 @@ static void take_control(void) {
     }
     for (;;) {
         rtw_control control;
-        int fds[PASSED_FDS_MAX];
+        int fds[RTW_PASSED_FDS_MAX];
         union {
             struct cmsghdr align;
-            char bytes[CMSG_SPACE(PASSED_FDS_MAX * sizeof(int))];
+            char bytes[CMSG_SPACE(RTW_PASSED_FDS_MAX * sizeof(int))];
         } space;
         struct iovec part = {&control, sizeof control};
         struct msghdr message;
@@ -312,6 +307,7 @@ static void take_control(void) {
         if (size == 0) rtw_this.ending = 1; /* the gateway is gone */
         if (size != (ssize_t)sizeof control) return;
         take_message(&control, fds, take_fds(&message, fds));
+        if (rtw_template_wants()) return; /* once that is done it goes on here */
     }
 }
 
