@@ -81,7 +81,12 @@ constexpr Side no_side{};
     bool wildcard = host.starts_with("*.");
     std::string_view name = wildcard ? host.substr(2) : host;
     if (name.empty()) return "names no domain behind `*.`";
-    if (name.starts_with('[')) return wildcard ? "is a wildcard of an address" : nullptr;
+    if (name.starts_with('[')) {
+        if (wildcard) return "is a wildcard of an address";
+        std::string_view address = name.substr(1);
+        size_t size = std::min(address.find_first_not_of("0123456789abcdef:."), address.size());
+        return size > 0 && address.substr(size) == "]" ? nullptr : "is no address in brackets";
+    }
     for (size_t i = 0; i < name.size(); ++i) {
         char c = name[i];
         if (c == '*') return "may hold `*` only as the whole first label";

@@ -303,7 +303,7 @@ TEST(TableBuilder, refuses_malformed_bases_hosts_and_globs) {
         EXPECT_EQ(problems[0].code, ProblemCode::bad_base) << base;
     }
     for (const char* host : {"*", "*.", "a.*.com", "a..com", ".a.com", "a.com:80", "a b", "*.[::1]",
-                             "h\xc3\xa9.com"}) {
+                             "h\xc3\xa9.com", "[", "[]", "[::1", "[\xd4.", "[::1]x", "[a]b]"}) {
         TableBuilder builder;
         builder.add_mount({host, "/", 1, 0});
         auto problems = problems_of(builder);
