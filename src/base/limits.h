@@ -52,8 +52,9 @@ inline constexpr size_t small_buffers_ready = 1024;
 inline constexpr size_t bulk_buffer_bytes = 32 * 1024;
 inline constexpr size_t bulk_buffers = 8 * 1024;
 inline constexpr size_t bulk_buffers_ready = 256;
-/// What is left of an answer's body from which on it is worth while to have the kernel move it.
-inline constexpr size_t spliced_body_bytes_min = 64 * 1024;
+/// What is left of an answer's body from which on it is worth while to have the kernel move it: at
+/// 16 KiB that costs as much as copying, at 32 KiB 0.8x, at 64 KiB 0.6x.
+inline constexpr size_t spliced_body_bytes_min = 24 * 1024;
 /// Of a pipe that such bytes pass through, and pipes of one core: two descriptors each.
 inline constexpr size_t relay_pipe_bytes = 256 * 1024;
 inline constexpr size_t relay_pipes = 128;
