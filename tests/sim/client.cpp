@@ -77,7 +77,7 @@ bool Client::judge_answer(const Planned& planned, const Message& answer, bool ov
     }
     if (!answer.has_head) {
         // Behind an answer that came before the upload was over, the connection may end.
-        const bool after_upload = answered_ > 0 && plan_[answered_ - 1].bytes.starts_with("POST");
+        const bool after_upload = answered_ > 0 && plan_[answered_ - 1].uploads();
         if (planned.must_succeed && !was_reset_ && !after_upload) complain("no answer");
         return false;
     }

@@ -22,6 +22,10 @@ struct Planned {
     bool must_succeed = false;   ///< Nothing stands in its way.
     bool ends_connection = false;
     int success = 200;
+
+    [[nodiscard]] bool uploads() const {
+        return bytes.starts_with("POST") || bytes.starts_with("PUT");
+    }
 };
 
 struct Manners {
