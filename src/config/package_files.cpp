@@ -357,12 +357,6 @@ void resolve_plugin_entry(Package& package, const std::vector<std::string>& work
     package.plugin_entry_file = std::move(file);
 }
 
-}  // namespace
-
-Position package_position(const Package& package) noexcept {
-    return package.manifest.name.given() ? package.manifest.name.at : package.manifest.at;
-}
-
 /// Folders are named once: else all their packages would be there twice.
 bool named_once(const Settings& settings, Diagnostics& diagnostics) {
     std::map<std::string, std::string_view> known;
@@ -384,6 +378,12 @@ bool named_once(const Settings& settings, Diagnostics& diagnostics) {
     check(settings.plugin_dirs, kPluginDirs);
     check(settings.worker_dirs, kWorkerDirs);
     return diagnostics.list().size() == before;
+}
+
+}  // namespace
+
+Position package_position(const Package& package) noexcept {
+    return package.manifest.name.given() ? package.manifest.name.at : package.manifest.at;
 }
 
 std::vector<Package> find_packages(const Environment& environment, const Settings& settings,

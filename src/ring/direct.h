@@ -3,7 +3,7 @@
 // a helper thread (shutdown, splice), has none such (sendfile, cachestat), because a doorbell must
 // not wait for the next submission, because the memory they use is not to be held while one waits
 // (receive_now), or because they only probe. Sockets are non-blocking for these.
-// Each back end implements them.
+// Each back end implements them; pipes are the same for both (pipe.cpp).
 
 #include <sys/socket.h>
 #include <sys/types.h>

@@ -384,18 +384,6 @@ void ring_doorbell(int eventfd) noexcept {
     [[maybe_unused]] ssize_t written = ::write(eventfd, &one, sizeof one);
 }
 
-bool open_pipe(int (&ends)[2], size_t size) noexcept {
-    if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return false;
-    // Refused to a user who has many already: then it stays as small as it is.
-    (void)::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(size));
-    return true;
-}
-
-void close_pipe(const int (&ends)[2]) noexcept {
-    ::close(ends[0]);
-    ::close(ends[1]);
-}
-
 ssize_t splice_bytes(int from, int to, size_t size) noexcept {
     ssize_t moved = ::splice(from, nullptr, to, nullptr, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     return moved < 0 ? -errno : moved;

@@ -2,7 +2,6 @@
 
 #include "ring/direct.h"
 
-#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -75,19 +74,6 @@ void close_doorbell(int eventfd) noexcept { ::close(eventfd); }
 void ring_doorbell(int eventfd) noexcept {
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(eventfd, &one, sizeof one);
-}
-
-// Pipes are real: they hold what is between two simulated sockets.
-bool open_pipe(int (&ends)[2], size_t size) noexcept {
-    if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return false;
-    // Refused to a user who has many already: then it stays as small as it is.
-    (void)::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(size));
-    return true;
-}
-
-void close_pipe(const int (&ends)[2]) noexcept {
-    ::close(ends[0]);
-    ::close(ends[1]);
 }
 
 namespace {

@@ -1,0 +1,23 @@
+// Pipes, the same under both back ends: in a simulated world too they are the kernel's, and hold
+// what is between two simulated sockets.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "ring/direct.h"
+
+namespace ringtime::ring {
+
+bool open_pipe(int (&ends)[2], size_t size) noexcept {
+    if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return false;
+    // Refused to a user who has many already: then it stays as small as it is.
+    (void)::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(size));
+    return true;
+}
+
+void close_pipe(const int (&ends)[2]) noexcept {
+    ::close(ends[0]);
+    ::close(ends[1]);
+}
+
+}  // namespace ringtime::ring
