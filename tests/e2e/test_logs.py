@@ -30,6 +30,12 @@ class Logs(harness.Case):
                          (200, "application/json"), answer.body)
         return harness.json.loads(answer.body)["entries"]
 
+    def ask_on_one_connection(self, paths):
+        """On one core, that is: the entries of several arrive as their cores send them."""
+        with self.gateway.connect() as client:
+            for path in paths:
+                client.ask("GET", path)
+
     def until(self, query, count=1):
         return harness.wait_until(
             lambda: len(found := self.entries(query)) >= count and found,
@@ -37,8 +43,7 @@ class Logs(harness.Case):
 
     def test_requests_by_status_and_source(self):
         self.begin(env={"RUNTIME_ACCESS_LOG": "off"})
-        for path in ("/", "/missing.png", "/gone.png"):
-            self.gateway.get(path)
+        self.ask_on_one_connection(("/", "/missing.png", "/gone.png"))
         found = self.until("?kind=access&source=site&status=4xx", 2)
         self.assertEqual([entry["request"]["target"] for entry in found],
                          ["/missing.png", "/gone.png"])
@@ -60,8 +65,7 @@ class Logs(harness.Case):
 
     def test_only_the_latest_are_kept(self):
         self.begin("entries: 5\n")
-        for n in range(20):
-            self.gateway.get(f"/{n}.png")
+        self.ask_on_one_connection(f"/{n}.png" for n in range(20))
         found = self.until("?text=19.png")
         everything = self.entries()
         self.assertLessEqual(len(everything), 5)
