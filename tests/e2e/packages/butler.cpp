@@ -37,7 +37,7 @@ class Butler {
         context.route<&Butler::chat>("GET", "/chat", this);
         context.route<&Butler::shout>("POST", "/shout/:size", this);
         ringtime_endpoint_options limits{};
-        limits.ping_ms = 300;
+        limits.ping_ms = static_cast<uint32_t>(context.integer("ping", 30'000));
         limits.message_bytes_max = 100'000;
         limits.queue_bytes_max = 200'000;
         endpoint_ = context.endpoint("chat", this, limits);
