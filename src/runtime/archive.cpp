@@ -75,7 +75,19 @@ class Unpacker {
              const ArchiveLimits& limits, std::string& problem)
         : text_(text), limits_(limits), problem_(problem), folder_(folder) {}
 
+    // Looked through first, written after: an archive that is refused for what it holds costs no
+    // file, and no time of a slow disk.
     bool run() {
+        root_ = Fd(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!root_) return fail_errno(folder_);
+        return pass(Pass::look) && pass(Pass::write);
+    }
+
+ private:
+    enum class Pass { look, write };
+
+    bool pass(Pass pass) {
+        pass_ = pass;
         if (!open()) return false;
         for (;;) {
             archive_entry* entry = nullptr;
@@ -90,7 +102,6 @@ class Unpacker {
         return fail("the archive", "is empty");
     }
 
- private:
     bool fail(std::string_view what, std::string_view why) {
         problem_ = fmt::format("{}: {}", what, why);
         return false;
@@ -98,8 +109,9 @@ class Unpacker {
     bool fail_errno(std::string_view what) { return fail(what, std::strerror(errno)); }
 
     bool open() {
-        root_ = Fd(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!root_) return fail_errno(folder_);
+        at_ = 0;
+        entries_ = 0;
+        bytes_ = 0;
         reader_.reset(archive_read_new());
         // Two formats and one filter: each further one is code that reads hostile bytes.
         archive_read_support_format_tar(reader_.get());
@@ -155,9 +167,32 @@ class Unpacker {
         if (archive_entry_sparse_count(&entry) > 0) return fail(name, "sparse files are not taken");
         bool is_file = type == AE_IFREG;
         if (is_file && parts_.empty()) return fail(name, "a path that is not allowed");
+        if (pass_ == Pass::look) return !is_file || take_data(entry, -1, name);
         Fd folder = make_folders(is_file ? parts_.size() - 1 : parts_.size());
         if (!folder) return fail_errno(name);
         return !is_file || write_file(entry, folder.get(), name);
+    }
+
+    // `file`: where the bytes go; -1: they are only counted.
+    bool take_data(archive_entry& entry, int file, const std::string& name) {
+        char block[kBlockBytes];
+        uint64_t before = bytes_;
+        for (;;) {
+            la_ssize_t got = archive_read_data(reader_.get(), block, sizeof block);
+            if (got < 0) return fail(name, error_text(reader_.get()));
+            if (got == 0) break;
+            bytes_ += static_cast<uint64_t>(got);
+            uint64_t from_ratio = kFreeBytes + uint64_t{limits_.ratio_max} * text_.size();
+            if (bytes_ > std::min(limits_.bytes_max, from_ratio))
+                return fail(name, fmt::format("unpacked, the archive exceeds {} bytes",
+                                              std::min(limits_.bytes_max, from_ratio)));
+            if (file >= 0 && ::write(file, block, static_cast<size_t>(got)) != got)
+                return fail_errno(name);
+        }
+        if (archive_entry_size_is_set(&entry) &&
+            bytes_ - before != static_cast<uint64_t>(archive_entry_size(&entry)))
+            return fail(name, "not as long as the archive says");
+        return true;
     }
 
     // The folder of the first `count` parts, made where it is missing.
@@ -180,23 +215,7 @@ class Unpacker {
                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
         if (!file && errno == EEXIST) return fail(name, "there twice");
         if (!file) return fail_errno(name);
-        char block[kBlockBytes];
-        uint64_t before = bytes_;
-        for (;;) {
-            la_ssize_t got = archive_read_data(reader_.get(), block, sizeof block);
-            if (got < 0) return fail(name, error_text(reader_.get()));
-            if (got == 0) break;
-            bytes_ += static_cast<uint64_t>(got);
-            uint64_t from_ratio = kFreeBytes + uint64_t{limits_.ratio_max} * text_.size();
-            if (bytes_ > std::min(limits_.bytes_max, from_ratio))
-                return fail(name, fmt::format("unpacked, the archive exceeds {} bytes",
-                                              std::min(limits_.bytes_max, from_ratio)));
-            if (::write(file.get(), block, static_cast<size_t>(got)) != got)
-                return fail_errno(name);
-        }
-        if (archive_entry_size_is_set(&entry) &&
-            bytes_ - before != static_cast<uint64_t>(archive_entry_size(&entry)))
-            return fail(name, "not as long as the archive says");
+        if (!take_data(entry, file.get(), name)) return false;
         if (::fchmod(file.get(), mode) != 0) return fail_errno(name);
         if (!archive_entry_mtime_is_set(&entry)) return true;
         timespec times[2] = {{0, UTIME_OMIT},
@@ -211,6 +230,7 @@ class Unpacker {
     const std::string& folder_;
     Reader reader_;
     Fd root_;
+    Pass pass_ = Pass::look;
     size_t at_ = 0;  ///< In the archive.
     uint32_t entries_ = 0;
     uint64_t bytes_ = 0;
