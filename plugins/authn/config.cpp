@@ -86,14 +86,17 @@ IssuerConfig issuer(const Section& section, const std::string& folder) {
     out.refresh_s = section.seconds("refresh", std::max(3600u, out.refresh_least_s),
                                     out.refresh_least_s, 604'800);
     std::string keys = section.text("jwks", {});
-    if (keys.empty()) section.fail("jwks", "is missing: a file or an http:// address");
+    if (keys.empty()) section.fail("jwks", "is missing: a file or an address");
     if (keys.find("://") == keys.npos) {
         out.file = beside(folder, keys);
-    } else if (keys.compare(0, 7, "http://") == 0) {
+    } else if (keys.compare(0, 7, "http://") == 0 || keys.compare(0, 8, "https://") == 0) {
         out.url = keys;
     } else {
-        section.fail("jwks", "is neither a file nor an http:// address");
+        section.fail("jwks", "is neither a file nor an http:// or https:// address");
     }
+    out.authorities_file = beside(folder, section.text("ca", {}));
+    if (!out.authorities_file.empty() && keys.compare(0, 8, "https://") != 0)
+        section.fail("ca", "means nothing unless `jwks` is an https:// address");
     return out;
 }
 
@@ -175,7 +178,7 @@ Config read_config(std::string_view json, const std::string& folder) {
     each(*root, "jwt", [&](JsonObject object, const std::string& name) {
         out.issuers.push_back(issuer(
             Section(object, name, {"issuer", "audience", "jwks", "identity", "roles", "prefix",
-                                   "leeway", "refresh", "refreshLeast"}),
+                                   "leeway", "refresh", "refreshLeast", "ca"}),
             folder));
     });
     each(*root, "rules", [&](JsonObject object, const std::string& name) {

@@ -18,6 +18,7 @@ struct IssuerConfig {
     std::string prefix;  ///< Before every identity, where several issuers name people.
     std::string url;     ///< One of these two.
     std::string file;    ///< Absolute.
+    std::string authorities_file;  ///< Of an https:// address; empty: whom the system trusts.
     unsigned refresh_s = 3600;
     unsigned refresh_least_s = 30;
 };

@@ -10,6 +10,7 @@ namespace authn {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
+// Also how long a helper thread can be busy with it, and the end of the gateway be held up.
 constexpr std::chrono::milliseconds kFetchTimeout{5000};
 // More requests than these are answered without waiting.
 constexpr size_t kWaitersMost = 256;
@@ -29,6 +30,15 @@ std::string read_file(const std::string& path) {
 
 Issuer::Issuer(ringtime::Context& context, IssuerConfig config)
     : context_(context), config_(std::move(config)) {
+    if (config_.url.compare(0, 8, "https://") == 0) {
+        https_ = {config_.url, {}, kFetchTimeout, kKeySetBytesMost};
+        if (!config_.authorities_file.empty()) {
+            https_.authorities = read_file(config_.authorities_file);
+            if (https_.authorities.empty())
+                throw std::invalid_argument("jwt: " + config_.authorities_file + " is empty");
+        }
+        check_https(https_);
+    }
     if (config_.file.empty()) return;
     std::optional<KeySet> keys = KeySet::read(read_file(config_.file), KeySource::file);
     if (!keys) throw std::invalid_argument("jwt: " + config_.file + " is no JWKS");
@@ -107,21 +117,34 @@ void Issuer::fetch(ringtime::Core core) {
         ++counts_.fetches;
         now_ns_ = core.now_ns();
     }
+    bool taken = https_.url.empty() ? ask_http(core) : ask_https(core);
+    if (!taken) finish(std::nullopt, "it cannot be asked");
+}
+
+bool Issuer::ask_http(ringtime::Core core) {
     ringtime::Fetch what(config_.url);
     what.lines = {{"accept", "application/json"}};
     what.timeout = kFetchTimeout;
     what.body_bytes_max = kKeySetBytesMost;
-    bool taken = core.fetch(what, [this, core](const ringtime::FetchAnswer& answer) {
-        if (!answer) {
-            finish(std::nullopt, answer.result() == RINGTIME_LIMIT ? "the answer is too large"
-                                                                   : std::string(answer.reason()));
-        } else if (answer.status() != 200) {
-            finish(std::nullopt, "status " + std::to_string(answer.status()));
-        } else {
-            read(core, std::string(answer.body()));
-        }
+    return core.fetch(what, [this, core](const ringtime::FetchAnswer& answer) {
+        if (answer) return take(core, answer.status(), std::string(answer.body()));
+        finish(std::nullopt, answer.result() == RINGTIME_LIMIT ? "the answer is too large"
+                                                               : std::string(answer.reason()));
     });
-    if (!taken) finish(std::nullopt, "it cannot be asked");
+}
+
+bool Issuer::ask_https(ringtime::Core core) {
+    auto ask = [this] { return get_https(https_); };
+    return core.run(ask, [this, core](std::optional<HttpsAnswer> answer) {
+        if (!answer) return finish(std::nullopt, "asking failed");
+        if (!answer->problem.empty()) return finish(std::nullopt, answer->problem);
+        take(core, answer->status, std::move(answer->body));
+    });
+}
+
+void Issuer::take(ringtime::Core core, unsigned status, std::string body) {
+    if (status != 200) return finish(std::nullopt, "status " + std::to_string(status));
+    read(core, std::move(body));
 }
 
 // Checking a set of large keys takes milliseconds, which a core has not.

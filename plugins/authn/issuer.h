@@ -17,6 +17,7 @@
 #include <ringtime/plugin.hpp>
 
 #include "config.h"
+#include "https.h"
 #include "keys.h"
 
 namespace authn {
@@ -59,12 +60,16 @@ class Issuer {
         uint64_t value;
     };
     void fetch(ringtime::Core core);
+    [[nodiscard]] bool ask_http(ringtime::Core core);
+    [[nodiscard]] bool ask_https(ringtime::Core core);
+    void take(ringtime::Core core, unsigned status, std::string body);
     void read(ringtime::Core core, std::string body);
     void finish(std::optional<KeySet> keys, const std::string& problem);
     void publish(KeySet keys);
 
     ringtime::Context& context_;
     IssuerConfig config_;
+    HttpsRequest https_;  ///< Its address is empty when the keys come without TLS.
     std::atomic<uint64_t> generation_{0};
 
     mutable std::mutex mutex_;

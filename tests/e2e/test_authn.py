@@ -7,6 +7,8 @@ import hmac
 import json
 import os
 import shutil
+import ssl
+import subprocess
 import threading
 
 import harness
@@ -71,6 +73,37 @@ class KeyServer(Upstream):
     def close(self):
         self.flowing.set()
         super().close()
+
+
+class TlsKeyServer(KeyServer):
+    """The same over TLS; `folder` has the files of make_authority()."""
+
+    def __init__(self, folder, certificate, *names):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(os.path.join(folder, f"{certificate}.pem"),
+                                     os.path.join(folder, f"{certificate}.key"))
+        super().__init__(*names)
+        self.url = f"https://127.0.0.1:{self.port}/jwks.json"
+
+    def serve(self, connection, _):
+        connection.socket = self.context.wrap_socket(connection.socket, server_side=True)
+        super().serve(connection, _)
+
+
+def make_certificate(folder, name, *options):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout", f"{name}.key",
+                    "-out", f"{name}.pem", "-subj", f"/CN={name}", *options],
+                   cwd=folder, check=True, capture_output=True)
+
+
+def make_authority(folder):
+    """`ca`, and what it signed: `good` for the loopback, `stray` for somebody else."""
+    os.makedirs(folder, exist_ok=True)
+    make_certificate(folder, "ca")
+    for name, where in (("good", "IP:127.0.0.1"), ("stray", "DNS:other.example")):
+        make_certificate(folder, name, "-CA", "ca.pem", "-CAkey", "ca.key", "-addext",
+                         f"subjectAltName={where}", "-addext", "basicConstraints=CA:FALSE")
 
 
 class Authn(harness.Case):
@@ -200,7 +233,13 @@ class Authn(harness.Case):
         for options, text in (("", "nobody could come in"),
                               (API_KEYS + "rules: [{path: [/a]}]", "rules[0].path is not known"),
                               ("basic: {users: ['a:plain']}", "fit for passwords"),
-                              (jwt("https://id.example/jwks"), "neither a file nor an http://"),
+                              (jwt("ftp://id.example/jwks"), "neither a file nor an http://"),
+                              (jwt("https://a:b@id.example/"), "holds no name or password"),
+                              (jwt("https://id.example:x/"), "is no address"),
+                              (jwt("http://id.example/", ", ca: ca.pem"), "ca means nothing"),
+                              (jwt("https://id.example/", ", ca: ca.pem"), "cannot be read"),
+                              (jwt("https://id.example/", ", ca: manifest.yaml"),
+                               "holds no certificates"),
                               (jwt("missing.json"), "cannot be read")):
             with open(self.manifest, "w", encoding="utf-8") as f:
                 f.write(base + options + "\n")
@@ -282,6 +321,44 @@ class Authn(harness.Case):
         self.assertEqual(self.ask(bearer(TOKENS["old"])).status, 200)
         self.refused(self.ask(bearer(TOKENS["new"])), 401, "unknown key")
         self.assertIn("those there are go on", self.gateway.log())
+
+    def test_keys_over_tls(self):
+        folder = os.path.join(self.packages.plugins, "authn")
+        make_authority(folder)
+        keys = self.add(TlsKeyServer(folder, "good", "old"))
+        keys.status = "302 Found"
+        self.begin(jwt(keys.url, ", ca: ca.pem, refresh: 1"))
+        self.refused(self.ask(bearer(TOKENS["old"])), 503, "cannot be had")
+        self.assertIn("status 302", self.gateway.log())
+        keys.status = "200 OK"
+        harness.wait_until(lambda: self.ask(bearer(TOKENS["old"])).status == 200, "keys at last")
+        keys.names = ["new"]
+        harness.wait_until(lambda: self.ask(bearer(TOKENS["new"])).status == 200, "the new key")
+        self.refused(self.ask(bearer(TOKENS["old"])), 401, "unknown key")
+        keys.body = b"x" * 300_000
+        harness.wait_until(lambda: "the answer is too large" in self.gateway.log(),
+                           lambda: self.gateway.log())
+        self.assertEqual(self.ask(bearer(TOKENS["new"])).status, 200)
+
+    def test_certificates_that_are_not_to_be_believed(self):
+        folder = os.path.join(self.packages.plugins, "authn")
+        make_authority(folder)
+        make_certificate(folder, "lone", "-addext", "subjectAltName=IP:127.0.0.1")
+        problems = {}
+        for name, ca in (("good", ""), ("stray", ", ca: ca.pem"), ("lone", ", ca: ca.pem"),
+                         ("good", ", ca: lone.pem")):
+            keys = self.add(TlsKeyServer(folder, name, "old"))
+            problems[keys] = f"{{issuer: '{keys.port}', audience: x, jwks: '{keys.url}'{ca}}}"
+        # This one does not speak TLS at all.
+        plain = self.add(Upstream(lambda connection, _: connection.answer(b"{}")))
+        plain.url = f"https://127.0.0.1:{plain.port}/jwks.json"
+        problems[plain] = f"{{issuer: x, audience: x, jwks: '{plain.url}', ca: ca.pem}}"
+        self.begin("jwt: [" + ", ".join(problems.values()) + "]\n")
+        for keys in problems:
+            harness.wait_until(lambda: f"no keys from {keys.url}" in self.gateway.log(),
+                               lambda: self.gateway.log())
+            self.assertEqual(keys.requests, [])
+        self.refused(self.ask(bearer(TOKENS["old"])), 401, "issuer")
 
     def test_requests_wait_for_keys_that_come_late(self):
         keys = self.add(KeyServer("old"))
