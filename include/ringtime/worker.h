@@ -14,10 +14,10 @@
  * A program links libringtime_worker. A module (.so) needs this header only: it exports
  * rtw_module_entry() and reaches the library through the table it is given.
  *
- * One thread. A request is handled from on_request() until the application lets go of it with
- * respond(), finish() or fail(), inside the callback or later: at most `concurrency` are open at
- * once. Everything a request shows (head, body bytes) is memory shared with the gateway and may be
- * read until then; it cannot be written.
+ * One thread; others reach it with post(). A request is handled from on_request() until the
+ * application lets go of it with respond(), finish() or fail(), inside the callback or later: at
+ * most `concurrency` are open at once. Everything a request shows (head, body bytes) is memory
+ * shared with the gateway and may be read until then; it cannot be written.
  */
 
 #include <stdint.h>
@@ -104,6 +104,10 @@ typedef struct rtw_api {
     int (*open)(const rtw_app* app);
     int (*fd)(void);
     int (*process)(void);
+    /* From any thread: action(argument) soon runs on the worker's, between two callbacks; all else
+     * in this table is for that thread alone. In the order of the calls of one thread. 0, or -1: no
+     * memory. */
+    int (*post)(void (*action)(void* argument), void* argument);
 } rtw_api;
 
 /* ---- Programs: from the library ---- */

@@ -48,7 +48,7 @@ struct WorkerOptions {
     Located<uint64_t> max_requests{1000, {}};  ///< 0: never recycled by count.
     Located<uint64_t> workers{1, {}};          ///< Kept warm; 0 stands for `auto`, one per core.
     Located<uint64_t> workers_max{0, {}};      ///< 0: RUNTIME_POOL_SIZE.
-    Located<uint64_t> concurrency{1, {}};      ///< Requests one instance handles at once.
+    Located<uint64_t> concurrency{0, {}};  ///< Requests an instance handles at once; 0: as it says.
     bool low_memory = false;
     bool auto_install = false;
 

@@ -3,8 +3,8 @@
 /*
  * The state of a worker process: one link per core, the requests that are waiting or open, one
  * epoll descriptor for everything. link.c moves descriptors and memory, answer.c builds answers,
- * worker.c is the loop and the table. Single-threaded. The gateway is trusted: it could end the
- * process anyway.
+ * worker.c is the loop and the table. Single-threaded but for post.c. The gateway is trusted: it
+ * could end the process anyway.
  */
 #include "ringtime/worker.h"
 
@@ -126,6 +126,15 @@ int rtw_watch(int fd, uint32_t events);
 #define RTW_PASSED_FDS_MAX (3 * RTW_CORES_MAX + 1)
 /* Reads what the gateway says. */
 void rtw_take_control(void);
+
+/* post.c */
+/* Any thread; see rtw_api. */
+int rtw_post(void (*action)(void* argument), void* argument);
+int rtw_posted(void);
+/* Runs what was posted before the call, oldest first. Returns how many. */
+unsigned rtw_run_posted(void);
+/* In a forked process: what waited is the template's. */
+void rtw_forget_posted(void);
 
 /* template.c */
 /* Whether a process is to be forked before anything else is read. */

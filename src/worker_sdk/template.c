@@ -93,6 +93,7 @@ static void become_process(void) {
     rtw_this.one_shot = 1;
     rtw_this.can_fork = 0;
     rtw_this.concurrency = 1;
+    rtw_forget_posted();
     take_seat();
     if (rtw_this.epoll_fd < 0 || dup2(next.fds[0], RTW_DOORBELL_FD) < 0 ||
         rtw_watch(RTW_DOORBELL_FD, EPOLLIN) != 0 || rtw_watch(RTW_CONTROL_FD, 0) != 0)

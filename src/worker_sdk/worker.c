@@ -191,7 +191,7 @@ static void set_wants_wake(uint32_t value) {
 }
 
 static int anything_to_do(void) {
-    if (!rtw_this.blocked && (rtw_this.progress.first ||
+    if (!rtw_this.blocked && (rtw_this.progress.first || rtw_posted() ||
                               (rtw_this.waiting.first && rtw_this.open < rtw_this.concurrency)))
         return 1;
     for (uint32_t i = 0; i < rtw_this.link_count; ++i)
@@ -376,6 +376,7 @@ static int finish_when_told(void) {
 
 static int turn(int timeout_ms) {
     drain_all();
+    rtw_run_posted();
     run_requests();
     publish_all();
     /* What it has said stays in shared memory when it ends. */
@@ -411,7 +412,7 @@ static const rtw_api api_table = {
     api_aborted,       api_set_context,
     api_context,       api_run,
     api_open,          api_fd,
-    api_process,
+    api_process,       rtw_post,
 };
 
 const rtw_api* rtw_worker_api(void) { return &api_table; }

@@ -119,7 +119,7 @@ TEST(Manifest, defaults_are_those_documented) {
     EXPECT_EQ(*manifest.worker.idle_timeout_ms, 60'000u);
     EXPECT_EQ(*manifest.worker.max_requests, 1000u);
     EXPECT_EQ(*manifest.worker.workers, 1u);
-    EXPECT_EQ(*manifest.worker.concurrency, 1u);
+    EXPECT_EQ(*manifest.worker.concurrency, 0u);
     EXPECT_FALSE(manifest.max_body_bytes.given());
     EXPECT_EQ(manifest.on_failure, OnFailure::abort);
     EXPECT_EQ(manifest.config_json, "{}");

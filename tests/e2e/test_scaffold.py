@@ -97,6 +97,54 @@ class New(harness.Case):
 
 
 class Documentation(harness.Case):
+    def make_app(self, struct):
+        """Builds the page's app of that name and writes its manifest."""
+        with open(f"{DOCS}/workers.md", encoding="utf-8") as f:
+            text = f.read()
+        code = next(code for code in re.findall(r"```cpp\n(.*?)```", text, re.S)
+                    if f"RINGTIME_APP({struct})" in code)
+        name = struct.lower()
+        source = self.packages.write(f"{name}.cpp", code)
+        self.packages.manifest(f"apps/{name}", f"name: {name}\nentrypoint: {name}.so\nttl: 1h\n"
+                               "workersMax: 1\nmaxRequests: 0\n")
+        built = call("c++", "-std=c++17", "-fPIC", "-shared", "-pthread", "-fno-gnu-unique",
+                     "-isystem", HEADERS, "-o", f"{self.packages.apps}/{name}/{name}.so", source)
+        self.assertEqual(built.returncode, 0, built.stdout)
+
+    def subscribe(self, gateway, path):
+        client = self.add(gateway.connect())
+        client.request("GET", path)
+        head = client.read_head()
+        self.assertEqual((head.status, head.header("content-type")), (200, "text/event-stream"))
+        return client
+
+    def hear(self, client, text):
+        """Reads until `text` has come, in however many chunks."""
+        heard = b""
+        while len(heard) < len(text):
+            heard += client.read_chunk()
+        self.assertEqual(heard[:len(text)], text)
+
+    def test_its_answers_that_stay_open(self):
+        self.make_app("Chat")
+        self.make_app("Clock")
+        gateway = self.start()
+        readers = [self.subscribe(gateway, "/chat/") for _ in range(3)]
+        slow = self.add(gateway.connect())  # Its body comes late, and nobody waits for it.
+        slow.send(b"POST /chat/ HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nsec")
+        for text in ("first", "second"):
+            if text == "second":
+                slow.send(b"ond")
+                self.assertEqual(slow.read_response().status, 204)
+            else:
+                self.assertEqual(gateway.post("/chat/", text.encode()).status, 204)
+            for reader in readers:
+                self.hear(reader, f"data: {text}\n\n".encode())
+        self.assertEqual(gateway.post("/chat/", b"x" * 4097).status, 413)
+        self.assertEqual(gateway.get("/chat/", method="HEAD").status, 200)
+        clock = self.subscribe(gateway, "/clock/")
+        self.hear(clock, b"data: tick\n\n" * 3)
+
     def test_its_programs_compile(self):
         with open(f"{DOCS}/workers.md", encoding="utf-8") as f:
             text = f.read()

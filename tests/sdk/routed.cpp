@@ -26,6 +26,11 @@ struct Routed {
                     stream.flush();
             });
         });
+        routes.get("/endless", [](const Request&) {
+            return Response::events([](Stream& stream) {
+                while (stream.write("data: more\n\n")) continue;
+            });
+        });
         routes.get("/large",
                    [](const Request&) { return Response::text(std::string(1'000'000, 'z')); });
         routes.get("/cookies", [](const Request&) {
