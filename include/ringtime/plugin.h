@@ -199,6 +199,7 @@ typedef struct ringtime_app {
 #define RINGTIME_REQUEST_PUBLIC 1u   /* The route is public for this method. */
 #define RINGTIME_REQUEST_HAS_BODY 2u /* A body follows, perhaps of length 0. */
 #define RINGTIME_REQUEST_GATHERED 4u /* `body` is complete. */
+#define RINGTIME_REQUEST_API 8u      /* For the gateway's own API: its errors are always JSON. */
 
 #define RINGTIME_LENGTH_UNKNOWN UINT64_MAX
 

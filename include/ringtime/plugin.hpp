@@ -82,6 +82,25 @@ Verdict verdict_of(Call&& call) {
     }
 }
 
+/// The texts are UTF-8.
+inline std::string json_error(std::string_view code, std::string_view message,
+                              std::string_view request_id) {
+    std::string out;
+    auto append = [&out](const char* key, std::string_view value) {
+        out.append(out.empty() ? "{\"" : ",\"").append(key).append("\":\"");
+        for (char c : value) {
+            if (c == '"' || c == '\\') out += '\\';
+            // A line's end or any other control character would end the string.
+            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+        }
+        out += '"';
+    };
+    append("error", code);
+    append("message", message);
+    append("requestId", request_id);
+    return out.append("}\n");
+}
+
 }  // namespace detail
 
 /// An answer made once at init; sending it copies nothing.
@@ -210,14 +229,29 @@ class Request {
     [[nodiscard]] Verdict respond(uint16_t status, std::string_view body = {},
                                   std::initializer_list<Line> lines = {}) noexcept {
         ringtime_bytes bytes{detail::slice(body), nullptr, nullptr};
-        return respond_bytes(status, lines, bytes);
+        return respond_bytes(status, lines.begin(), lines.size(), bytes);
     }
     /// Without a copy: the string's memory travels and is freed when it has been sent.
     [[nodiscard]] Verdict respond_owned(uint16_t status, std::string body,
                                         std::initializer_list<Line> lines = {}) {
         auto* owned = new std::string(std::move(body));
         ringtime_bytes bytes{detail::slice(*owned), &free_string, owned};
-        return respond_bytes(status, lines, bytes);
+        return respond_bytes(status, lines.begin(), lines.size(), bytes);
+    }
+    /// An error in the form of the gateway's own, which caches do not keep: `{"error": code,
+    /// "message": message, "requestId": id}` when the client takes JSON or asks the API, else the
+    /// message as a line of text. `return request.refuse(403, "forbidden", "Not for you.");`
+    [[nodiscard]] Verdict refuse(uint16_t status, std::string_view code, std::string_view message,
+                                 std::initializer_list<Line> lines = {}) {
+        bool json = raw_->flags & RINGTIME_REQUEST_API ||
+                    field(RINGTIME_FIELD_ACCEPT).find("application/json") != std::string_view::npos;
+        std::string body = json ? detail::json_error(code, message, id())
+                                : std::string(message) + '\n';
+        std::vector<ringtime_field_line> all(lines.begin(), lines.end());
+        all.push_back(Line("cache-control", "no-store"));
+        if (json) all.push_back(Line("content-type", "application/json"));
+        ringtime_bytes bytes{detail::slice(body), nullptr, nullptr};
+        return respond_bytes(status, all.data(), all.size(), bytes);
     }
     [[nodiscard]] Verdict respond(const Static& answer) noexcept {
         bool good = answer.handle() &&
@@ -285,10 +319,10 @@ class Request {
  private:
     static void free_string(void* owner) { delete static_cast<std::string*>(owner); }
 
-    Verdict respond_bytes(uint16_t status, std::initializer_list<Line> lines,
+    Verdict respond_bytes(uint16_t status, const ringtime_field_line* lines, size_t count,
                           const ringtime_bytes& bytes) noexcept {
         ringtime_status result =
-            raw_->host->respond(raw_->exchange, status, lines.begin(), lines.size(), &bytes);
+            raw_->host->respond(raw_->exchange, status, lines, count, &bytes);
         return result == RINGTIME_OK ? Verdict::answered : Verdict::failed;
     }
 

@@ -121,14 +121,14 @@ class Authn {
             case Means::none: return settle(request, given, nullptr, Outcome::anonymous);
             case Means::key: {
                 const Identity* identity = keys_.find(given.value);
-                if (!identity) return unauthorized(request, "The key is nobody's.\n");
+                if (!identity) return unauthorized(request, "The key is nobody's.");
                 return settle(request, given, identity, Outcome::key);
             }
             case Means::bearer: return ask_bearer(request, given);
             case Means::basic: return ask_password(request, given);
             case Means::ambiguous: break;
         }
-        return unauthorized(request, "There are several credentials of one kind.\n");
+        return unauthorized(request, "There are several credentials of one kind.");
     }
 
     Verdict on_resume(Request& request, uint64_t value) {
@@ -137,7 +137,7 @@ class Authn {
             return settle_token(request, given, judge_token(request, given.value));
         auto named = parse_basic(given.value);
         if (!named || static_cast<Resumed>(value) == Resumed::password_unknown)
-            return unavailable(request, "The password could not be checked.\n");
+            return unavailable(request, "The password could not be checked.");
         const Identity* identity = nullptr;
         if (static_cast<Resumed>(value) == Resumed::password_right)
             identity = passwords_.find(named->name);
@@ -205,14 +205,14 @@ class Authn {
     Verdict ask_bearer(Request& request, const Credentials& given) {
         if (const Identity* identity = keys_.find(given.value))
             return settle(request, given, identity, Outcome::key);
-        if (issuers_.empty()) return unauthorized(request, "The key is nobody's.\n");
+        if (issuers_.empty()) return unauthorized(request, "The key is nobody's.");
         Judged judged = judge_token(request, given.value);
         if (!judged.lacks_keys) return settle_token(request, given, judged);
         // Without a fetch to wait for, one may have ended since we looked.
         if (!judged.lacks_keys->fetch_missing(request.on_core()))
             return settle_token(request, given, judge_token(request, given.value));
         ringtime::Token token = request.pause(kKeysTimeout);
-        if (!token) return unavailable(request, "Too many requests wait.\n");
+        if (!token) return unavailable(request, "Too many requests wait.");
         judged.lacks_keys->wait(token, static_cast<uint64_t>(Resumed::keys));
         return Verdict::paused;
     }
@@ -257,9 +257,9 @@ class Authn {
     Verdict settle_token(Request& request, const Credentials& given, const Judged& judged) {
         if (judged.identity) return settle(request, given, judged.identity, Outcome::token);
         if (judged.lacks_keys && !judged.lacks_keys->has_keys())
-            return unavailable(request, "The keys of this token's issuer cannot be had now.\n");
+            return unavailable(request, "The keys of this token's issuer cannot be had now.");
         ++refusals_[static_cast<size_t>(judged.refusal)];
-        return unauthorized(request, "The token is refused.\n", describe(judged.refusal));
+        return unauthorized(request, "The token is refused.", describe(judged.refusal));
     }
 
     // ---- Passwords ----
@@ -273,7 +273,7 @@ class Authn {
             return settle_password(request, given, known->known ? &known->identity : nullptr);
         if (password_checks_.fetch_add(1) >= kPasswordChecksMost) {
             --password_checks_;
-            return unavailable(request, "Too many passwords are being checked.\n");
+            return unavailable(request, "Too many passwords are being checked.");
         }
         ringtime::Token token = request.pause(kPasswordTimeout);
         auto check = [this, tried = *std::move(named)] {
@@ -288,12 +288,12 @@ class Authn {
         };
         if (token && request.on_core().run(std::move(check), done)) return Verdict::paused;
         --password_checks_;
-        return unavailable(request, "Too many passwords are being checked.\n");
+        return unavailable(request, "Too many passwords are being checked.");
     }
 
     Verdict settle_password(Request& request, const Credentials& given, const Identity* identity) {
         if (identity) return settle(request, given, identity, Outcome::password);
-        return unauthorized(request, "The name or the password is wrong.\n");
+        return unauthorized(request, "The name or the password is wrong.");
     }
 
     // ---- What comes of it ----
@@ -303,11 +303,10 @@ class Authn {
         switch (rules_.ask(request.full_path(), request.method_text(), identity)) {
             case Rules::Answer::yes: break;
             case Rules::Answer::who_are_you:
-                return unauthorized(request, "Say who you are.\n");
+                return unauthorized(request, "Say who you are.");
             case Rules::Answer::no:
                 count(Outcome::forbidden);
-                return request.respond(403, "Your roles do not allow this.\n",
-                                       {{"cache-control", "no-store"}});
+                return request.refuse(403, "forbidden", "Your roles do not allow this.");
         }
         count(outcome);
         if (!identity) return Verdict::next;
@@ -329,16 +328,16 @@ class Authn {
                 .append(refused)
                 .append("\"");
         constexpr const char* name = "www-authenticate";
-        ringtime::Line unkept("cache-control", "no-store");
-        if (passwords_.empty()) return request.respond(401, text, {{name, bearer}, unkept});
+        constexpr const char* code = "unauthorized";
+        if (passwords_.empty()) return request.refuse(401, code, text, {{name, bearer}});
         if (keys_.empty() && issuers_.empty())
-            return request.respond(401, text, {{name, basic_challenge_}, unkept});
-        return request.respond(401, text, {{name, bearer}, {name, basic_challenge_}, unkept});
+            return request.refuse(401, code, text, {{name, basic_challenge_}});
+        return request.refuse(401, code, text, {{name, bearer}, {name, basic_challenge_}});
     }
 
     Verdict unavailable(Request& request, std::string_view text) {
         count(Outcome::unavailable);
-        return request.respond(503, text, {{"retry-after", "1"}, {"cache-control", "no-store"}});
+        return request.refuse(503, "unavailable", text, {{"retry-after", "1"}});
     }
 
     // ---- Telling ----

@@ -65,7 +65,7 @@ class Cache {
             return answer(request, kept);
         if (asked.directives.only_if_cached) {
             if (!request.set_state(&answered_)) return Verdict::failed;
-            return request.respond(504, "It is not kept here.\n");
+            return request.refuse(504, "not_kept", "It is not kept here.");
         }
         count(asked.may_look ? Outcome::miss : Outcome::bypass);
         if (!asked.may_store) return Verdict::next;

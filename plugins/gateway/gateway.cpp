@@ -107,8 +107,8 @@ class Gateway {
                 rule.limit->take(rule.who.of(request), request.raw().now_ns);
             show(request, {rule.limit->burst(), outcome.remaining, outcome.full_in_s});
             if (!outcome.allowed)
-                return request.respond(429, "Too many requests.\n",
-                                       {{"retry-after", std::to_string(outcome.retry_in_s)}});
+                return request.refuse(429, "rate_limited", "Too many requests.",
+                                      {{"retry-after", std::to_string(outcome.retry_in_s)}});
         }
         return check_size(request);
     }
@@ -152,9 +152,9 @@ class Gateway {
         for (const SizeRule& rule : sizes_) {
             if (!rule.where.holds(request)) continue;
             if (request.raw().content_length == RINGTIME_LENGTH_UNKNOWN)
-                return request.respond(411, "Say how long the body is.\n");
+                return request.refuse(411, "length_required", "Say how long the body is.");
             if (request.raw().content_length > rule.body_bytes_max)
-                return request.respond(413, "The body is too large.\n");
+                return request.refuse(413, "body_too_large", "The body is too large.");
         }
         return Verdict::next;
     }

@@ -61,7 +61,8 @@ class Logs {
         if (!readers_.lets_in(request)) return shared::Bearer::refuse(request);
         Filter filter;
         std::string problem;
-        if (!filter.parse(request.query(), problem)) return request.respond(400, problem);
+        if (!filter.parse(request.query(), problem))
+            return request.refuse(400, "bad_request", problem);
         return look_up(request, Form::page, std::move(filter));
     }
 

@@ -103,9 +103,9 @@ bool Filter::parse(std::string_view query, std::string& problem) {
         std::string key = decoded(part.substr(0, equals));
         std::string value = decoded(part.substr(std::min(equals + 1, part.size())));
         if (take(key, value)) continue;
-        problem = "`" + key + "=" + value +
+        problem = "`" + std::string(part) +
                   "` is not understood: kind=event|access, level=debug|info|warn|error, "
-                  "status=404 or 5xx, source=, text=, after=ID, limit=1 to 1000\n";
+                  "status=404 or 5xx, source=, text=, after=ID, limit=1 to 1000";
         return false;
     }
     return true;

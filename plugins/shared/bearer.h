@@ -29,8 +29,8 @@ class Bearer {
                same_secret(given.substr(scheme.size()), token_);
     }
     [[nodiscard]] static ringtime::Verdict refuse(ringtime::Request& request) {
-        return request.respond(401, "The token is missing or wrong.\n",
-                               {{"www-authenticate", "Bearer"}});
+        return request.refuse(401, "unauthorized", "The token is missing or wrong.",
+                              {{"www-authenticate", "Bearer"}});
     }
 
  private:

@@ -27,7 +27,8 @@ class Helped {
             if (!token.resume(reinterpret_cast<uint64_t>(kept))) delete kept;
         };
         if (request.on_core().run(std::move(make), done)) return ringtime::Verdict::paused;
-        return request.respond(503, "Too many pages are being made.\n", {{"retry-after", "1"}});
+        return request.refuse(503, "overload", "Too many pages are being made.",
+                              {{"retry-after", "1"}});
     }
     /// What the request was resumed with; null when making it failed.
     [[nodiscard]] static std::unique_ptr<Made> take(uint64_t value) {

@@ -35,6 +35,7 @@ void Exchange::begin_hooks() noexcept {
     facts_.peer_port = connection_->peer().port;
     facts_.is_public = match_.found() && match_.is_public;
     facts_.has_body = framing.kind != http::BodyKind::none;
+    facts_.api = api_ != nullptr;
     facts_.content_length = source_->length();
     facts_.app = mount_ ? &mount_->app : nullptr;
     chain_run_.begin(chain, core_.hooks, facts_,
@@ -162,6 +163,7 @@ void Exchange::take_edited_path() noexcept {
     mount_ = nullptr;
     // Admission asked about the path that was sent: an edit never leads into the API.
     api_.reset();
+    facts_.api = false;
     bool was_public = match_.is_public;
     find_route();
     match_.is_public = match_.is_public && was_public;

@@ -103,6 +103,7 @@ void ChainRun::show_request() noexcept {
     uint8_t flags = 0;
     if (facts.is_public) flags |= RINGTIME_REQUEST_PUBLIC;
     if (facts.has_body) flags |= RINGTIME_REQUEST_HAS_BODY;
+    if (facts.api) flags |= RINGTIME_REQUEST_API;
     if (facts.gathered.data()) flags |= RINGTIME_REQUEST_GATHERED;
     request_ = {sizeof request_,
                 static_cast<uint8_t>(head.method),

@@ -56,6 +56,7 @@ struct RequestFacts {
     bool secure = false;
     bool is_public = false;
     bool has_body = false;
+    bool api = false;  ///< For the gateway's own API.
     uint64_t content_length = 0;  ///< UINT64_MAX when unknown.
     std::string_view gathered;    ///< data() null unless the body was gathered.
     const ringtime_tls* tls = nullptr;

@@ -30,6 +30,8 @@ from client import Client, Response, exchange  # noqa: F401  (tests use them as 
 BINARY = None
 BUILD = None
 # Sanitized builds are slow; a deadline is for what hangs, not for what is slow.
+# Clients with this get errors as JSON.
+TAKES_JSON = ("Accept", "application/json, text/plain")
 DEADLINE = float(os.environ.get("E2E_DEADLINE", "20"))
 _next_port = 20000 + os.getpid() * 37 % 12000
 
@@ -273,6 +275,16 @@ class Case(unittest.TestCase):
         """Ends `server` (an upstream, a gate) with the test."""
         self.addCleanup(server.close)
         return server
+
+    def is_json_error(self, answer, status, code):
+        """A complete error in the gateway's form; returns its message."""
+        self.assertEqual(answer.header("content-type"), "application/json")
+        error = json.loads(answer.body)
+        self.assertEqual((answer.status, error.pop("error")), (status, code))
+        self.assertEqual(answer.header("cache-control"), "no-store")
+        self.assertEqual(error.pop("requestId"), answer.header("x-request-id"))
+        self.assertEqual(list(error), ["message"])
+        return error["message"]
 
     def refuse_start(self, *texts, env=None):
         """The start ends with 1 and one message that has each of `texts`; returns the message."""

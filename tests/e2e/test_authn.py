@@ -245,6 +245,18 @@ class Authn(harness.Case):
                 f.write(base + options + "\n")
             self.refuse_start(text)
 
+    def test_errors_in_the_form_of_the_gateway(self):
+        self.begin(API_KEYS + "rules: [{paths: [/up/shut], allow: nobody}]\n")
+        json_taker = [harness.TAKES_JSON]
+        answer = self.ask(json_taker)
+        self.assertEqual(self.is_json_error(answer, 401, "unauthorized"), "Say who you are.")
+        self.assertEqual(answer.header("www-authenticate"), 'Bearer realm="ringtime"')
+        self.is_json_error(self.ask([*json_taker, *bearer(KEY)], "/up/shut"), 403, "forbidden")
+        # The API speaks JSON only, whoever refuses.
+        self.is_json_error(self.ask(path="/api/plugins"), 401, "unauthorized")
+        self.assertEqual(self.ask(path="/apis").header("content-type"),
+                         "text/plain; charset=utf-8")
+
     # --- Tokens ---
 
     def test_tokens_of_a_file(self):

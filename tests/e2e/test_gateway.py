@@ -70,8 +70,8 @@ class Gateway(harness.Case):
         self.assertEqual(answer.header("access-control-allow-headers"), "x-a, x-b")
         self.assertEqual(answer.header("access-control-max-age"), "60")
         self.assertEqual(self.preflight("https://shop.example", "DELETE").status, 403)
-        refused = self.preflight("https://evil.example")
-        self.assertEqual(refused.status, 403)
+        refused = self.preflight("https://evil.example", "GET", harness.TAKES_JSON)
+        self.is_json_error(refused, 403, "cors")
         self.assertIsNone(refused.header("access-control-allow-origin"))
         self.assertEqual(self.upstream.requests, [])
 
@@ -113,6 +113,10 @@ class Gateway(harness.Case):
         self.assertLessEqual(int(answer.header("retry-after")), 1000)
         self.assertGreater(int(answer.header("retry-after")), 900)
         self.assertGreater(int(answer.header("ratelimit-reset")), 2900)
+        self.assertEqual(answer.body, b"Too many requests.\n")
+        answer = self.gateway.get("/up/b/10", [harness.TAKES_JSON])
+        self.is_json_error(answer, 429, "rate_limited")
+        self.assertGreater(int(answer.header("retry-after")), 900)
         self.assertEqual(len(self.upstream.requests), 3)
         for path in ("/", "/upper.png"):
             self.assertIsNone(self.gateway.get(path).header("ratelimit-limit"), path)
@@ -143,6 +147,8 @@ class Gateway(harness.Case):
         self.gateway = self.start()
         self.assertEqual(self.gateway.post("/up/x", b"0123456789").status, 200)
         self.assertEqual(self.gateway.post("/up/x", b"0123456789a").status, 413)
+        answer = self.gateway.post("/up/x", b"0123456789a", [harness.TAKES_JSON])
+        self.is_json_error(answer, 413, "body_too_large")
         self.assertEqual(self.gateway.get("/up/x", method="PUT", body=b"x" * 50).status, 200)
         with self.gateway.connect() as client:
             client.send(b"POST /up/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -81,11 +81,15 @@ class Logs(harness.Case):
             answer = self.gateway.get("/logs" + query)
             self.assertEqual(answer.status, 400, query)
             self.assertIn(b"is not understood", answer.body)
+        answer = self.gateway.get('/logs?status="\\', [harness.TAKES_JSON])
+        self.assertIn('`status="\\`', self.is_json_error(answer, 400, "bad_request"))
 
     def test_a_token(self):
         self.begin("token: sesame\n")
         for path in ("/logs", "/logs/events"):
-            self.assertEqual(self.gateway.get(path).status, 401)
+            answer = self.gateway.get(path, [harness.TAKES_JSON])
+            self.is_json_error(answer, 401, "unauthorized")
+            self.assertEqual(answer.header("www-authenticate"), "Bearer")
         good = [("Authorization", "Bearer sesame")]
         self.assertEqual(self.gateway.get("/logs", good).status, 200)
 
