@@ -43,8 +43,7 @@ bool Scope::Globs::build(const std::vector<std::string>& texts, std::string& err
 }
 
 bool Scope::Globs::match(std::string_view path) const noexcept {
-    route::GlobView view{compiled.nodes, compiled.points, compiled.members, compiled.code};
-    return route::match_globs(view, root, path, any_method).payload != route::none;
+    return route::match_globs(compiled.view(), root, path, any_method).payload != route::none;
 }
 
 bool Scope::build(const std::vector<std::string>& hosts, const std::vector<std::string>& paths,

@@ -34,7 +34,7 @@ struct Classes {
     std::array<uint8_t, 256> of{};
     std::vector<uint8_t> example;  ///< One byte of each class.
     unsigned slash = 0;
-    unsigned other = 0;            ///< The class of bytes that no pattern names.
+    unsigned other = 0;  ///< The class of bytes that no pattern names.
 };
 
 /// A table before it is minimised and packed; rows are states.
@@ -120,7 +120,7 @@ void normalise(const Positions& positions, Set& set) {
 }
 
 class Subsets {
- public:
+  public:
     Subsets(const Positions& positions, const Classes& classes, std::span<const Seed> seeds,
             AcceptSets& accepts, const AutomatonCaps& caps)
         : positions_(positions), classes_(classes), seeds_(seeds), accepts_(accepts), caps_(caps) {}
@@ -141,7 +141,7 @@ class Subsets {
         return true;
     }
 
- private:
+  private:
     [[nodiscard]] uint16_t state_of(const Set& set) {
         auto [entry, added] = states_.try_emplace(set, static_cast<uint16_t>(sets_.size()));
         if (added) sets_.push_back(&entry->first);
@@ -249,7 +249,7 @@ class Subsets {
 
 /// Appends sections behind the header, each aligned to 8.
 class BlobWriter {
- public:
+  public:
     explicit BlobWriter(std::vector<uint64_t>& code) : code_(code), first_(code.size()) {
         (void)append(&header, sizeof header);
     }
@@ -271,7 +271,7 @@ class BlobWriter {
 
     Header header;
 
- private:
+  private:
     std::vector<uint64_t>& code_;
     size_t first_;
 };
@@ -308,8 +308,34 @@ class BlobWriter {
     return pairs;
 }
 
+/// Which classes the last two bytes of what `seeds` accept may have: the items are read backwards.
+void find_ends(std::span<const Seed> seeds, const Classes& classes, Header& header) {
+    for (const Seed& seed : seeds) {
+        std::vector<bool> now(seed.items.size());
+        // An item may be reached from behind, and with a star that before it.
+        auto reach = [&seed](std::vector<bool>& set, size_t behind) {
+            while (behind > 0) {
+                set[--behind] = true;
+                if (!is_star(seed.items[behind])) break;
+            }
+        };
+        reach(now, seed.items.size());
+        for (uint64_t& ends : header.ends) {
+            std::vector<bool> before(seed.items.size());
+            for (size_t i = 0; i < now.size(); ++i) {
+                if (!now[i]) continue;
+                for (unsigned c = 0; c < classes.example.size(); ++c) {
+                    if (consumes(seed.items[i], classes.example[c])) ends |= code::end_bit(c);
+                }
+                reach(before, is_star(seed.items[i]) ? i + 1 : i);
+            }
+            now.swap(before);
+        }
+    }
+}
+
 void write_table(const Table& table, const Classes& classes, const AcceptSets& accepts,
-                 std::vector<uint64_t>& code) {
+                 std::span<const Seed> seeds, std::vector<uint64_t>& code) {
     BlobWriter blob(code);
     size_t states = table.states();
     std::vector<uint16_t> number = order_states(table, blob.header.absorbing);
@@ -325,6 +351,7 @@ void write_table(const Table& table, const Classes& classes, const AcceptSets& a
     blob.header.states = static_cast<uint16_t>(states);
     blob.header.classes = static_cast<uint16_t>(table.classes);
     blob.header.start = number[table.start];
+    find_ends(seeds, classes, blob.header);
     (void)blob.append(classes.of.data(), classes.of.size());
     blob.header.moves = blob.append(columns);
     std::vector<uint16_t> pairs = make_pairs(columns, table.classes, states);
@@ -385,6 +412,7 @@ void write_positions(const Positions& positions, const std::vector<uint16_t>& bi
     for (const Seed& seed : seeds) methods.push_back(seed.methods);
     blob.header.kind = AutomatonKind::positions;
     blob.header.states = static_cast<uint16_t>(bits.back() + 1);
+    find_ends(seeds, classes, blob.header);
     blob.header.classes = static_cast<uint16_t>(classes.example.size());
     (void)blob.append(classes.of.data(), classes.of.size());
     blob.header.moves = blob.append(moves);
@@ -407,7 +435,7 @@ AutomatonKind compile_automaton(std::span<const Seed> seeds, std::vector<uint64_
     AcceptSets accepts;
     Table table;
     if (Subsets(positions, classes, seeds, accepts, caps).run(table)) {
-        write_table(minimise(table), classes, accepts, code);
+        write_table(minimise(table), classes, accepts, seeds, code);
         reported.assign(seeds.size(), false);
         for (const Accept& accept : accepts.accepts) reported[accept.member] = true;
         return AutomatonKind::table;

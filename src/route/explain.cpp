@@ -32,16 +32,16 @@ constexpr size_t versions_listed_max = 8;
 
 /// Reads the sections of a table; the only other reader is the table itself.
 class Explainer {
- public:
-   Explainer(const RouteTable& table, std::string_view host, std::string_view path,
-             uint16_t method_bit)
-       : table_(table), path_(path), method_bit_(method_bit) {
-       out_.host = host;
-       out_.path = path;
-       out_.method_bit = method_bit;
-       out_.match = table.match(host, path, method_bit);
-       first_scope_ = out_.match.scope_;
-   }
+  public:
+    Explainer(const RouteTable& table, std::string_view host, std::string_view path,
+              uint16_t method_bit)
+        : table_(table), path_(path), method_bit_(method_bit) {
+        out_.host = host;
+        out_.path = path;
+        out_.method_bit = method_bit;
+        out_.match = table.match(host, path, method_bit);
+        first_scope_ = out_.match.scope_;
+    }
 
     [[nodiscard]] Explanation run() {
         std::string_view host = out_.match.host_;
@@ -62,14 +62,17 @@ class Explainer {
         std::vector<MountRow> rows;
         Explainer reader(table, {}, "/", 0);
         std::vector<bool> answers_bare(table.mounts_.size());
+        std::vector<std::string> versions(table.mounts_.size());
+        for (const VersionRecord& version : table.versions_)
+            versions[version.mount] = reader.text_of(version);
         for (const App& app : table.apps_) {
             if (app.plain != none) answers_bare[app.plain] = true;
         }
         for (uint32_t at = 0; at < table.mounts_.size(); ++at) {
             const Mount& mount = table.mounts_[at];
-            rows.push_back({mount.id, mount.kind, reader.pattern_of(table.scopes_[mount.scope]),
-                            std::string(reader.base_of(mount)), reader.version_of(mount),
-                            answers_bare[at]});
+            rows.push_back({mount.id, static_cast<uint8_t>(mount.kind),
+                            reader.pattern_of(table.scopes_[mount.scope]),
+                            std::string(reader.base_of(mount)), versions[at], answers_bare[at]});
         }
         std::stable_sort(rows.begin(), rows.end(), [](const MountRow& a, const MountRow& b) {
             return a.host != b.host ? a.host < b.host : a.base < b.base;
@@ -77,17 +80,23 @@ class Explainer {
         return rows;
     }
 
- private:
+  private:
     [[nodiscard]] std::string pattern_of(const Scope& scope) const {
         return std::string(table_.text(scope.text, scope.text_size));
     }
     [[nodiscard]] std::string_view base_of(const Mount& mount) const noexcept {
-        return table_.text(mount.text, mount.text_size);
+        return table_.base_of(mount);
     }
-    [[nodiscard]] std::string version_of(const Mount& mount) const {
-        if (mount.version == none) return {};
-        const VersionRecord& version = table_.versions_[mount.version];
+    [[nodiscard]] std::string text_of(const VersionRecord& version) const {
         return std::string(table_.text(version.text, version.text_size));
+    }
+    /// Nothing on the way of a request asks which version a mount is, so nobody keeps it.
+    [[nodiscard]] std::string version_of(const Mount& mount) const {
+        auto index = static_cast<uint32_t>(&mount - table_.mounts_.data());
+        for (const VersionRecord& version : table_.versions_) {
+            if (version.mount == index) return text_of(version);
+        }
+        return {};
     }
     [[nodiscard]] const Mount& any_mount(const App& app) const noexcept {
         return table_.mounts_[table_.versions_[app.first_version].mount];
@@ -103,8 +112,7 @@ class Explainer {
         size_t count = app.releases + app.prereleases;
         for (size_t i = 0; i < std::min(count, versions_listed_max); ++i) {
             const VersionRecord& version = table_.versions_[app.first_version + i];
-            list +=
-                (i == 0 ? "" : ", ") + std::string(table_.text(version.text, version.text_size));
+            list += (i == 0 ? "" : ", ") + text_of(version);
         }
         if (count > versions_listed_max) list += " and others";
         return list.empty() ? "`latest` only" : list;
@@ -124,7 +132,7 @@ class Explainer {
         }
         const Node* last = nullptr;
         size_t end = 0;
-        walk(table_.view_.nodes.data(), scope.tree, path_,
+        walk(table_.view_.radix, scope.tree, 0, path_,
              [&](const Node& node, size_t position) noexcept {
                  last = &node;
                  end = position;
@@ -225,7 +233,7 @@ class Explainer {
             if (same && !found) found = &mount;
         };
         for (uint32_t at = first_scope_; at != none; at = table_.scopes_[at].next) {
-            table_.walk_scope(table_.scopes_[at], path_, compare, [](GlobStop) noexcept {});
+            table_.walk_bases(table_.scopes_[at].tree, 0, path_, compare, [](uint32_t) noexcept {});
         }
         ASSERT(found != nullptr);
         return *found;
@@ -302,7 +310,7 @@ class Explainer {
         for (size_t visits = 0; !open.empty() && visits < case_visits_max; ++visits) {
             auto [index, position] = open.back();
             open.pop_back();
-            const Node& node = table_.view_.nodes[index];
+            const Node& node = table_.view_.radix.nodes[index];
             bool longer = best.mount == none || position > best.base_size;
             if (node.value != none && at_boundary(path_, position) && longer) {
                 uint32_t mount = (node.value & app_flag)
@@ -315,8 +323,7 @@ class Explainer {
             for (char c : {byte, other_case(byte)}) {
                 uint32_t child = node.child(static_cast<uint8_t>(c));
                 if (child == none) continue;
-                const Node& next = table_.view_.nodes[child];
-                std::string_view label(next.label, next.label_size);
+                std::string_view label = table_.view_.radix.label(table_.view_.radix.nodes[child]);
                 if (!equal_ignoring_case(label, path_.substr(position + 1, label.size()))) continue;
                 open.push_back({child, position + 1 + label.size()});
                 if (other_case(byte) == byte) break;

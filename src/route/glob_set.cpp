@@ -120,7 +120,8 @@ GlobSet GlobCompiler::compile_set(std::span<const GlobPattern> patterns) {
             return set;
         }
         set.points.emplace(key->text, static_cast<uint32_t>(points.size()));
-        points.push_back({compiled.code, static_cast<uint32_t>(members.size())});
+        points.push_back({compiled.code, static_cast<uint32_t>(members.size()),
+                          static_cast<uint32_t>(key->text.size())});
         for (size_t i = 0; i < key->alive.size(); ++i) {
             members.push_back(patterns[key->alive[i].pattern].payload);
             if (compiled.reported[i]) reported[key->alive[i].pattern] = true;
@@ -135,7 +136,7 @@ GlobSet GlobCompiler::compile_set(std::span<const GlobPattern> patterns) {
 uint32_t GlobCompiler::add_tree(const GlobSet& set) {
     std::vector<RadixKey> keys;
     for (const auto& [prefix, point] : set.points) keys.push_back({prefix, none, point});
-    return build_radix(nodes, keys);
+    return radix.add(keys);
 }
 
 }  // namespace ringtime::route

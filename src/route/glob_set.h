@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "route/automaton.h"
+#include "route/automaton_code.h"
 #include "route/radix.h"
 
 namespace ringtime::route {
@@ -23,13 +24,14 @@ inline constexpr size_t automata_bytes_max = 64 * 1024 * 1024;
 
 /// What stands at a key: an automaton (shared by equal points) and the meaning of its members.
 struct Point {
-    uint32_t code = 0;    ///< Index of its first word.
-    uint32_t members = 0; ///< Index of its first member.
+    uint32_t code = 0;     ///< Index of its first word.
+    uint32_t members = 0;  ///< Index of its first member.
+    uint32_t size = 0;  ///< Bytes of the key: what of a path is behind it is still to be decided.
 };
 
 /// The compiled sets, wherever they are stored.
 struct GlobView {
-    std::span<const Node> nodes;
+    RadixView radix;
     std::span<const Point> points;
     std::span<const uint32_t> members;
     std::span<const uint64_t> code;
@@ -40,20 +42,23 @@ struct GlobMatch {
     uint16_t methods = 0;     ///< All methods with which some pattern matches.
 };
 
-/// Where the rest of a path has to be decided.
-struct GlobStop {
-    uint32_t point = none;
-    size_t position = 0;
-};
-
-/// Finds the longest key of the set at `root` that ends at a segment boundary of `path`.
-[[nodiscard]] inline GlobStop find_point(const GlobView& view, uint32_t root,
+/// The point of the longest key of the set at `root` that ends at a segment boundary of `path`;
+/// none if there is no such key.
+[[nodiscard]] inline uint32_t find_point(const GlobView& view, uint32_t root,
                                          std::string_view path) noexcept {
-    GlobStop stop;
-    walk(view.nodes.data(), root, path, [&](const Node& node, size_t position) noexcept {
-        if (node.point != none && at_boundary(path, position)) stop = {node.point, position};
+    uint32_t point = none;
+    walk(view.radix, root, 0, path, [&](const Node& node, size_t position) noexcept {
+        if (node.point != none && at_boundary(path, position)) point = node.point;
     });
-    return stop;
+    return point;
+}
+
+/// Whether the globs at `point` may take `path`, which begins with its key. Costs a few loads.
+[[nodiscard]] inline bool may_match(const GlobView& view, uint32_t point,
+                                    std::string_view path) noexcept {
+    const Point& from = view.points[point];
+    path.remove_prefix(from.size);
+    return code::may_accept(&view.code[from.code], path);
 }
 
 [[nodiscard]] inline GlobMatch to_match(const GlobView& view, uint32_t point,
@@ -64,10 +69,11 @@ struct GlobStop {
 
 [[nodiscard]] inline GlobMatch match_globs(const GlobView& view, uint32_t root,
                                            std::string_view path, uint16_t method) noexcept {
-    GlobStop stop = find_point(view, root, path);
-    if (stop.point == none) return {};
-    const uint64_t* code = &view.code[view.points[stop.point].code];
-    return to_match(view, stop.point, run_automaton(code, path.substr(stop.position), method));
+    uint32_t index = find_point(view, root, path);
+    if (index == none || !may_match(view, index, path)) return {};
+    const Point& point = view.points[index];
+    return to_match(view, index,
+                    run_automaton(&view.code[point.code], path.substr(point.size), method));
 }
 
 struct GlobPattern {
@@ -85,7 +91,7 @@ struct GlobSet {
 
 /// Compiles sets, one after the other, into shared storage.
 class GlobCompiler {
- public:
+  public:
     GlobCompiler() = default;
     explicit GlobCompiler(const AutomatonCaps& caps) : caps_(caps) {}
 
@@ -94,12 +100,14 @@ class GlobCompiler {
     /// Appends a tree of these keys alone and returns its root.
     [[nodiscard]] uint32_t add_tree(const GlobSet& set);
 
-    std::vector<Node> nodes;
+    [[nodiscard]] GlobView view() const noexcept { return {radix.view(), points, members, code}; }
+
+    RadixStore radix;
     std::vector<Point> points;
     std::vector<uint32_t> members;
     std::vector<uint64_t> code;
 
- private:
+  private:
     struct Key;
     struct Compiled {
         AutomatonKind kind = AutomatonKind::refused;

@@ -151,12 +151,15 @@ std::unique_ptr<const PatternRoutes> PatternRoutesBuilder::compile(
              "route `" + pattern.text + "` and its neighbours need too large an automaton"});
         return nullptr;
     }
-    Block block(Block::section_size(compiler.nodes) + Block::section_size(compiler.points) +
+    Block block(Block::section_size(compiler.radix.nodes) +
+                Block::section_size(compiler.radix.labels) + Block::section_size(compiler.points) +
                 Block::section_size(compiler.members) + Block::section_size(compiler.code) +
                 Block::section_size(patterns) + Block::section_size(names) +
                 Block::section_size(text));
-    routes->view_ = {block.place(compiler.nodes), block.place(compiler.points),
-                     block.place(compiler.members), block.place(compiler.code)};
+    routes->view_ = {{block.place(compiler.radix.nodes), block.place(compiler.radix.labels)},
+                     block.place(compiler.points),
+                     block.place(compiler.members),
+                     block.place(compiler.code)};
     routes->patterns_ = block.place(patterns);
     routes->names_ = block.place(names);
     routes->text_ = block.place(text);

@@ -22,12 +22,16 @@ struct Task {
     return i - from;
 }
 
-void set_label(Node& node, std::span<const RadixKey> keys, Task& task) {
+void set_label(RadixStore& store, std::span<const RadixKey> keys, Task& task) {
     // The keys are sorted, so what the first and the last share, all share.
-    size_t common = common_size(keys[task.first].text, keys[task.last - 1].text, task.depth);
+    std::string_view first = keys[task.first].text;
+    size_t common = common_size(first, keys[task.last - 1].text, task.depth);
     common = std::min(common, Node::label_max);
-    std::memcpy(node.label, keys[task.first].text.data() + task.depth, common);
+    Node& node = store.nodes[task.node];
+    node.label = static_cast<uint32_t>(store.labels.size());
     node.label_size = static_cast<uint8_t>(common);
+    std::string_view label = first.substr(task.depth, common);
+    store.labels.insert(store.labels.end(), label.begin(), label.end());
     task.depth += common;
 }
 
@@ -38,12 +42,16 @@ void add_children(std::vector<Node>& nodes, std::span<const RadixKey> keys, cons
     uint32_t count = 0;
     for (size_t i = task.first; i < task.last; ++count) {
         auto byte = static_cast<uint8_t>(keys[i].text[task.depth]);
-        ASSERT(byte < 128);
+        ASSERT(byte >= Node::first_byte && byte <= Node::last_byte);
         size_t end = i;
         while (end < task.last && static_cast<uint8_t>(keys[end].text[task.depth]) == byte) ++end;
         Node& node = nodes[task.node];
-        node.children[byte >> 6] |= uint64_t{1} << (byte & 63);
-        if (byte < 64) ++node.low_children;
+        unsigned bit = byte - unsigned{Node::first_byte};
+        if (bit < 64) {
+            node.low_children |= uint64_t{1} << bit;
+        } else {
+            node.high_children |= 1U << (bit - 64);
+        }
         tasks.push_back({first_child + count, i, end, task.depth + 1});
         i = end;
     }
@@ -53,7 +61,8 @@ void add_children(std::vector<Node>& nodes, std::span<const RadixKey> keys, cons
 
 }  // namespace
 
-uint32_t build_radix(std::vector<Node>& nodes, std::span<const RadixKey> keys) {
+uint32_t RadixStore::add(std::span<const RadixKey> keys) {
+    if (!labels.empty()) labels.resize(labels.size() - Node::label_max);
     auto root = static_cast<uint32_t>(nodes.size());
     nodes.emplace_back();
     std::vector<Task> tasks{{root, 0, keys.size(), 0}};
@@ -62,7 +71,7 @@ uint32_t build_radix(std::vector<Node>& nodes, std::span<const RadixKey> keys) {
         tasks.pop_back();
         if (task.first == task.last) continue;
         // The root consumes nothing: a walk starts with a visit there.
-        if (task.node != root) set_label(nodes[task.node], keys, task);
+        if (task.node != root) set_label(*this, keys, task);
         if (keys[task.first].text.size() == task.depth) {
             nodes[task.node].value = keys[task.first].value;
             nodes[task.node].point = keys[task.first].point;
@@ -70,6 +79,7 @@ uint32_t build_radix(std::vector<Node>& nodes, std::span<const RadixKey> keys) {
         }
         if (task.first != task.last) add_children(nodes, keys, task, tasks);
     }
+    labels.resize(labels.size() + Node::label_max);
     return root;
 }
 

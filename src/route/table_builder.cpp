@@ -1,6 +1,7 @@
 #include "route/table_builder.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <unordered_map>
 
@@ -119,11 +120,15 @@ struct TableBuilder::State {
     std::vector<std::string> hosts{""};
     std::unordered_map<std::string, uint32_t> scope_index{{"", 0}};
     std::vector<Mount> mounts;
+    std::vector<bool> versioned;  ///< Of each mount: whether it is a version of an app.
     std::vector<App> apps;
     std::vector<VersionRecord> versions;
     std::vector<PublicRecord> records;
     std::vector<char> text;
     uint32_t hosts_root = none;
+    std::vector<Bucket> base_shortcuts;
+    std::vector<Bucket> host_shortcuts;
+    size_t longest = 0;
     /// Keys of the tree of each scope: base without the `/` of the root -> mount or flagged app.
     std::vector<std::map<std::string, uint32_t>> bases{1};
     /// Public globs of plugins per scope, compiled: their points join the tree of bases.
@@ -131,7 +136,7 @@ struct TableBuilder::State {
 
     [[nodiscard]] BuildResult build();
 
- private:
+  private:
     void report(ProblemCode code, Side first, Side second, std::string message);
     [[nodiscard]] bool failed() const noexcept;
     uint32_t add_text(std::string_view bytes);
@@ -147,6 +152,7 @@ struct TableBuilder::State {
     void link_scopes();
     void build_trees();
     void link_mounts(RouteTable& draft);
+    void add_shortcuts();
     void parse_publics();
     void add_globs();
     [[nodiscard]] GlobSet compile_globs(std::span<const uint32_t> indexes);
@@ -157,8 +163,7 @@ struct TableBuilder::State {
 };
 
 void TableBuilder::State::report(ProblemCode code, Side first, Side second, std::string message) {
-    Severity severity =
-        code == ProblemCode::shadowed_public ? Severity::warning : Severity::error;
+    Severity severity = code == ProblemCode::shadowed_public ? Severity::warning : Severity::error;
     problems.push_back(
         {severity, code, first.is, second.is, first.id, second.id, std::move(message)});
 }
@@ -189,7 +194,9 @@ uint32_t TableBuilder::State::scope_of(const std::string& host) {
 }
 
 std::string_view TableBuilder::State::base_of(const Mount& mount) const noexcept {
-    return {text.data() + mount.text, mount.text_size};
+    return mount.text_size <= Mount::head_max
+               ? std::string_view(mount.head, mount.text_size)
+               : std::string_view(text.data() + mount.text, mount.text_size);
 }
 
 bool TableBuilder::State::check(const PendingMount& mount) {
@@ -217,9 +224,14 @@ uint32_t TableBuilder::State::add_record(const PendingMount& mount, uint32_t sco
     record.id = mount.id;
     record.kind = mount.kind;
     record.scope = scope;
-    record.text = add_text(mount.base);
-    record.text_size = static_cast<uint16_t>(mount.base.size());
+    record.text_size = mount.base.size() & 0xfff;
+    if (mount.base.size() <= Mount::head_max) {
+        std::memcpy(record.head, mount.base.data(), mount.base.size());
+    } else {
+        record.text = add_text(mount.base);
+    }
     mounts.push_back(record);
+    versioned.push_back(!mount.version.empty());
     return static_cast<uint32_t>(mounts.size() - 1);
 }
 
@@ -299,7 +311,6 @@ void TableBuilder::State::add_app(std::span<PendingMount*> folders) {
                 "version " + quoted(mount.version) + " of " + quoted(mount.base) + " exists twice");
         }
         uint32_t record = add_record(mount, scope);
-        mounts[record].version = static_cast<uint32_t>(versions.size());
         VersionRecord version{};
         version.mount = record;
         version.text = add_text(mount.version);
@@ -375,7 +386,7 @@ void TableBuilder::State::build_trees() {
             scopes[scope].has_globs = 1;
             keys = merge_points(std::move(keys), set->second.points);
         }
-        if (!keys.empty()) scopes[scope].tree = build_radix(globs.nodes, keys);
+        if (!keys.empty()) scopes[scope].tree = globs.radix.add(keys);
     }
     if (hosts.size() == 1) return;
     std::map<std::string, uint32_t> reversed;
@@ -386,11 +397,11 @@ void TableBuilder::State::build_trees() {
     }
     keys.clear();
     for (const auto& [host, scope] : reversed) keys.push_back({host, scope, none});
-    hosts_root = build_radix(globs.nodes, keys);
+    hosts_root = globs.radix.add(keys);
 }
 
 void TableBuilder::State::view(RouteTable& draft) const noexcept {
-    draft.view_ = {globs.nodes, globs.points, globs.members, globs.code};
+    draft.view_ = globs.view();
     draft.scopes_ = scopes;
     draft.mounts_ = mounts;
     draft.apps_ = apps;
@@ -400,24 +411,53 @@ void TableBuilder::State::view(RouteTable& draft) const noexcept {
     draft.hosts_ = hosts_root;
 }
 
-/// Finds for each mount the next shorter one of its scope, by asking the tree for its own base.
+/// Finds what each mount has to know of its scope, by asking the tree for its own base: the next
+/// shorter mount, the longest point, and where it stands itself.
 void TableBuilder::State::link_mounts(RouteTable& draft) {
-    for (Mount& mount : mounts) {
+    for (uint32_t at = 0; at < mounts.size(); ++at) {
+        Mount& mount = mounts[at];
         std::string_view base = base_of(mount);
         size_t size = base == "/" ? 0 : base.size();
         Cursor shorter;
         auto consider = [&](Cursor candidate) noexcept {
             if (candidate.base_size < size) shorter = candidate;
-            if (candidate.base_size != size || mount.version != none) return;
+            if (candidate.base_size != size || versioned[at] || !versioned[candidate.mount]) return;
             const Mount& same = mounts[candidate.mount];
-            if (same.version == none) return;
             report(ProblemCode::spelled_version, a_mount(same.id), a_mount(mount.id),
                    "base " + quoted(base) + " also names a version of " + quoted(base_of(same)));
         };
-        draft.walk_scope(scopes[mount.scope], base, consider, [](GlobStop) noexcept {});
+        uint32_t tree = scopes[mount.scope].tree;
+        draft.walk_bases(tree, 0, base, consider,
+                         [&mount](uint32_t point) noexcept { mount.point = point; });
         mount.shorter = shorter.mount;
-        mount.shorter_size = static_cast<uint16_t>(shorter.base_size);
+        mount.shorter_size = shorter.base_size & 0xfff;
+        walk(globs.radix.view(), tree, 0, base, [&](const Node& node, size_t position) noexcept {
+            if (position != size || !node.has_children()) return;
+            mount.node = static_cast<uint32_t>(&node - globs.radix.nodes.data());
+        });
     }
+}
+
+/// Every base and every whole host that is short enough gets a shortcut.
+void TableBuilder::State::add_shortcuts() {
+    std::vector<Shortcut> keys;
+    for (uint32_t scope = 0; scope < scopes.size(); ++scope) {
+        for (const auto& [base, value] : bases[scope]) {
+            uint32_t mount = (value & app_flag) == 0 ? value : apps[value & ~app_flag].plain;
+            if (mount == none || base.empty() || base.size() > shortcut_bytes_max) continue;
+            keys.push_back({spread(hash_of(base), scope), mount});
+            scopes[scope].lengths |= uint64_t{1} << base.size();
+            longest = std::max(longest, base.size());
+        }
+    }
+    base_shortcuts = build_shortcuts(keys);
+    keys.clear();
+    for (uint32_t scope = 1; scope < scopes.size(); ++scope) {
+        const std::string& host = hosts[scope];
+        if (host.size() > shortcut_bytes_max || scopes[scope].suffix_size != 0) continue;
+        keys.push_back({hash_of(host), scope});
+    }
+    host_shortcuts = build_shortcuts(keys);
 }
 
 void TableBuilder::State::parse_publics() {
@@ -488,21 +528,26 @@ void TableBuilder::State::add_globs() {
 }
 
 void TableBuilder::State::pack(RouteTable& table) const {
-    Block block(Block::section_size(globs.nodes) + Block::section_size(globs.points) +
-                Block::section_size(globs.members) + Block::section_size(globs.code) +
-                Block::section_size(scopes) + Block::section_size(mounts) +
-                Block::section_size(apps) + Block::section_size(versions) +
-                Block::section_size(records) + Block::section_size(text));
-    table.view_.nodes = block.place(globs.nodes);
+    Block block(Block::section_size(globs.radix.nodes) + Block::section_size(globs.radix.labels) +
+                Block::section_size(globs.points) + Block::section_size(globs.members) +
+                Block::section_size(globs.code) + Block::section_size(base_shortcuts) +
+                Block::section_size(host_shortcuts) + Block::section_size(scopes) +
+                Block::section_size(mounts) + Block::section_size(apps) +
+                Block::section_size(versions) + Block::section_size(records) +
+                Block::section_size(text));
     table.scopes_ = block.place(scopes);
+    table.host_shortcuts_ = block.place(host_shortcuts);
+    table.base_shortcuts_ = block.place(base_shortcuts);
     table.mounts_ = block.place(mounts);
+    table.text_ = block.place(text);
     table.view_.points = block.place(globs.points);
     table.view_.members = block.place(globs.members);
     table.view_.code = block.place(globs.code);
+    table.view_.radix = {block.place(globs.radix.nodes), block.place(globs.radix.labels)};
     table.apps_ = block.place(apps);
     table.versions_ = block.place(versions);
     table.publics_ = block.place(records);
-    table.text_ = block.place(text);
+    table.longest_ = longest;
     table.hosts_ = hosts_root;
     table.block_ = std::move(block);
 }
@@ -531,6 +576,8 @@ BuildResult TableBuilder::State::build() {
     link_mounts(*table);
     if (failed()) return {nullptr, std::move(problems)};
     warn_of_shadows(*table);
+    add_shortcuts();
+    text.resize(text.size() + shortcut_bytes_max + 1);
     pack(*table);
     return {std::move(table), std::move(problems)};
 }
@@ -556,8 +603,13 @@ void TableBuilder::add_app_version(const VersionSpec& spec) {
 }
 
 void TableBuilder::add_public(const PublicSpec& spec) {
-    state_->publics.push_back({spec.origin, normalise_host(spec.host), spec.mount,
-                               std::string(spec.glob), spec.methods, spec.source, {}});
+    state_->publics.push_back({spec.origin,
+                               normalise_host(spec.host),
+                               spec.mount,
+                               std::string(spec.glob),
+                               spec.methods,
+                               spec.source,
+                               {}});
 }
 
 BuildResult TableBuilder::build() {
@@ -596,11 +648,11 @@ void TableBuilder::State::warn_of_shadow(const RouteTable& draft, const PendingP
     whole.insert(whole.end(), route.items.begin(), route.items.end());
     for (uint32_t scope = mount.scope; scope != none; scope = scopes[scope].next) {
         if (!scopes[scope].has_globs) continue;
-        GlobStop stop = find_point(draft.view_, scopes[scope].tree, prefix);
-        if (stop.point == none) continue;
-        size_t last = stop.point + 1 < globs.points.size() ? globs.points[stop.point + 1].members
-                                                           : globs.members.size();
-        for (size_t i = globs.points[stop.point].members; i < last; ++i) {
+        uint32_t point = find_point(draft.view_, scopes[scope].tree, prefix);
+        if (point == none) continue;
+        size_t last = point + 1 < globs.points.size() ? globs.points[point + 1].members
+                                                      : globs.members.size();
+        for (size_t i = globs.points[point].members; i < last; ++i) {
             const PendingPublic& plugin = publics[globs.members[i]];
             if ((route.methods & ~plugin.methods) != 0 || !covers(plugin.items, whole)) continue;
             report(ProblemCode::shadowed_public, a_route(route.source), a_route(plugin.source),
@@ -618,7 +670,8 @@ void TableBuilder::State::warn_of_shadows(const RouteTable& draft) {
         if (route.origin != Origin::app) continue;
         const Mount& mount = *first_of.at(route.mount);
         // A version is reached under many spellings, none of which another base can take.
-        if (mount.version == none) warn_of_shadow(draft, route, mount);
+        if (!versioned[static_cast<size_t>(&mount - mounts.data())])
+            warn_of_shadow(draft, route, mount);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "../oracle/brute_matcher.h"
 #include "route/automaton.h"
+#include "route/automaton_code.h"
 
 namespace ringtime::route {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 constexpr uint16_t get = 1 << 1;
 
 class Compiled {
- public:
+  public:
     explicit Compiled(const std::vector<std::string>& globs, const AutomatonCaps& caps = {})
         : globs_(globs) {
         std::vector<Glob> parsed;
@@ -34,13 +35,16 @@ class Compiled {
         }
         ASSERT_EQ(verdict.member, expected) << text << " " << globs_[0];
         ASSERT_EQ(verdict.methods, expected == UINT32_MAX ? 0 : get) << text;
+        if (expected != UINT32_MAX) {
+            ASSERT_TRUE(code::may_accept(code_.data(), text)) << text;
+        }
     }
     [[nodiscard]] const uint64_t* code() const { return code_.data(); }
 
     AutomatonKind kind;
     std::vector<bool> reported;
 
- private:
+  private:
     std::vector<std::string> globs_;
     std::vector<uint64_t> code_;
 };
@@ -50,6 +54,16 @@ class Compiled {
     std::string text = "/";
     for (size_t n = random() % longest; n > 0; --n) text += alphabet[random() % letters];
     return text;
+}
+
+TEST(Automaton, most_texts_are_told_by_their_end) {
+    Compiled compiled({"/*/status", "/**/*.css"});
+    for (const char* text : {"/a/status", "/a.css", "/", ""})
+        EXPECT_TRUE(code::may_accept(compiled.code(), text)) << text;
+    for (const char* text : {"/a/orders", "/a/stats/", "/a.js", "/items/42", "/a"})
+        EXPECT_FALSE(code::may_accept(compiled.code(), text)) << text;
+    Compiled open({"/*/status", "/files/**"});
+    EXPECT_TRUE(code::may_accept(open.code(), "/files/1"));
 }
 
 TEST(Automaton, tables_agree_with_the_plain_matcher) {
@@ -134,10 +148,10 @@ TEST(Automaton, a_pattern_longer_than_a_word_has_no_set_of_positions) {
 
 TEST(Automaton, tables_are_minimal) {
     // Counted by hand: dead, start, and one state per distinguishable rest.
-    EXPECT_EQ(Compiled({"/**"}).info().states, 3u);          // start, inside, dead
-    EXPECT_EQ(Compiled({"/*"}).info().states, 3u);           // start, segment, dead
-    EXPECT_EQ(Compiled({"/ab"}).info().states, 5u);          // start, /, /a, /ab, dead
-    EXPECT_EQ(Compiled({"/**/*"}).info().states, 4u);        // start, one slash, two, dead
+    EXPECT_EQ(Compiled({"/**"}).info().states, 3u);         // start, inside, dead
+    EXPECT_EQ(Compiled({"/*"}).info().states, 3u);          // start, segment, dead
+    EXPECT_EQ(Compiled({"/ab"}).info().states, 5u);         // start, /, /a, /ab, dead
+    EXPECT_EQ(Compiled({"/**/*"}).info().states, 4u);       // start, one slash, two, dead
     EXPECT_EQ(Compiled({"/ax", "/bx"}).info().states, 7u);  // Which glob it was matters to the end.
     EXPECT_EQ(Compiled({"/**", "/a/**"}).info().states, 3u) << "the second glob can never decide";
     EXPECT_EQ(Compiled({"/a*", "/a*", "/a*"}).info().states, 4u);
