@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "config/packages.h"
+#include "config/words.h"
 #include "runtime/compile.h"
 #include "runtime/live.h"
 #include "runtime/report.h"
@@ -108,18 +109,27 @@ int explain(const Arguments& arguments) {
     });
 }
 
+/// The folder alone is served: beside it there may be packages of the other kind.
+void say_ready(std::string_view name, std::string_view build, std::string_view variable) {
+    if (runtime::find_sdk_headers().empty())
+        fmt::print(
+            "The SDK's headers are not where this program is: pkg-config has to know them, or\n"
+            "CXXFLAGS to say where they are (-I FOLDER).\n");
+    fmt::print(
+        "{0}/ is ready. Build it, serve it, ask it:\n"
+        "    {1}\n"
+        "    {2}=./{0} ringtime run\n"
+        "    curl localhost:8000/{0}/hello/you\n",
+        name, build, variable);
+}
+
 int make_app(const Arguments& arguments) {
     std::string problem;
     if (!runtime::scaffold_app(arguments.name, problem)) {
         fmt::print(stderr, "{}\n", problem);
         return kFailed;
     }
-    fmt::print(
-        "{0}/ is ready. Build it, serve it, ask it:\n"
-        "    make -C {0}\n"
-        "    RUNTIME_WORKER_DIRS=. ringtime run\n"
-        "    curl localhost:8000/{0}/hello/you\n",
-        arguments.name);
+    say_ready(arguments.name, fmt::format("make -C {}", arguments.name), "RUNTIME_WORKER_DIRS");
     return kGood;
 }
 
@@ -129,12 +139,10 @@ int make_plugin(const Arguments& arguments) {
         fmt::print(stderr, "{}\n", problem);
         return kFailed;
     }
-    fmt::print(
-        "{0}/ is ready. Build it, serve it, ask it:\n"
-        "    meson setup {0}/build {0} && meson compile -C {0}/build\n"
-        "    RUNTIME_PLUGIN_DIRS=. ringtime run\n"
-        "    curl localhost:8000/{0}/hello/you\n",
-        arguments.name);
+    say_ready(arguments.name,
+              fmt::format("meson setup {0}/build {0} && meson compile -C {0}/build",
+                          arguments.name),
+              "RUNTIME_PLUGIN_DIRS");
     return kGood;
 }
 
@@ -170,27 +178,58 @@ class CommandLine {
  public:
     CommandLine() : app_("Ringtime: an edge gateway and application runtime on io_uring.",
                          "ringtime") {
-        app_.require_subcommand(1);
-        app_.footer(kFooter);
         app_.fallthrough();
         app_.add_option("-c,--config", arguments_.config_file,
                         "YAML file with settings and mounts (RUNTIME_CONFIG)");
         add_configuration_commands();
         add_running_commands();
         add_keys();
+        app_.footer(kFooter);  // Last: sub-commands made later would show it as well.
     }
 
     int run(int argc, char** argv) {
         try {
             app_.parse(argc, argv);
+        } catch (const CLI::ExtrasError& error) {
+            return say_choices() ? kUsage : app_.exit(error) == 0 ? kGood : kUsage;
         } catch (const CLI::ParseError& error) {
             return app_.exit(error) == 0 ? kGood : kUsage;
         }
-        return chosen_(arguments_);
+        if (chosen_) return chosen_(arguments_);
+        (void)say_choices();
+        return kUsage;
     }
 
  private:
     using Action = int (*)(const Arguments&);
+
+    /// Where a command was to be chosen and none of those there are was: says which there are.
+    /// False where there is nothing to choose.
+    [[nodiscard]] bool say_choices() const {
+        const CLI::App* parent = &app_;
+        std::string path = "ringtime";
+        while (!parent->get_subcommands().empty()) {
+            parent = parent->get_subcommands().front();
+            path += " " + parent->get_name();
+        }
+        std::vector<std::string> names;
+        for (const CLI::App* one : parent->get_subcommands(nullptr))
+            names.push_back(one->get_name());
+        if (names.empty()) return false;
+        std::vector<std::string_view> words(names.begin(), names.end());
+        std::vector<std::string> given = parent->remaining(true);
+        if (given.empty()) given = app_.remaining();
+        std::string said = "a command is missing";
+        if (!given.empty()) {
+            if (given.front().starts_with('-')) return false;
+            said = fmt::format("there is no command {}", config::quote(given.front()));
+            if (auto closest = config::closest_word(given.front(), words); !closest.empty())
+                said += fmt::format("; did you mean \"{}\"?", closest);
+        }
+        fmt::print(stderr, "{0}: {1}\nCommands: {2}. `{0} --help` says what each does.\n", path,
+                   said, fmt::join(words, ", "));
+        return true;
+    }
 
     CLI::App* add(CLI::App& parent, const char* group, const char* name, const char* about,
                   Action action) {
@@ -229,7 +268,6 @@ class CommandLine {
         pack->add_option("-o,--output", arguments_.output, "File; default: NAME.tar.gz here");
         auto* make = app_.add_subcommand("new", "Make a package that builds and runs as it is")
                          ->group(kBefore);
-        make->require_subcommand(1);
         add(*make, kBefore, "app", "A worker app in C++", make_app)
             ->add_option("NAME", arguments_.name, "Its name, and its folder")
             ->required();

@@ -105,8 +105,9 @@ ringtime::Verdict Cors::on_request(ringtime::Request& request) const {
     std::string_view method = request.field("access-control-request-method");
     if (!origin.data() || !method.data()) return ringtime::Verdict::next;
     // on_response says whose origin may.
-    if (!allows(origin)) return request.refuse(403, "cors", "This origin may not.");
-    if (!allows_method(method)) return request.refuse(403, "cors", "This method may not.");
+    if (!allows(origin)) return request.refuse(403, "cors", "CORS: this origin is not allowed.");
+    if (!allows_method(method))
+        return request.refuse(403, "cors", "CORS: this method is not allowed.");
     std::string_view asked = request.field("access-control-request-headers");
     std::string_view headers = headers_text_.empty() ? asked : std::string_view(headers_text_);
     return request.respond(204, {},

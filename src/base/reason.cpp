@@ -18,7 +18,7 @@ constexpr std::array<ReasonInfo, static_cast<size_t>(Reason::count_)> kReasons =
     {"not_implemented", 501, "The method or transfer coding is not implemented."},
     {"version", 505, "The HTTP version is not supported."},
     {"csrf", 403, "The request's origin does not match its host."},
-    {"no_route", 404, "Nothing is mounted at this path."},
+    {"no_route", 404, "There is nothing at this path."},
     {"not_found", 404, "There is nothing at this path."},
     {"unauthorized", 401, "Credentials are missing or not valid."},
     {"forbidden", 403, "The credentials do not permit this."},

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/json.h"
@@ -63,9 +65,16 @@ void Diagnostics::add(Diagnostic diagnostic) {
 }
 
 std::string Diagnostics::render() const {
+    // Each rule went through all files; who repairs one wants its lines together.
+    std::vector<const Diagnostic*> sorted;
+    sorted.reserve(list_.size());
+    for (const Diagnostic& diagnostic : list_) sorted.push_back(&diagnostic);
+    std::stable_sort(sorted.begin(), sorted.end(), [](const Diagnostic* a, const Diagnostic* b) {
+        return std::tie(a->file, a->line, a->column) < std::tie(b->file, b->line, b->column);
+    });
     std::string out;
-    for (const Diagnostic& diagnostic : list_) {
-        out += config::render(diagnostic);
+    for (const Diagnostic* diagnostic : sorted) {
+        out += config::render(*diagnostic);
         out += '\n';
     }
     size_t all = errors_ + warnings_;

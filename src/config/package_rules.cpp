@@ -132,7 +132,8 @@ void apply_grants(Package& package, const Settings& settings, Diagnostics& diagn
             std::erase(manifest.env_blocked, name);
         }
     }
-    if (manifest.env_blocked.empty()) return;
+    // A site has no worker, and its page sees PUBLIC_* and VITE_* only.
+    if (manifest.env_blocked.empty() || !manifest.is_worker()) return;
     std::string names;
     for (const std::string& name : manifest.env_blocked)
         names += (names.empty() ? "" : ", ") + name;
@@ -140,6 +141,27 @@ void apply_grants(Package& package, const Settings& settings, Diagnostics& diagn
         manifest.file, manifest.env_at,
         fmt::format("env: kept from the worker, they look like secrets: {}", names),
         fmt::format("allow them in RUNTIME_CONFIG under apps: {}: env:", quote(*manifest.name)));
+}
+
+/// Instances that are to be kept warm and never will be. What ephemeral apps keep is left out: it
+/// gives way to others.
+void check_pool(const std::vector<Package>& packages, const Settings& settings,
+                Diagnostics& diagnostics) {
+    uint64_t wanted = 0;
+    const Package* most = nullptr;
+    for (const Package& package : packages) {
+        const WorkerOptions& worker = package.manifest.worker;
+        if (!package.manifest.is_worker() || worker.ephemeral()) continue;
+        wanted += std::max<uint64_t>(*worker.workers, 1);  // `auto` is known on the machine only.
+        if (!most || *worker.workers > *most->manifest.worker.workers) most = &package;
+    }
+    if (wanted <= settings.pool_size) return;
+    const Located<uint64_t>& workers = most->manifest.worker.workers;
+    diagnostics.warning(
+        most->manifest.file, workers.given() ? workers.at : package_position(*most),
+        fmt::format("workers: all apps together keep {} processes, and RUNTIME_POOL_SIZE is {}",
+                    wanted, settings.pool_size),
+        "no more than that are started: raise it, or keep fewer");
 }
 
 /// A grant for a name nobody has is most likely a slip of the pen.
@@ -299,6 +321,7 @@ void check_rules(std::vector<Package>& packages, const std::vector<Package>& dis
         apply_grants(package, settings, diagnostics);
     }
     check_bases(packages, diagnostics);
+    check_pool(packages, settings, diagnostics);
     check_grant_names(settings.apps, "apps", packages, disabled, settings, diagnostics);
     check_grant_names(settings.public_routes, "allowPublicRoutes", packages, disabled, settings,
                       diagnostics);

@@ -461,13 +461,14 @@ void read_granted_routes(SettingSources& sources, Settings& settings) {
 
 void warn_unknown_variables(const Environment& environment, Diagnostics& diagnostics) {
     // RUNTIME_API_URL is a worker's, RUNTIME_DIRECTORY the service manager's.
-    static constexpr std::array<std::string_view, 18> known{
+    static constexpr std::array<std::string_view, 19> known{
         "RUNTIME_WORKER_DIRS", "RUNTIME_PLUGIN_DIRS",     "RUNTIME_POOL_SIZE",
         "RUNTIME_ENV",         "RUNTIME_LOG_LEVEL",       "RUNTIME_CORES",
         "RUNTIME_LISTEN",      "RUNTIME_DRAIN",           "RUNTIME_EPHEMERAL_CONCURRENCY",
         "RUNTIME_API_PREFIX",  "RUNTIME_DATA_DIR",        "RUNTIME_TRUSTED_PROXIES",
         "RUNTIME_CONFIG",      "RUNTIME_ACCESS_LOG",      "RUNTIME_REASON_HEADER",
-        "RUNTIME_API_URL",     "RUNTIME_EPHEMERAL_QUEUE", "RUNTIME_DIRECTORY"};
+        "RUNTIME_API_URL",     "RUNTIME_EPHEMERAL_QUEUE", "RUNTIME_DIRECTORY",
+        "RUNTIME_RESOLVER"};
     static constexpr std::string_view prefix = "RUNTIME_";
     for (const auto& [name, value] : environment.variables()) {
         if (name.compare(0, prefix.size(), prefix) != 0) continue;

@@ -121,7 +121,7 @@ std::optional<bool> check_boolean(const FileContext& context, const ValueText& v
         std::string_view meant = boolean_meant(value.text);
         report_form(
             context, value, "true or false",
-            meant.empty() ? std::string("expected true or false") : fmt::format("write {}", meant));
+            meant.empty() ? std::string() : fmt::format("write {}", meant));
     }
     return truth;
 }
@@ -302,10 +302,12 @@ void MapReader::finish(std::span<const std::string_view> declared) const {
         std::string_view word = pair.key->text;
         if (std::find(declared.begin(), declared.end(), word) != declared.end()) continue;
         std::string_view closest = closest_word(word, asked_);
+        bool certain = closest.size() >= certain_word_min && edit_distance(word, closest) == 1;
+        // A plugin may read keys that it does not declare: near one that it does is a hint only.
+        if (closest.empty()) closest = closest_word(word, declared);
         std::string text = fmt::format("unknown key {}", quote(label(word)));
         std::string remedy =
             closest.empty() ? std::string{} : fmt::format("did you mean \"{}\"?", closest);
-        bool certain = closest.size() >= certain_word_min && edit_distance(word, closest) == 1;
         if (certain) {
             context_.diagnostics.error(context_.file, pair.key->at, std::move(text),
                                        std::move(remedy));

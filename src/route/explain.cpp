@@ -140,7 +140,7 @@ class Explainer {
              });
         std::string at = quoted(path_.substr(0, end));
         if (end == path_.size()) {
-            out_.ends.push_back("the path ends at " + at);
+            out_.ends.push_back(at + " is the whole path");
         } else if (last->child(static_cast<uint8_t>(path_[end])) == none) {
             out_.ends.push_back("no base goes on with " + quoted(path_.substr(end, 1)) +
                                 " behind " + at);

@@ -54,6 +54,10 @@ bool make_data_dir(const std::string& data_dir, std::string& problem) {
     std::filesystem::path parent = std::filesystem::path(data_dir).parent_path();
     if (!parent.empty()) std::filesystem::create_directories(parent, fault);
     bool there = ::mkdir(data_dir.c_str(), 0700) == 0 || errno == EEXIST;
+    if (there && !std::filesystem::is_directory(data_dir, fault)) {
+        problem = fmt::format("the data folder {} is no folder; set RUNTIME_DATA_DIR", data_dir);
+        return false;
+    }
     if (there && ::access(data_dir.c_str(), W_OK | X_OK) == 0) return true;
     problem = fmt::format("the data folder {} cannot be used: {}; set RUNTIME_DATA_DIR", data_dir,
                           std::strerror(errno));

@@ -102,8 +102,12 @@ void write_operation(JsonWriter& json, const ApiEndpoint& endpoint) {
     write_response(json, "403", "The key's role does not permit this, or the origin is another");
     if (endpoint.pattern.find('{') != std::string_view::npos)
         write_response(json, "404", "There is no such thing");
-    if (endpoint.method != http::Method::get)
-        write_response(json, "409", "The state of things does not allow it");
+    write_response(json, "405", "The path has other methods, see Allow");
+    bool changes = endpoint.method != http::Method::get;
+    if (changes) write_response(json, "409", "The state of things does not allow it");
+    write_response(json, "413", "The body is too large");
+    if (endpoint.lane == ApiLane::slow)
+        write_response(json, "422", "Understood and refused: `message` says why, line by line");
     write_response(json, "503", "The gateway has no time for it");
     json.end_object().end_object();
 }

@@ -72,10 +72,15 @@ ApiReply remove(ApiContext& context, const ApiArguments& arguments, PackageKind 
     const std::string& name = arguments.path.front();
     switch (change.remove(kind, name, arguments.in_query("version"), problem)) {
         case PackageChange::Removal::done: break;
-        case PackageChange::Removal::unknown:
+        case PackageChange::Removal::unknown: {
+            bool there = find_package(live->configuration, kind, name) != nullptr;
+            std::string what = fmt::format("{} {}", config::kind_name(kind), name);
             return error_reply(404, "not_found",
-                               fmt::format("there is no {} {}", config::kind_name(kind), name),
+                               there ? fmt::format("{} has no version {}", what,
+                                                   arguments.in_query("version"))
+                                     : "there is no " + what,
                                arguments.request_id);
+        }
         case PackageChange::Removal::failed:
             return error_reply(409, "conflict", problem, arguments.request_id);
     }

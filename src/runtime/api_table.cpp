@@ -28,7 +28,7 @@ constexpr ApiParameter kExplain[] = {
     {"host", "Host, for a URL without one"},
     kFormat};
 constexpr ApiParameter kNewKey[] = {
-    {"name", "for people: who uses it", Need::required},
+    {"name", "who uses it, for people to know", Need::required},
     {"role", "`viewer` (reads), `editor` (and workers, apps, reload), `admin` (everything)",
      Need::required}};
 
@@ -106,7 +106,7 @@ bool check_names(const QueryValues& given, std::span<const ApiParameter> known,
     }
     for (const ApiParameter& one : known) {
         if (one.need == Need::optional || !value_of(given, one.name).empty()) continue;
-        problem = fmt::format("the {} '{}' is missing: {}", what, one.name, one.about);
+        problem = fmt::format("the {} '{}' is missing or empty: {}", what, one.name, one.about);
         return false;
     }
     return true;

@@ -38,7 +38,7 @@ std::string workers_text(const std::vector<Row>& rows) {
                      {"AGE", Align::right}, {"MEMORY", Align::right}});
     for (const Row& row : rows) {
         table.add({fmt::format("{}", row.id), row.app, std::string(row.role),
-                   std::string(row.state), fmt::format("{}", row.pid),
+                   std::string(row.state), row.pid > 0 ? fmt::format("{}", row.pid) : "-",
                    fmt::format("{}", row.in_flight), fmt::format("{}", row.requests),
                    duration_text(row.age_ms), size_text(row.rss_bytes)});
     }
@@ -50,7 +50,9 @@ std::string workers_json(const std::vector<Row>& rows, const worker::SupervisorC
     JsonWriter json(out);
     json.begin_object().key("workers").begin_array();
     for (const Row& row : rows) {
-        json.begin_object().key("id").number(row.id).key("pid").number(row.pid);
+        json.begin_object().key("id").number(row.id);
+        // Left out while there is none: `kill 0` would reach whoever reads this.
+        if (row.pid > 0) json.key("pid").number(row.pid);
         json.key("app").string(row.app).key("role").string(row.role);
         json.key("state").string(row.state).key("inFlight").number(row.in_flight);
         json.key("requests").number(row.requests).key("ageMs").number(row.age_ms);

@@ -36,7 +36,18 @@ std::string message_of(const AdminAnswer& answer) {
 }
 
 int complain(std::string_view text) {
+    while (text.ends_with('\n')) text.remove_suffix(1);
     fmt::print(stderr, "ringtime: {}\n", text);
+    return kFailed;
+}
+
+// What is wrong with files, a line each as `check` prints them, has no program's name before it.
+int complain_of_answer(const AdminAnswer& answer) {
+    std::string text = message_of(answer);
+    constexpr int unprocessable = 422;
+    if (answer.status != unprocessable) return complain(text);
+    while (text.ends_with('\n')) text.pop_back();
+    fmt::print(stderr, "{}\n", text);
     return kFailed;
 }
 
@@ -44,7 +55,12 @@ int complain(std::string_view text) {
 
 int pack_command(const std::string& folder, std::string file) {
     std::string manifest = folder + "/manifest.yaml";
-    if (!std::filesystem::exists(manifest)) manifest = folder + "/manifest.yml";
+    std::error_code fault;
+    if (!std::filesystem::exists(manifest, fault)) manifest = folder + "/manifest.yml";
+    if (!std::filesystem::is_directory(folder, fault))
+        return complain(fmt::format("there is no folder {}", folder));
+    if (!std::filesystem::exists(manifest, fault))
+        return complain(fmt::format("{} is no package: it has no manifest.yaml", folder));
     config::Diagnostics diagnostics;
     config::YamlNode node;
     if (!config::load_yaml(manifest, manifest, config::manifest_limits, node, diagnostics))
@@ -99,7 +115,7 @@ int LiveCommands::change(std::string_view method, std::string_view path, std::st
         case AdminOutcome::failed: return complain(problem);
         case AdminOutcome::answered: break;
     }
-    if (answer.status >= 400) return complain(message_of(answer));
+    if (answer.status >= 400) return complain_of_answer(answer);
     fmt::print("{}", answer.body);
     return kGood;
 }

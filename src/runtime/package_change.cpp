@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "config/overrides.h"
+#include "config/values.h"
 #include "config/yaml_tree.h"
 #include "runtime/archive.h"
 #include "runtime/atomic_file.h"
@@ -40,6 +41,21 @@ std::string why(std::string_view what, const std::string& path) {
 
 bool has_manifest(const std::string& folder) {
     return is_there(folder + "/manifest.yaml") || is_there(folder + "/manifest.yml");
+}
+
+std::string manifest_of(const std::string& folder) {
+    std::string file = folder + "/manifest.yaml";
+    return is_there(file) ? file : folder + "/manifest.yml";
+}
+
+// What the manifest says as it lies there now, whatever is in force.
+bool says_enabled(const Package& package) {
+    std::string file = manifest_of(package.folder);
+    config::Diagnostics ignored;  // The reload's to say.
+    config::YamlNode root;
+    if (!config::load_yaml(file, file, config::manifest_limits, root, ignored)) return true;
+    const config::YamlNode* enabled = root.find("enabled");
+    return !enabled || config::parse_boolean(enabled->text).value_or(true);
 }
 
 // The package is the archive itself, or the one folder in it, as people pack them.
@@ -143,8 +159,7 @@ bool PackageChange::make_temporary(const std::string& dir, std::string& path,
 // Its name and version, and that it is what it was uploaded as; the rest is the reload's to judge.
 bool PackageChange::read_upload(PackageKind kind, const std::string& root,
                                 const config::Environment& environment, std::string& problem) {
-    std::string file = root + "/manifest.yaml";
-    if (!is_there(file)) file = root + "/manifest.yml";
+    std::string file = manifest_of(root);
     std::string shown = file.substr(root.size() + 1);
     config::Diagnostics diagnostics;
     config::YamlNode node;
@@ -247,10 +262,38 @@ PackageChange::Removal PackageChange::remove(PackageKind kind, std::string_view 
         folder_ = package->folder;
         any = true;
     }
-    return any ? Removal::done : Removal::unknown;
+    if (!any) return Removal::unknown;
+    // A switch of what is gone would work on whatever gets the name next.
+    if (!is_left(name_) && !override_enabled(name_, std::nullopt, problem)) return Removal::failed;
+    return Removal::done;
 }
 
+// Whether a folder of that name is still there, of whatever kind and version.
+bool PackageChange::is_left(std::string_view name) const {
+    for (const auto* list : {&current_.packages, &current_.disabled}) {
+        for (const Package& package : *list) {
+            if (*package.manifest.name == name && is_there(package.folder)) return true;
+        }
+    }
+    return false;
+}
+
+// The file holds what differs from the manifests: else its word would outlast theirs.
 bool PackageChange::set_enabled(const std::string& name, Switch state, std::string& problem) {
+    bool enabled = state == Switch::on;
+    bool agreed = true;
+    for (const auto* list : {&current_.packages, &current_.disabled}) {
+        for (const Package& package : *list) {
+            if (*package.manifest.name == name && says_enabled(package) != enabled) agreed = false;
+        }
+    }
+    name_ = name;
+    return override_enabled(name, agreed ? std::nullopt : std::optional(enabled), problem);
+}
+
+// Nothing: the manifest decides.
+bool PackageChange::override_enabled(const std::string& name, std::optional<bool> enabled,
+                                     std::string& problem) {
     const std::string& data_dir = current_.settings.data_dir;
     std::string file = config::overrides_file(data_dir);
     std::string before;
@@ -262,10 +305,13 @@ bool PackageChange::set_enabled(const std::string& name, Switch state, std::stri
         problem = diagnostics.render();
         return false;
     }
-    overrides.enabled[name] = {state == Switch::on, {}};
+    if (enabled) {
+        overrides.enabled[name] = {*enabled, {}};
+    } else if (overrides.enabled.erase(name) == 0) {
+        return true;
+    }
     if (!replace_file(file, config::overrides_text(overrides), 0600, problem)) return false;
     steps_.push_back({Step::Kind::file, file, before, read == FileRead::good});
-    name_ = name;
     return true;
 }
 

@@ -4,6 +4,7 @@
 // file replaced, so that whoever reads the folders sees before or after. A reload decides which of
 // the two it is. Control threads, one change at a time.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,7 @@ class PackageChange {
     enum class Removal : uint8_t { done, unknown, failed };
     [[nodiscard]] Removal remove(config::PackageKind kind, std::string_view name,
                                  std::string_view version, std::string& problem);
-    /// Writes the overrides of the data folder.
+    /// Writes the overrides of the data folder; one that says what the manifest says is removed.
     enum class Switch : uint8_t { off, on };
     [[nodiscard]] bool set_enabled(const std::string& name, Switch state, std::string& problem);
 
@@ -61,6 +62,9 @@ class PackageChange {
                                    const config::Environment& environment, std::string& problem);
     [[nodiscard]] const config::Package* existing(config::PackageKind kind) const;
     [[nodiscard]] bool put(const std::string& from, const std::string& to, std::string& problem);
+    [[nodiscard]] bool is_left(std::string_view name) const;
+    [[nodiscard]] bool override_enabled(const std::string& name, std::optional<bool> enabled,
+                                        std::string& problem);
     void undo();
 
     const config::Configuration& current_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/log.h"
@@ -45,6 +46,11 @@ bool ReloadAttempt::compile() {
         compiled = compile_configuration(loaded.configuration, ground_.before.epoch + 1, compiling);
     for (const config::Diagnostics* from : {&loaded.diagnostics, &compiling})
         report_.problems.insert(report_.problems.end(), from->list().begin(), from->list().end());
+    std::stable_sort(report_.problems.begin(), report_.problems.end(),
+                     [](const config::Diagnostic& a, const config::Diagnostic& b) {
+                         return std::tie(a.file, a.line, a.column) <
+                                std::tie(b.file, b.line, b.column);
+                     });
     if (!compiled.snapshot)
         return !has_errors(report_) && refuse(nullptr, "it cannot be compiled", {});
     next_ = std::make_shared<Published>();

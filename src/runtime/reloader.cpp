@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
+#include <utility>
 
 #include "base/log.h"
 #include "runtime/reload_attempt.h"
@@ -144,8 +145,14 @@ ReloadReport Reloader::work(ReloadKind kind) {
 void Reloader::log_outcome(const ReloadReport& report) {
     std::string_view prefix = report.kind == ReloadKind::dry_run ? "dry run: " : "";
     size_t lines = std::min(report.problems.size(), kProblemsLogged);
-    for (size_t i = 0; i < lines; ++i)
-        log_line(LogLevel::warn, "reload", config::render(report.problems[i]));
+    bool first = true;
+    for (size_t i = 0; i < lines; ++i) {
+        const config::Diagnostic& problem = report.problems[i];
+        bool error = problem.severity == config::Severity::error;
+        // The summary says the first error.
+        if (error && !report.ok && std::exchange(first, false)) continue;
+        log_line(error ? LogLevel::error : LogLevel::warn, "reload", config::render(problem));
+    }
     log_format(report.ok ? LogLevel::info : LogLevel::error, "reload", "{}{}", prefix,
                report.summary());
 }

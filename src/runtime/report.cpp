@@ -107,7 +107,9 @@ bool read_request(const ExplainQuestion& question, Request& out, std::string& pr
             fmt::format("'{}' is no path: it must begin with / or with http://", question.url);
         return false;
     }
-    problem = refused_head(question.method, url);
+    // In a request it would end the target, and the rest be taken for the version.
+    problem = url.find(' ') == std::string_view::npos ? refused_head(question.method, url)
+                                                      : "a URL holds no space: write %20 for it";
     if (!problem.empty()) return false;
     out.method = http::intern_method(question.method);
     size_t mark = std::min(url.find('?'), url.size());
@@ -195,8 +197,9 @@ std::string explain_text(const config::Configuration& configuration,
         line("", fmt::format("mounts for {}{}", host.pattern.empty() ? "any host" : host.pattern,
                              host.tenant.empty() ? "" : " (tenant " + host.tenant + ")"));
     for (const route::WalkStep& step : explanation.steps) {
-        line("walk",
-             fmt::format("{} {}{}", step.consumed.empty() ? "(start)" : step.consumed,
+        if (step.outcome == route::WalkStep::Outcome::branch) continue;  // The table's own.
+        line("base",
+             fmt::format("{} {}{}", step.consumed.empty() ? "/" : step.consumed,
                          kOutcomes[static_cast<size_t>(step.outcome)],
                          step.base.empty() ? "" : " (" + step.base + ")"));
     }
@@ -217,7 +220,7 @@ std::string explain_text(const config::Configuration& configuration,
              row.name + std::string(row.sees ? note : ": outside its hosts or hooks.paths"));
     }
     std::string target = answering(snapshot, request, explanation);
-    if (!target.empty()) line("target", target);
+    line("target", target.empty() ? "none: the answer is 404" : target);
     if (explanation.match.found())
         line("path", http::strip_base(request.path, explanation.match.base_size));
     for (const route::NearMiss& miss : explanation.misses) line("near miss", miss.text);

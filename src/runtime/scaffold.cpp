@@ -96,17 +96,22 @@ bool is_package_name(std::string_view name) noexcept {
     return true;
 }
 
+bool is_system_folder(std::string_view headers) noexcept {
+    return headers == "/usr/include" || headers == "/usr/local/include";
+}
+
 std::string module_makefile(std::string_view module, std::string_view source) {
     std::string headers = find_sdk_headers();
+    bool found = headers.empty() || is_system_folder(headers);
     return fmt::format(
-        "# RINGTIME_INCLUDE: the folder that holds ringtime/*.h.\n"
-        "RINGTIME_INCLUDE ?= {}\n"
+        "# Where ringtime/*.h are: what pkg-config knows, else where this file was made beside.\n"
+        "RINGTIME_CFLAGS ?= $(shell pkg-config --cflags ringtime-worker 2>/dev/null || echo {})\n"
         "CXXFLAGS ?= -O2 -g -Wall -Wextra\n\n"
         "{}: {}\n"
         "\t$(CXX) -std=c++17 $(CXXFLAGS) -fPIC -shared -fvisibility=hidden -fno-gnu-unique \\\n"
-        "\t    -isystem $(RINGTIME_INCLUDE) -o $@.new $< && mv $@.new $@\n\n"
+        "\t    $(RINGTIME_CFLAGS) -o $@.new $< && mv $@.new $@\n\n"
         "clean:\n\trm -f {}\n.PHONY: clean\n",
-        headers.empty() ? "/usr/include" : headers, module, source, module);
+        found ? std::string() : "-isystem " + headers, module, source, module);
 }
 
 bool scaffold_app(const std::string& name, std::string& problem) {

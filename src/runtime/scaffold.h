@@ -20,6 +20,9 @@ struct ScaffoldFile {
 
 /// Where the SDK's headers lie, judged by where this program lies; empty when they do not.
 [[nodiscard]] std::string find_sdk_headers();
+/// Whether every compiler looks there by itself. Named with -isystem such a folder comes before the
+/// C++ library's own headers, which then do not find those below them.
+[[nodiscard]] bool is_system_folder(std::string_view headers) noexcept;
 
 /// A package's short name: `[a-z0-9-]`, a letter first.
 [[nodiscard]] bool is_package_name(std::string_view name) noexcept;

@@ -61,8 +61,8 @@ constexpr std::string_view kMeson =
 
 ringtime = dependency('ringtime-plugin', required: false)
 if not ringtime.found()
-    # pkg-config does not know an installed one: the headers this file was made beside.
-    ringtime = declare_dependency(compile_args: ['-isystem', '{1}'])
+    # pkg-config knows none: the headers this file was made beside, or what the compiler finds.
+    ringtime = declare_dependency(compile_args: [{1}])
 endif
 
 # An object with unique symbols can never be unloaded, so a new version could not replace it.
@@ -160,7 +160,7 @@ meson test -C build                       # needs `ringtime` in PATH, or RINGTIM
 Serve it from the folder above this one:
 
 ```sh
-RUNTIME_PLUGIN_DIRS=. ringtime run
+RUNTIME_PLUGIN_DIRS=./{0} ringtime run
 curl localhost:8000/{0}/hello/you
 ```
 
@@ -189,7 +189,8 @@ bool scaffold_plugin(const std::string& name, std::string& problem) {
         return false;
     }
     std::string headers = find_sdk_headers();
-    if (headers.empty()) headers = "/usr/include";
+    if (is_system_folder(headers)) headers.clear();
+    if (!headers.empty()) headers = fmt::format("'-isystem', '{}'", headers);
     return write_scaffold(
         name,
         {{"manifest.yaml", fmt::format(kManifest, name)},

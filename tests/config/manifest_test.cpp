@@ -210,7 +210,7 @@ TEST(Manifest, wrong_identities_are_told) {
         {app, "name: x\nenabled: yes\n",
          "2:10: error: enabled: \"yes\" is not true or false; write true"},
         {app, "name: x\nenabled: maybe\n",
-         "2:10: error: enabled: \"maybe\" is not true or false; expected true or false"},
+         "2:10: error: enabled: \"maybe\" is not true or false"},
         {app, "- name: x\n", "1:1: error: the file is a list; expected a map of keys and values"},
         {app, "name: x\nname: y\n",
          "2:1: error: the key \"name\" stands here a second time; the first is on line 1"},
@@ -481,6 +481,10 @@ TEST(ManifestConfig, wrong_values_are_told_where_they_stand) {
               "m.yaml:2:4: error: s: \"green\" is unknown; expected red or blue"},
              {"config: {s: {type: select}}\n",
               "m.yaml:2:13: error: config.s.options is missing; a select needs its choices"},
+             {"s: x\nconfig: {s: {type: select}}\n",
+              "m.yaml:3:13: error: config.s.options is missing; a select needs its choices"},
+             {"limti: 5\nconfig: {limit: {type: integer}}\n",
+              "m.yaml:2:1: warning: unknown key \"limti\"; did you mean \"limit\"?"},
              {"config: {s: {type: strnig}}\n",
               "m.yaml:2:20: error: config.s.type: \"strnig\" is unknown; expected string, "
               "password, number, "

@@ -337,9 +337,12 @@ TEST_F(Packages, globs_of_apps_are_below_their_base) {
 }
 
 TEST_F(Packages, secrets_need_the_operators_grant) {
-    site("a", "name: a\nenv: {DB_URL: x, MODE: m, B_TOKEN: t}\n");
+    tree.write("apps/a/a.so", "");
+    tree.write("apps/a/manifest.yaml",
+               "name: a\nentrypoint: a.so\nenv: {DB_URL: x, MODE: m, B_TOKEN: t}\n");
+    site("b", "name: b\nenv: {DB_URL: nobody gets it}\n");
     EXPECT_EQ(problems(),
-              Lines{"apps/a/manifest.yaml:2:1: warning: env: kept from the worker, they look like "
+              Lines{"apps/a/manifest.yaml:3:1: warning: env: kept from the worker, they look like "
                     "secrets: DB_URL, B_TOKEN; allow them in RUNTIME_CONFIG under apps: \"a\": "
                     "env:"});
     runtime_config("apps: {a: {env: {DB_URL: real, B_TOKEN: t, MODE: n}}}\n");
@@ -406,7 +409,7 @@ TEST_F(Packages, overrides_are_checked) {
     EXPECT_EQ(problems(),
               (Lines{"data/overrides.yaml:2:1: warning: unknown key \"other\"",
                      "data/overrides.yaml:1:14: error: enabled.a: \"perhaps\" is not true "
-                     "or false; expected true or false",
+                     "or false",
                      "data/overrides.yaml:1:23: warning: enabled: there is no package \"gone\"; it "
                      "is left out"}));
     tree.write("data/overrides.yaml", "");

@@ -263,7 +263,9 @@ TEST(Diagnostics, render_as_compilers_do) {
     Diagnostics diagnostics;
     diagnostics.error("a.yaml", {3, 7}, "bad", "do good");
     diagnostics.warning("environment", {}, "odd\nline");
+    diagnostics.warning("a.yaml", {2, 9}, "found later");
     EXPECT_EQ(diagnostics.render(),
+              "a.yaml:2:9: warning: found later\n"
               "a.yaml:3:7: error: bad; do good\n"
               "environment: warning: odd\\x0aline\n");
     EXPECT_FALSE(diagnostics.ok());

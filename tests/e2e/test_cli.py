@@ -30,11 +30,32 @@ class CommandLine(harness.Case):
         text = self.ringtime("--help")
         for command in ("run", "check", "routes", "explain", "version"):
             self.assertIn(command, text)
-            self.assertTrue(self.ringtime(command, "--help").strip())
+            about = self.ringtime(command, "--help")
+            self.assertTrue(about.strip())
+            self.assertNotIn("RUNTIME_POOL_SIZE", about)
+        self.assertIn("RUNTIME_POOL_SIZE", text)
 
     def test_a_wrong_command_is_usage(self):
-        for wrong in (["dance"], ["run", "--dance"], ["explain"]):
-            self.ringtime(*wrong, expect=2)
+        for wrong, said in ((["rotues"], ('there is no command "rotues"', 'mean "routes"?')),
+                            ([], ("ringtime: a command is missing", "run, check, routes")),
+                            (["new"], ("ringtime new: a command is missing", "app, plugin")),
+                            (["new", "thing", "x"], ('no command "thing"', "app, plugin")),
+                            (["workers", "dance"], ('no command "dance"', "restart, drain")),
+                            (["run", "--dance"], ("--dance",)), (["explain"], ("METHOD",))):
+            text = self.ringtime(*wrong, expect=2)
+            for words in said:
+                self.assertIn(words, text)
+
+    def test_what_is_no_package_is_not_packed(self):
+        self.assertIn("there is no folder nope", self.ringtime("pack", "nope", expect=1))
+        self.assertIn("has no manifest.yaml",
+                      self.ringtime("pack", self.packages.apps, expect=1))
+
+    def test_check_warns_of_workers_the_pool_has_no_room_for(self):
+        self.packages.app("app", "app.so", "workers: 5\nttl: 1h\n")
+        self.assertIn("apps/app/manifest.yaml:3:10: warning: workers: all apps together keep 5 ",
+                      self.ringtime("check", env={"RUNTIME_POOL_SIZE": "2"}))
+        self.assertNotIn("warning", self.ringtime("check", env={"RUNTIME_POOL_SIZE": "5"}))
 
     def test_check_of_good_and_bad(self):
         self.shop()
@@ -60,6 +81,7 @@ class CommandLine(harness.Case):
         self.assertIn("public", text.lower())
         self.assertIn("/shop/api", self.ringtime("explain", "GET", "/shop/api/x"))
         self.assertIn("up", self.ringtime("explain", "POST", "/up/x?y"))
+        self.assertIn("the answer is 404", self.ringtime("explain", "GET", "/nowhere"))
         self.assertRegex(text, r"/assets/\*\*.*apps/shop/manifest.yaml:4\)")
         self.assertRegex(self.ringtime("explain", "GET", "/health"), r"target +the gateway itself")
 
@@ -67,7 +89,8 @@ class CommandLine(harness.Case):
         self.shop()
         for method, url, text in (("TRACE", "/shop", "405: TRACE is not allowed"),
                                   ("CONNECT", "/shop", "501: CONNECT"),
-                                  ("GET", "/shop?q=a b", "400"), ("GET", "/shop#x", "400"),
+                                  ("GET", "/shop?q=a b", "write %20"),
+                                  ("GET", "/shop#x", "400"),
                                   ("GET", "/" + "x" * 9000, "414"),
                                   ("GET", "/shop/..%2fup", "400: no reading of the path"),
                                   ("OPTIONS", "*", "answers 204"), ("GET", "*", "no path")):

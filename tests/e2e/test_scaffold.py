@@ -39,6 +39,8 @@ class New(harness.Case):
         built = call("make", "-C", os.path.join(self.packages.apps, "shop-2"), "CXXFLAGS=-O0 -Wall")
         self.assertEqual(built.returncode, 0, built.stdout)
         self.assertNotIn("warning", built.stdout)
+        # Beside it lies a package of another kind: what was printed works all the same.
+        self.assertEqual(self.new("plugin", "till-2").returncode, 0)
         gateway = self.served_as_told(made.stdout)
         self.assertEqual(gateway.post("/shop-2/echo", b"said").body, b"said")
         self.assertEqual(gateway.get("/shop-2/").body, b"<h1>shop-2</h1>\n")

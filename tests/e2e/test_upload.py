@@ -162,6 +162,10 @@ class Uploads(UploadCase):
         self.assertEqual(self.gateway.post("/api/plugins", tar(files), headers).status, 403)
         self.assertEqual(self.gateway.post("/api/apps", tar(site("e")), headers).status, 201)
 
+    def overrides(self):
+        with open(os.path.join(self.packages.root, "data/overrides.yaml"), encoding="utf-8") as f:
+            return f.read()
+
     def test_plugins_are_switched_and_removed(self):
         self.packages.plugin("hooks", "hooks.so", "base: /hooks\n")
         self.assertEqual(self.admin("/api/plugins/reload", "POST").status, 200)
@@ -174,7 +178,12 @@ class Uploads(UploadCase):
         self.assertEqual(states, {"hooks": "disabled"})
         self.assertEqual(self.admin("/api/plugins/hooks/enable", "POST").status, 200)
         self.assertTrue(seen())
+        # Switched back, the manifest's word counts again; removed, nothing is left of it.
+        self.assertNotIn("hooks", self.overrides())
+        self.assertEqual(self.admin("/api/plugins/hooks/disable", "POST").status, 200)
+        self.assertIn('"hooks": false', self.overrides())
         self.assertEqual(self.admin("/api/plugins/hooks", "DELETE").status, 200)
+        self.assertNotIn("hooks", self.overrides())
         self.assertFalse(seen())
         self.assertEqual(self.tree("plugins"), [])
         for path, method in (("hooks", "DELETE"), ("hooks/enable", "POST")):

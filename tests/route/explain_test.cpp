@@ -124,7 +124,7 @@ TEST(Explain, walks_the_same_tree) {
     }
     EXPECT_EQ(taken, (std::vector<std::string>{"=/", "/shop=/shop", "/shop/admin=/shop/admin"}));
     ASSERT_EQ(told.ends.size(), 1u);
-    EXPECT_EQ(told.ends[0], "the path ends at `/shop/admin`");
+    EXPECT_EQ(told.ends[0], "`/shop/admin` is the whole path");
     EXPECT_EQ(explain(*routes, "", "/shopX", get).ends[0],
               "no base goes on with `X` behind `/shop`");
 }
