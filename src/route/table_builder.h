@@ -15,10 +15,6 @@
 
 namespace ringtime::route {
 
-/// Bytes and segments of a base.
-inline constexpr size_t base_bytes_max = 512;
-inline constexpr size_t base_segments_max = 16;
-
 struct MountSpec {
     std::string_view
         host;  ///< Empty for any, `shop.example.com`, or `*.example.com` (one label or more).
@@ -37,12 +33,12 @@ struct VersionSpec {
 
 struct PublicSpec {
     Origin origin = Origin::plugin;
-    std::string_view host;   ///< Plugins: where the glob holds; as in MountSpec.
+    std::string_view host;  ///< Plugins: where the glob holds; as in MountSpec.
     uint32_t mount = none;  ///< Apps: id of the mount. The glob is relative to its base, and counts
                             ///< only for requests that this mount wins.
-    std::string_view glob;   ///< Plugins: an absolute path.
-    uint16_t methods = 0;    ///< Bits as in http/head.h.
-    uint32_t source = 0;     ///< The caller's name for the manifest line.
+    std::string_view glob;  ///< Plugins: an absolute path.
+    uint16_t methods = 0;   ///< Bits as in http/head.h.
+    uint32_t source = 0;    ///< The caller's name for the manifest line.
 };
 
 struct BuildResult {
@@ -51,7 +47,7 @@ struct BuildResult {
 };
 
 class TableBuilder {
- public:
+  public:
     TableBuilder();
     explicit TableBuilder(const AutomatonCaps& caps);
     ~TableBuilder();
@@ -69,7 +65,7 @@ class TableBuilder {
     /// Consumes what was added. 100,000 bases take well under a second.
     [[nodiscard]] BuildResult build();
 
- private:
+  private:
     struct State;
     std::unique_ptr<State> state_;
 };
