@@ -24,8 +24,12 @@ inline constexpr uint32_t unsaid_max = 65536;
 /// Free ring entries that a new request or body slab leaves to ABORT, FREE and the like.
 inline constexpr uint32_t ring_reserve = 16;
 inline constexpr uint32_t strikes_max = 3;
-/// Doorbells without a descriptor behind them, in a row, before the next waits for a tick.
+/// A doorbell is worth what lies behind it: those without a descriptor count, and each batch of
+/// descriptors is worth a few, because two may ring before the first is heard. At the first limit
+/// the next is heard a tick (8 ms) later, at the second, a second further, it is a strike.
 inline constexpr uint32_t empty_rings_max = 64;
+inline constexpr uint32_t empty_rings_strike = empty_rings_max + 125;
+inline constexpr uint32_t rings_per_batch = 4;
 /// Pieces of one answer that wait for its client (24 B each); adjacent ones are merged.
 inline constexpr uint32_t chunks_max = 1024;
 inline constexpr uint32_t chunks_per_core = 262'144;

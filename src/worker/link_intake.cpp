@@ -14,7 +14,7 @@ bool Link::drain() noexcept {
     if (lost_ || condemned_) return false;
     uint32_t available = rtw_available(&consumer_);
     if (available == 0) return false;
-    empty_rings_ = 0;
+    empty_rings_ -= std::min(empty_rings_, rings_per_batch);
     if (available > RTW_RING_ENTRIES) {
         condemn("corrupted its ring");
         return false;
@@ -297,6 +297,10 @@ void Link::on_doorbell(ring::Op& op) noexcept {
     if (self.lost_ && !self.renews_) return self.pool_.link_changed(self);
     if (self.lost_) return;  // Armed again when it is renewed.
     if (++self.empty_rings_ > empty_rings_max) {
+        if (self.empty_rings_ >= empty_rings_strike && !self.condemned_) {
+            self.empty_rings_ = empty_rings_max;
+            self.strike("rings its doorbell all the time", no_slot);
+        }
         loop::Reactor& reactor = self.pool_.reactor();
         if (!self.again_timer_.armed())
             reactor.arm(self.again_timer_, reactor.now() + loop::TimerWheel::tick);

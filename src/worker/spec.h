@@ -88,6 +88,11 @@ struct SupervisorOptions {
     Milliseconds ready_ms = timeouts::worker_ready_ms;
     Milliseconds restart_first_ms = 100;
     Milliseconds restart_longest_ms = 30'000;
+    /// The same for an app whose instances do become ready: one that serves for a while and then
+    /// fails is worth more than one that never starts.
+    Milliseconds restart_ready_longest_ms = 1'000;
+    /// The end of one that lived so long is the first in a row.
+    Milliseconds healthy_ms = 10'000;
     /// Variables every worker gets (RUNTIME_API_URL and so on).
     std::vector<std::pair<std::string, std::string>> environment;
 };

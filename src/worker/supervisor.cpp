@@ -21,9 +21,6 @@ namespace {
 
 constexpr size_t kAppsMax = 65536;  // At once, those that a reload replaces included; 8 B each.
 constexpr Milliseconds kEndGrace = 5'000;  // From TERMINATE to SIGKILL.
-constexpr Milliseconds kReadyDelayLongest = 1'000;
-constexpr Milliseconds kHealthyAfter =
-    10'000;  // An instance that lived so long was no failed start.
 
 uint64_t resident_bytes(int32_t pid) {
     unsigned long long pages = 0;
@@ -413,14 +410,13 @@ void Supervisor::release_record(Worker& worker) {
 
 // The first restart is immediate; each further one in a row waits twice as long.
 Milliseconds Supervisor::delay_next_start(App& app, const Worker& worker) {
-    if (now_ - worker.started_at >= from_milliseconds(kHealthyAfter)) app.failures = 0;
+    if (now_ - worker.started_at >= from_milliseconds(options_.healthy_ms)) app.failures = 0;
     ++app.failures;
     Milliseconds delay = 0;
     if (app.failures > 1) {
         uint32_t doublings = std::min(app.failures - 2, 20U);
-        // One that serves for a while and then fails is worth more than one that never starts.
         Milliseconds longest = options_.restart_longest_ms;
-        if (worker.was_ready) longest = std::min(longest, kReadyDelayLongest);
+        if (worker.was_ready) longest = std::min(longest, options_.restart_ready_longest_ms);
         delay = std::min(options_.restart_first_ms << doublings, longest);
     }
     app.next_start = now_ + from_milliseconds(delay);

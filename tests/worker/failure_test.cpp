@@ -175,6 +175,48 @@ TEST(Failure, a_slow_start_keeps_requests_waiting_and_a_too_slow_one_is_ended) {
     EXPECT_EQ(world.supervisor().counters().ready, 0U);
 }
 
+constexpr Milliseconds kAnHour = 3'600'000;
+
+void wait_an_hour_before_the_third(SupervisorOptions& options) {
+    options.restart_first_ms = kAnHour;
+    options.restart_longest_ms = kAnHour;
+    options.restart_ready_longest_ms = kAnHour;
+}
+
+TEST(Failure, while_one_keeps_crashing_nobody_waits_if_another_is_well) {
+    AppSpec app = plain_app();
+    app.workers = app.workers_max = 2;
+    World world({app}, wait_an_hour_before_the_third);
+    auto ready = [&] { return world.supervisor().ready_count(0); };
+    ASSERT_TRUE(world.until([&] { return ready() == 2; }));
+    pid_t well = world.supervisor().workers().at(0).pid;
+    for (unsigned ends = 1; ends <= 2; ++ends) {
+        for (const WorkerView& view : world.supervisor().workers())
+            if (view.pid != well) kill(view.pid, SIGKILL);
+        ASSERT_TRUE(world.until([&] { return world.supervisor().counters().crashed == ends; }));
+        if (ends == 2) break;
+        ASSERT_TRUE(world.until([&] { return ready() == 2; })) << "not at once";
+    }
+    uint64_t queued = world.pool().counters().queued;
+    for (int i = 0; i < 50; ++i)
+        EXPECT_EQ(world.fetch(World::request("/pid"))->received, std::to_string(well));
+    EXPECT_EQ(world.pool().counters().queued, queued);
+    EXPECT_EQ(world.supervisor().counters().started, 3U) << "no back-off";
+}
+
+TEST(Failure, the_end_of_one_that_lived_long_is_no_crash_in_a_row) {
+    AppSpec app = plain_app();
+    World world({app}, [](SupervisorOptions& options) {
+        wait_an_hour_before_the_third(options);
+        options.healthy_ms = 0;
+    });
+    for (unsigned ends = 1; ends <= 5; ++ends) {
+        kill(pid_of(world), SIGKILL);
+        ASSERT_TRUE(world.until([&] { return world.supervisor().counters().crashed == ends; }));
+        ASSERT_TRUE(world.until([&] { return world.supervisor().ready_count(0) == 1; })) << ends;
+    }
+}
+
 TEST(Failure, the_death_of_the_zygote_is_survived) {
     World world({plain_app()});
     pid_t worker = pid_of(world);

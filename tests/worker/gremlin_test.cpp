@@ -4,7 +4,7 @@
 namespace ringtime::worker::test {
 namespace {
 
-constexpr int kActs = 18;
+constexpr int kActs = 19;
 
 TEST(Gremlin, no_act_reaches_another_app) {
     AppSpec honest = plain_app();
@@ -40,6 +40,30 @@ TEST(Gremlin, no_act_reaches_another_app) {
     }
     EXPECT_GT(world.pool().counters().strikes, 0U);
     EXPECT_GT(world.supervisor().counters().killed, 0U);
+}
+
+TEST(Gremlin, whose_doorbell_never_stops_is_replaced) {
+    AppSpec gremlin = program_app("gremlin");
+    gremlin.workers_max = 1;
+    World world({plain_app(), gremlin});
+    auto pid_of_gremlin = [&] {
+        for (const WorkerView& view : world.supervisor().workers())
+            if (view.app_index == 1 && view.phase == WorkerPhase::ready) return view.pid;
+        return 0;
+    };
+    ASSERT_TRUE(world.until([&] { return pid_of_gremlin() != 0; }));
+    pid_t before = pid_of_gremlin();
+    WorkerRequest flood = World::request("/", "18");
+    flood.app = 1;
+    EXPECT_EQ(world.fetch(flood)->received, "ringing");
+    auto replaced = [&] { return pid_of_gremlin() != 0 && pid_of_gremlin() != before; };
+    for (int i = 0; i < 1000 && !replaced(); ++i) {
+        EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
+        world.run_for(10);
+    }
+    EXPECT_TRUE(replaced());
+    EXPECT_GT(world.pool().counters().strikes, 0U);
+    EXPECT_EQ(world.pool().counters().failed, 0U);
 }
 
 }  // namespace

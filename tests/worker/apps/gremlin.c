@@ -1,5 +1,6 @@
 /* A hostile worker: answers like any other until it is asked to do what an attacker would. It
  * reaches past the SDK's table into its links. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,6 +46,12 @@ static void scribble(rtw_link* link, rtw_request* request) {
             next_random() % 4 ? RTW_ARENA_OFFSET + next_random() % 4096 : next_random() % 16384;
         bytes[at] = (unsigned char)next_random();
     }
+}
+
+static void* ring_for_ever(void* doorbell) {
+    uint64_t one = 1;
+    while (write(*(int*)doorbell, &one, sizeof one) > 0) continue;
+    return NULL;
 }
 
 /* tidy: allow(function-length) a table of misdeeds */
@@ -129,6 +136,14 @@ static void misbehave(rtw_request* request, int act) {
             rtw_store(&link->outgoing->service_ns, UINT32_MAX / 2);
             rtw_request_release(request);
             return;
+        case 18: { /* a doorbell flood that does not end */
+            static int doorbell;
+            pthread_t thread;
+            doorbell = dup(link->doorbell);
+            if (pthread_create(&thread, NULL, ring_for_ever, &doorbell) == 0)
+                rtw_respond_text(api, request, 200, "text/plain", "ringing");
+            return;
+        }
         default:
             exit(0);
     }
