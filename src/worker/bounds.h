@@ -21,6 +21,9 @@ inline constexpr uint32_t descriptors_per_turn = 64;
 /// Descriptors that wait for room in a worker's ring (32 B each), nearly all FREEs of many small
 /// pieces that left at once; a worker that leaves more unread ends.
 inline constexpr uint32_t unsaid_max = 65536;
+/// As many of them may lie before a new request: a worker whose streams keep its ring full of FREEs
+/// is busy, not deaf, and who waited for an empty line would wait until the streams are over.
+inline constexpr uint32_t unsaid_before_request = 4096;
 /// Free ring entries that a new request or body slab leaves to ABORT, FREE and the like.
 inline constexpr uint32_t ring_reserve = 16;
 inline constexpr uint32_t strikes_max = 3;

@@ -86,8 +86,9 @@ uint32_t Link::places() const noexcept {
 }
 
 bool Link::usable() noexcept {
-    return !lost_ && !condemned_ && recalled_ == 0 && unsaid_count_ == 0 &&
-           rtw_room(&producer_) > ring_reserve;
+    if (lost_ || condemned_ || recalled_ > 0) return false;
+    return unsaid_count_ > 0 ? unsaid_count_ <= unsaid_before_request
+                             : rtw_room(&producer_) > ring_reserve;
 }
 
 // ---- Memory of region A ----
