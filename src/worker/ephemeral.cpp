@@ -279,8 +279,9 @@ void Supervisor::reconcile_ephemeral(App& app) {
         bool begun = std::any_of(app.members.begin(), app.members.end(), [](const Worker* worker) {
             return worker->role == WorkerRole::origin && worker->phase == WorkerPhase::starting;
         });
-        if (!begun && (room() || (asked && make_room(app)))) (void)start_worker(app);
+        if (!begun && (room() || (asked && make_room(app) == Room::there))) (void)start_worker(app);
         app.wants_more = asked && !begun && !room();
+        if (!begun && warm > 0) prove(app);
     }
     if (!app.origin) return;
     uint32_t live = 0;
@@ -295,7 +296,7 @@ void Supervisor::reconcile_ephemeral(App& app) {
     // Beside many that are still ending, one is enough.
     uint32_t enough = std::min(most, warm + 2 * useful);
     while (idle < warm && live < (idle == 0 ? most : enough)) {
-        if (!room() && !(asked && idle == 0 && make_room(app))) break;
+        if (!room() && !(asked && idle == 0 && make_room(app) == Room::there)) break;
         if (!fork_spare(app)) break;
         ++live;
         ++idle;

@@ -247,7 +247,9 @@ class Supervisor {
     void reconcile(App& app);
     void serve_wanting_apps();
     void drain_worn_out(App& app);
-    [[nodiscard]] bool make_room(const App& app);
+    enum class Room { there, comes, none };
+    [[nodiscard]] Room make_room(const App& app);
+    void prove(App& app);
     [[nodiscard]] bool room() const noexcept { return alive_ < options_.pool_size; }
     [[nodiscard]] uint32_t count(const App& app, WorkerPhase phase) const;
     // ephemeral.cpp: origins and their spares
@@ -298,6 +300,7 @@ class Supervisor {
     Nanoseconds last_tick_ = 0;
     Nanoseconds shortage_told_ = 0;
     bool stopping_ = false;
+    bool started_ = false;  ///< What is added from here on came by a reload.
     bool landlock_told_ = false;
     Cgroups cgroups_;
     bool cgroups_tried_ = false;

@@ -87,6 +87,7 @@ bool Supervisor::wait_ready(Nanoseconds deadline) {
         });
     };
     while (waiting() && monotonic_now() < deadline) poll_once(10);
+    started_ = true;
     return std::all_of(apps_.begin(), apps_.end(), [](const auto& app) {
         return app->removed || app->state.spec.workers == 0 || app->state.unproven.load() == 0;
     });
@@ -335,8 +336,8 @@ uint32_t Supervisor::count(const App& app, WorkerPhase phase) const {
 }
 
 // The least recently used idle worker of all apps makes room; busy ones never do.
-bool Supervisor::make_room(const App& app) {
-    if (room()) return true;
+Supervisor::Room Supervisor::make_room(const App& app) {
+    if (room()) return Room::there;
     Worker* oldest = nullptr;
     for (auto& worker : workers_) {
         bool candidate = worker->used && !worker->exited && worker->phase == WorkerPhase::ready &&
@@ -352,9 +353,10 @@ bool Supervisor::make_room(const App& app) {
     bool ending = std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
         return worker->used && !worker->exited && worker->phase == WorkerPhase::ending;
     });
-    if (ending || !oldest) return false;
+    if (ending) return Room::comes;
+    if (!oldest) return Room::none;
     bool origin = oldest->role == WorkerRole::origin;
-    if (!origin && !oldest->state.close_idle()) return false;
+    if (!origin && !oldest->state.close_idle()) return Room::none;
     ++counters_.retired;
     ++oldest->app->evicted;
     oldest->reason = "made room for another app";
@@ -363,7 +365,14 @@ bool Supervisor::make_room(const App& app) {
     } else {
         terminate(*oldest);
     }
-    return false;
+    return Room::comes;
+}
+
+// What a reload brings has to show that it starts: an idle one of another app makes room for it.
+// Where all are busy it starts when it is asked for, as where the pool is too small from the start.
+void Supervisor::prove(App& app) {
+    bool unproven = app.state.unproven.load() != 0 && app.state.hopeless.load() == 0;
+    if (started_ && unproven && make_room(app) == Room::none) app.state.unproven.store(0);
 }
 
 // Brings an app towards what it should have. Called whenever something changed, and each tick.
@@ -382,12 +391,13 @@ void Supervisor::reconcile(App& app) {
         ++live;
         ++starting;
     }
+    if (live == 0 && warm > 0) prove(app);
     bool replaced = count(app, WorkerPhase::ready) >= std::max(1U, std::min(warm, most));
     if (replaced || (!room() && live == 0)) drain_worn_out(app);
     bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
     bool more = app.wants_more && waiting && starting == 0 && live < most;
     app.wants_more = more && !room();
-    if (more && make_room(app)) {
+    if (more && make_room(app) == Room::there) {
         app.wants_more = false;
         start_worker(app);
     }

@@ -436,5 +436,19 @@ class UnderLoad(Case):
             self.assertLess(self.descriptors(gateway), settled + 8)
 
 
+class FullPool(Case):
+    """Processes that are idle make room for what a reload brings."""
+
+    def test_one_process_for_a_deploy_and_a_new_app(self):
+        self.packages.app("one", "app.so", PERSISTENT)
+        gateway = self.start({"RUNTIME_POOL_SIZE": "1"})
+        self.assertEqual(gateway.get("/one/about").status, 200)
+        self.packages.app("one", "app.so", PERSISTENT + "maxRequests: 900\n")
+        self.packages.app("two", "app.so", PERSISTENT)
+        self.good(gateway)
+        for path in ("/one/about", "/two/about", "/one/about"):
+            self.assertEqual(gateway.get(path).status, 200, path)
+
+
 if __name__ == "__main__":
     harness.main()

@@ -177,7 +177,9 @@ TEST(Ephemeral, the_death_of_its_origin_is_survived) {
         options.restart_first_ms = 1;
     });
     EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
-    kill(origin_of(world), SIGKILL);
+    int32_t origin = origin_of(world);
+    ASSERT_GT(origin, 0);
+    kill(origin, SIGKILL);
     ASSERT_TRUE(world.until([&] { return world.supervisor().counters().started == 2; }));
     EXPECT_EQ(world.fetch(World::request("/hello"))->received, "hello\n");
 }
