@@ -202,19 +202,14 @@ Result<CanonicalPath> canonicalise(std::string_view path, char* storage, size_t 
 
 namespace {
 
-std::string_view with_one_slash(std::string_view rest) noexcept {
-    if (rest.empty()) return "/";
-    ASSERT(rest.front() == '/');
-    size_t first = rest.find_first_not_of('/');
-    return rest.substr(first == std::string_view::npos ? rest.size() - 1 : first - 1);
-}
+std::string_view never_empty(std::string_view rest) noexcept { return rest.empty() ? "/" : rest; }
 
 }  // namespace
 
 std::string_view strip_base(std::string_view canonical, size_t base_size) noexcept {
     if (base_size <= 1) return canonical;
     ASSERT(base_size <= canonical.size());
-    return with_one_slash(canonical.substr(base_size));
+    return never_empty(canonical.substr(base_size));
 }
 
 std::string_view strip_base_forwarded(std::string_view forwarded, size_t base_size) noexcept {
@@ -231,7 +226,7 @@ std::string_view strip_base_forwarded(std::string_view forwarded, size_t base_si
         }
         ++at;
     }
-    return with_one_slash(forwarded.substr(at));
+    return never_empty(forwarded.substr(at));
 }
 
 Result<HostName> canonical_host(std::string_view authority, char* storage,

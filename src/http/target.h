@@ -35,10 +35,9 @@ struct CanonicalPath {
                                                  size_t storage_size,
                                                  const ScanPath& scan = best_scan()) noexcept;
 
-/// The canonical path behind the base of a mount: begins with exactly one slash, so that nothing
-/// can turn it into a reference to another host (`/shop//evil.com`). `base_size`: bytes of the
-/// matched base in canonical form; at most 1 (`/`) strips nothing. Precondition: the base matched
-/// on a segment boundary.
+/// The canonical path behind the base of a mount, byte for byte (`/` when nothing follows): more
+/// slashes than one stay, as they do below `/`. `base_size`: bytes of the matched base in canonical
+/// form; at most 1 (`/`) strips nothing. Precondition: the base matched on a segment boundary.
 [[nodiscard]] std::string_view strip_base(std::string_view canonical, size_t base_size) noexcept;
 /// The same for the forwarded path, in which escapes may spell the base with more bytes.
 [[nodiscard]] std::string_view strip_base_forwarded(std::string_view forwarded,
