@@ -356,6 +356,7 @@ void Exchange::move_head() noexcept {
 }
 
 void Exchange::finish() noexcept {
+    duration_ = core_.reactor.clock() - started;
     hooked_request_.reset();
     hooked_response_.reset();
     end_hooks();
@@ -392,7 +393,7 @@ void Exchange::let_go_of_snapshot() noexcept {
 void Exchange::count() noexcept {
     core_.counters.finished(
         mount_ ? mount_->counters : mount_counters_,
-        {head.method, response_started_ ? status_ : uint16_t{0}, core_.reactor.now() - started,
+        {head.method, response_started_ ? status_ : uint16_t{0}, duration_,
          received_, sent_});
     if (!outcome_.ok()) core_.counters.because_of(outcome_.reason);
 }
@@ -412,7 +413,7 @@ void Exchange::write_access_log() noexcept {
     entry.status = response_started_ ? status_ : uint16_t{0};
     entry.bytes_received = received_;
     entry.bytes_sent = sent_;
-    entry.duration_us = (core_.reactor.now() - started) / 1000;
+    entry.duration_us = duration_ / 1000;
     entry.complete = response_complete_;
     core_.access_log.add(entry);
 }

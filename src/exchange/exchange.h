@@ -215,6 +215,7 @@ class Exchange {
     bool lends_memory_ = false;    ///< Pieces on their way lie in this exchange's arena.
     bool head_is_lent_ = false;    ///< A target keeps views of the head's text where it is.
     bool request_done_ = false;
+    Nanoseconds duration_ = 0;  ///< Once it is over.
     bool response_started_ = false;
     bool response_complete_ = false;
     bool tunnel_ = false;          ///< After 101.

@@ -233,7 +233,7 @@ void Exchange::end_hooks() noexcept {
     summary.complete = response_complete_ ? 1 : 0;
     summary.bytes_received = received_;
     summary.bytes_sent = sent_;
-    summary.duration_ns = core_.reactor.now() - started;
+    summary.duration_ns = duration_;
     if (!outcome_.ok()) {
         std::string_view name = describe(outcome_.reason).name;
         summary.reason = {name.data(), name.size()};

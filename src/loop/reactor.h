@@ -37,6 +37,8 @@ class Reactor {
     [[nodiscard]] unsigned core() const noexcept { return core_; }
     /// The time at which this turn began (read once).
     [[nodiscard]] Nanoseconds now() const noexcept { return now_; }
+    /// The time now, for what is measured: within one turn now() stands still.
+    [[nodiscard]] Nanoseconds clock() const noexcept { return ring_.clock(); }
     [[nodiscard]] const ReactorCounters& counters() const noexcept { return counters_; }
     /// Slots for fiber frames.
     [[nodiscard]] SlabMemory& fiber_frames() noexcept { return fiber_frames_; }
