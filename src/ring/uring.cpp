@@ -166,13 +166,13 @@ std::string explain_refusal(int error) {
 void BufferPool::take_memory() {
     void* memory = ::mmap(nullptr, memory_size_, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    ASSERT(memory != MAP_FAILED);
+    if (memory == MAP_FAILED) return;  // Said when the ring is opened.
     ::madvise(memory, memory_size_, MADV_HUGEPAGE);
     memory_ = static_cast<char*>(memory);
 }
 
 BufferPool::~BufferPool() {
-    ::munmap(memory_, memory_size_);
+    if (memory_) ::munmap(memory_, memory_size_);
     if (kernel_ring_) ::munmap(kernel_ring_, kernel_ring_size_);
 }
 
@@ -192,6 +192,12 @@ void BufferPool::drop_memory(uint16_t id) noexcept {
 }
 
 bool RingBackend::attach(Ring& ring, BufferPool& pool, unsigned group, std::string& problem) {
+    if (!pool.memory_) {
+        problem = "no " + std::to_string(pool.memory_size_ >> 20) +
+                  " MiB of address space for the receive buffers of a core; raise RLIMIT_AS "
+                  "(ulimit -v), or set fewer RUNTIME_CORES";
+        return false;
+    }
     pool.kernel_ring_size_ = sizeof(io_uring_buf) * pool.ready_max_;
     void* memory = ::mmap(nullptr, pool.kernel_ring_size_, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
