@@ -6,14 +6,20 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "net/address.h"
 
 namespace ringtime::runtime {
 namespace {
 
 constexpr int kBacklog = 4096;
+constexpr Nanoseconds kPatience = 3 * kNanosecondsPerSecond;
+constexpr std::chrono::milliseconds kBetweenTries{50};
 
 std::string explain(const std::string& where, int error) {
     std::string remedy;
@@ -91,11 +97,26 @@ net::Preface preface_of(int fd, const std::vector<config::ListenAddress>& addres
     return net::Preface::none;
 }
 
+// The port of a gateway that was killed is free only when the kernel has taken its rings apart.
+int open_patiently(const net::Endpoint& endpoint, Nanoseconds give_up) {
+    int fd = open_one(endpoint);
+    for (bool told = false; fd == -EADDRINUSE && monotonic_now() < give_up; told = true) {
+        if (!told)
+            log_format(LogLevel::warn, "server", "{} is in use; trying again for {} ms",
+                       endpoint.text(), kPatience / kNanosecondsPerMillisecond);
+        // tidy: allow(sleep) nobody tells when a port is free
+        std::this_thread::sleep_for(kBetweenTries);
+        fd = open_one(endpoint);
+    }
+    return fd;
+}
+
 bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                     std::vector<ListenSocket>& out, std::string& problem) {
+    Nanoseconds give_up = monotonic_now() + kPatience;
     for (const config::ListenAddress& address : addresses) {
         net::Endpoint endpoint = endpoint_of(address);
-        int fd = open_one(endpoint);
+        int fd = open_patiently(endpoint, give_up);
         if (address.kind == config::ListenAddress::Kind::any &&
             (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
             // A machine without IPv6.

@@ -17,8 +17,8 @@ struct ListenSocket {
     std::string text;  ///< For messages: `http://127.0.0.1:8000`, `unix:/run/x.sock`.
 };
 
-/// Takes the addresses, all of them or none; nobody can connect yet. False when one cannot be had,
-/// with `problem` for the operator.
+/// Takes the addresses, all of them or none; nobody can connect yet. One that is in use is tried
+/// for 3 s. False when one cannot be had, with `problem` for the operator.
 [[nodiscard]] bool bind_listeners(const std::vector<config::ListenAddress>& addresses,
                                   std::vector<ListenSocket>& out, std::string& problem);
 /// What connections to the bound socket `fd` begin with, when `addresses` name its address.
