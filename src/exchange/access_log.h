@@ -20,6 +20,8 @@ struct AccessEntry {
     std::string_view target;  ///< As received.
     std::string_view host;
     std::string_view mount;
+    std::string_view server;  ///< Of an upstream: the one that answered; empty without one.
+    unsigned retries = 0;     ///< Further attempts the upstream made.
     std::string_view user_agent;
     Reason reason = Reason::none;
     uint16_t status = 0;      ///< 0: nothing was answered.

@@ -48,6 +48,8 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     body_bytes_max_ = UINT64_MAX;
     answer_ = nullptr;
     session_ = nullptr;
+    server_ = {};
+    retries_ = 0;
     body_ = nullptr;
     gathering_ = Gathering::none;
     refusal_ = outcome_ = {};
@@ -266,6 +268,7 @@ bool Exchange::relay_response_body() noexcept {
 // The current answer, if any, is given up for one of the gateway's own; when its head has gone out
 // the only honest thing left is to cut the stream.
 void Exchange::fail(Error error) noexcept {
+    note_retries();
     if (answer_) answer_->release();
     answer_ = nullptr;
     if (response_started_ || describe(error.reason).status == 0) {
@@ -408,6 +411,8 @@ void Exchange::write_access_log() noexcept {
     entry.target = head.target;
     entry.host = head.authority;
     entry.mount = mount_ ? std::string_view(mount_->name) : mount_name_;
+    entry.server = server_;
+    entry.retries = retries_;
     entry.user_agent = head.fields.get(http::FieldId::user_agent);
     entry.reason = outcome_.reason;
     entry.status = response_started_ ? status_ : uint16_t{0};

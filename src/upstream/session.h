@@ -32,6 +32,9 @@ class Session final : public http::Answer, public http::BodySource, public http:
     /// The server that answers. Precondition: a final head has come.
     [[nodiscard]] const Server& server() const noexcept { return server_->server(); }
 
+    /// Attempts after the first, so far.
+    [[nodiscard]] unsigned retries() const noexcept { return retries_; }
+
     [[nodiscard]] const UpstreamSpec& spec() const noexcept { return group_->spec(); }
 
     // Answer

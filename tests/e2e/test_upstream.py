@@ -31,10 +31,14 @@ class Retries(Case):
                 bad, good = self.server(bad_script), self.server(named("good"))
                 self.upstream([bad.port, good.port], "  passive: false\n  balance: round-robin\n")
                 gateway = self.one_core()
-                got = [gateway.get("/up", method=method).status
+                got = [gateway.get("/up", method=method)
                        for method in ("GET", "PUT", "DELETE") for _ in range(4)]
-                self.assertEqual(got, [200] * 12)
+                self.assertEqual([answer.status for answer in got], [200] * 12)
                 self.assertGreater(len(bad.requests), 0)
+                lines = [gateway.logged(answer.header("x-request-id")) for answer in got]
+                self.assertEqual({line["server"] for line in lines},
+                                 {f"http://127.0.0.1:{good.port}"})
+                self.assertEqual(sum(line.get("retries", 0) for line in lines), len(bad.requests))
                 # What may not be repeated is answered by whoever got it.
                 got = {gateway.post("/up", b"x").status for _ in range(4)}
                 self.assertEqual(got, {200, answered})
