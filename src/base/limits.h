@@ -55,9 +55,10 @@ inline constexpr size_t bulk_buffers_ready = 256;
 /// What is left of an answer's body from which on it is worth while to have the kernel move it: at
 /// 16 KiB that costs as much as copying, at 32 KiB 0.8x, at 64 KiB 0.6x.
 inline constexpr size_t spliced_body_bytes_min = 24 * 1024;
-/// Of a pipe that such bytes pass through, and pipes of one core: two descriptors each.
-inline constexpr size_t relay_pipe_bytes = 256 * 1024;
-inline constexpr size_t relay_pipes = 128;
+/// Window of a body that the kernel moves: a pipe that takes this much at once, which is the most
+/// that a user without privileges may ask for. Pipes of one core, two descriptors each: 64 MiB.
+inline constexpr size_t relay_pipe_bytes = 1024 * 1024;
+inline constexpr size_t relay_pipes = 64;
 #endif
 /// Pieces of one send; each is an iovec of the message.
 inline constexpr size_t send_pieces_max = 16;

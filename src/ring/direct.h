@@ -38,7 +38,7 @@ void close_socket(int fd) noexcept;
 void abort_on_close(int fd) noexcept;
 
 /// A non-blocking pipe that takes `size` bytes at once, or as many as the system allows: its read
-/// and write ends, false when there is none to be had.
+/// and write ends, false when there is none to be had, or none of a useful size.
 [[nodiscard]] bool open_pipe(int (&ends)[2], size_t size) noexcept;
 void close_pipe(const int (&ends)[2]) noexcept;
 
