@@ -44,6 +44,13 @@ Fd bound_socket() {
     return fd;
 }
 
+// A connect() returns before its connection can be accepted: who accepts waits for it.
+Fd accept_next(int listener, int flags = 0) {
+    pollfd waiting{listener, POLLIN, 0};
+    if (::poll(&waiting, 1, 10'000) != 1) return {};
+    return Fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | flags));
+}
+
 class KernelFarEnd final : public FarEnd {
  public:
     explicit KernelFarEnd(Fd fd) : fd_(std::move(fd)) {
@@ -114,13 +121,13 @@ class KernelOutside final : public Outside {
     Connected connected() override {
         Fd listener(listen());
         auto far = connect(listener.get());
-        const int fd = ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        ASSERT(fd >= 0);
-        return {fd, std::move(far)};
+        Fd near = accept_next(listener.get(), SOCK_NONBLOCK);
+        ASSERT(near);
+        return {near.release(), std::move(far)};
     }
     sockaddr_storage server_address() override { return name_of(server_.get()); }
     std::unique_ptr<FarEnd> accepted() override {
-        Fd fd(::accept4(server_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        Fd fd = accept_next(server_.get());
         return fd ? std::make_unique<KernelFarEnd>(std::move(fd)) : nullptr;
     }
     // Bound but not listening: nobody else can open the port meanwhile.
