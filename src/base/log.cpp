@@ -23,7 +23,7 @@ void append_escaped(std::string& out, std::string_view text) {
         if (byte >= 0x20 && byte != 0x7f) {
             out.push_back(c);
         } else {
-            fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+            out += fmt::format("\\x{:02x}", byte);
         }
     }
 }
@@ -59,8 +59,7 @@ void log_line(LogLevel level, std::string_view area, std::string_view text) noex
         if (LogListener* hears = listener.load(std::memory_order_acquire))
             hears->on_line(level, now, area, text);
         std::string line = timestamp(now);
-        fmt::format_to(std::back_inserter(line), " {:<5} {}: ", kNames[static_cast<size_t>(level)],
-                       area);
+        line += fmt::format(" {:<5} {}: ", kNames[static_cast<size_t>(level)], area);
         append_escaped(line, text);
         line.push_back('\n');
         if (::write(STDERR_FILENO, line.data(), line.size()) != static_cast<ssize_t>(line.size()))

@@ -16,7 +16,7 @@ void append_printable(std::string& out, std::string_view text) {
     for (char c : text) {
         auto byte = static_cast<unsigned char>(c);
         if (byte < 0x20 || byte == 0x7F) {
-            fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+            out += fmt::format("\\x{:02x}", byte);
         } else {
             out += c;
         }
@@ -29,7 +29,7 @@ std::string render(const Diagnostic& diagnostic) {
     std::string out;
     append_printable(out, diagnostic.file);
     if (diagnostic.line != 0) {
-        fmt::format_to(std::back_inserter(out), ":{}:{}", diagnostic.line, diagnostic.column);
+        out += fmt::format(":{}:{}", diagnostic.line, diagnostic.column);
     }
     if (!out.empty()) out += ": ";
     out += diagnostic.severity == Severity::error ? "error: " : "warning: ";
@@ -79,8 +79,8 @@ std::string Diagnostics::render() const {
     }
     size_t all = errors_ + warnings_;
     if (all > list_.size()) {
-        fmt::format_to(std::back_inserter(out), "... and {} more ({} errors, {} warnings in all)\n",
-                       all - list_.size(), errors_, warnings_);
+        out += fmt::format("... and {} more ({} errors, {} warnings in all)\n", all - list_.size(),
+                           errors_, warnings_);
     }
     return out;
 }

@@ -32,7 +32,7 @@ constexpr size_t kFileBytesMax = 1024 * 1024;
 
 std::string to_hex(const unsigned char* bytes, size_t size) {
     std::string out;
-    for (size_t i = 0; i < size; ++i) fmt::format_to(std::back_inserter(out), "{:02x}", bytes[i]);
+    for (size_t i = 0; i < size; ++i) out += fmt::format("{:02x}", bytes[i]);
     return out;
 }
 

@@ -51,7 +51,7 @@ std::string status_text(const ApiContext& context, const Published& live,
     Totals totals = sum(cores);
     std::string out;
     auto line = [&](std::string_view key, const std::string& value) {
-        fmt::format_to(std::back_inserter(out), "{:<12} {}\n", key, value);
+        out += fmt::format("{:<12} {}\n", key, value);
     };
     line("ringtime", fmt::format("{}, pid {}, up {}", RINGTIME_VERSION, ::getpid(),
                                  duration_text(uptime_ms)));
@@ -75,8 +75,9 @@ std::string status_text(const ApiContext& context, const Published& live,
     }
     out += "\n" + table.text();
     if (cores.size() < context.gateway.core_count())
-        fmt::format_to(std::back_inserter(out), "{} of {} cores do not answer\n",
-                       context.gateway.core_count() - cores.size(), context.gateway.core_count());
+        out +=
+            fmt::format("{} of {} cores do not answer\n",
+                        context.gateway.core_count() - cores.size(), context.gateway.core_count());
     std::string upstreams = upstreams_text(read_upstreams(*live.snapshot));
     if (!upstreams.empty()) out += "\n" + upstreams;
     return out;

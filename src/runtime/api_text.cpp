@@ -32,9 +32,9 @@ std::string TextTable::text() const {
         for (size_t i = 0; i < columns_.size(); ++i) {
             if (i > 0) line += "  ";
             if (columns_[i].align == Align::right) {
-                fmt::format_to(std::back_inserter(line), "{:>{}}", cell(i), widths[i]);
+                line += fmt::format("{:>{}}", cell(i), widths[i]);
             } else {
-                fmt::format_to(std::back_inserter(line), "{:<{}}", cell(i), widths[i]);
+                line += fmt::format("{:<{}}", cell(i), widths[i]);
             }
         }
         while (line.ends_with(' ')) line.pop_back();

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "base/json.h"
 
@@ -58,19 +57,18 @@ std::string ReloadReport::text() const {
     std::string out;
     for (const config::Diagnostic& problem : problems) out += config::render(problem) + "\n";
     for (const ReloadChange& change : changes) {
-        fmt::format_to(std::back_inserter(out), "{:<8} {:<12} {}{}{}\n", change_name(change.kind),
-                       part_name(change.part), change.name, change.detail.empty() ? "" : ": ",
-                       change.detail);
+        out +=
+            fmt::format("{:<8} {:<12} {}{}{}\n", change_name(change.kind), part_name(change.part),
+                        change.name, change.detail.empty() ? "" : ": ", change.detail);
     }
-    if (changes_left_out)
-        fmt::format_to(std::back_inserter(out), "... and {} more\n", changes_left_out);
+    if (changes_left_out) out += fmt::format("... and {} more\n", changes_left_out);
     std::string count = counted(changes.size() + changes_left_out, "change");
     if (!ok) {
         out += "refused; what was in force serves on\n";
     } else if (kind == ReloadKind::dry_run) {
-        fmt::format_to(std::back_inserter(out), "good: {}, nothing applied\n", count);
+        out += fmt::format("good: {}, nothing applied\n", count);
     } else {
-        fmt::format_to(std::back_inserter(out), "reloaded: {} in {} ms\n", count, duration_ms);
+        out += fmt::format("reloaded: {} in {} ms\n", count, duration_ms);
     }
     return out;
 }

@@ -188,7 +188,7 @@ std::string explain_text(const config::Configuration& configuration,
                          std::string_view method, const route::Explanation& explanation) {
     std::string out;
     auto line = [&](std::string_view key, std::string_view value) {
-        fmt::format_to(std::back_inserter(out), "{:<10} {}\n", key, value);
+        out += fmt::format("{:<10} {}\n", key, value);
     };
     line("request", fmt::format("{} {}{}{}", method, request.path, request.query.empty() ? "" : "?",
                                 request.query));
@@ -293,8 +293,7 @@ std::string routes_report(const exchange::Snapshot& snapshot, Format format) {
         name = std::max(name, row.mount->name.size());
     }
     auto add = [&](std::string_view a, std::string_view b, std::string_view c, std::string_view d) {
-        fmt::format_to(std::back_inserter(out), "{:<{}}  {:<{}}  {:<{}}  {}\n", a, host, b, base, c,
-                       name, d);
+        out += fmt::format("{:<{}}  {:<{}}  {:<{}}  {}\n", a, host, b, base, c, name, d);
     };
     add("HOST", "BASE", "NAME", "TARGET");
     for (const Row& row : rows) add(row.host, row.base, row.mount->name, row.target);
