@@ -534,14 +534,10 @@ class Context {
 
  private:
     template <auto Handler, typename T>
-    static ringtime_verdict handle(void* user, const ringtime_request* raw) noexcept {
+    static ringtime_verdict handle(void* user, const ringtime_request* raw) {
         Request request(raw);
-        try {
-            return static_cast<ringtime_verdict>(
-                detail::verdict_of([&] { return (static_cast<T*>(user)->*Handler)(request); }));
-        } catch (...) {
-            return RINGTIME_FAIL;
-        }
+        return static_cast<ringtime_verdict>(
+            detail::verdict_of([&] { return (static_cast<T*>(user)->*Handler)(request); }));
     }
     void log(ringtime_log_level level, std::string_view line) const noexcept {
         host_->log(raw_, level, detail::slice(line));

@@ -1,6 +1,7 @@
 #include "hook/abi.h"
 
 #include <cstddef>
+#include <exception>
 
 #include "http/head.h"
 #include "http/syntax.h"
@@ -96,6 +97,16 @@ static_assert(sizeof(ringtime_request) >= 240);
 static_assert(offsetof(ringtime_plugin_table, on_init) == 24);
 
 }  // namespace
+
+std::string exception_text() {
+    try {
+        throw;  // tidy: allow(exceptions) a plugin's, to be read
+    } catch (const std::exception& error) {
+        return error.what();
+    } catch (...) {
+        return "an exception that is no std::exception";
+    }
+}
 
 std::string_view hook_name(Hook hook) noexcept {
     switch (hook) {

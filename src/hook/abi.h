@@ -3,6 +3,7 @@
 // equal.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <ringtime/plugin.h>
@@ -37,6 +38,9 @@ inline constexpr size_t hook_count = static_cast<size_t>(Hook::count_);
 
 /// `on_request`, `route`, ...
 [[nodiscard]] std::string_view hook_name(Hook hook) noexcept;
+
+/// What the exception that is being handled says of itself. Within a catch only.
+[[nodiscard]] std::string exception_text();
 
 /// Fields no plugin edits or sends: the framing of a message and the connection it is on are the
 /// gateway's to decide (RFC 9112 §6), and a changed Host would part what was routed from what is

@@ -160,6 +160,7 @@ ringtime_verdict ChainRun::call(const HookEntry& entry, Hook hook, Call&& call) 
     try {
         verdict = call();
     } catch (...) {
+        entry.cores->plugin->log_exception(hook_name(hook));
         verdict = RINGTIME_FAIL;
     }
     if (from != 0) [[unlikely]] {

@@ -107,4 +107,9 @@ std::string Cores::name_of(uint32_t number) const {
     return number < names_.size() ? names_[number] : "unknown";
 }
 
+std::string_view Cores::name_if_free(uint32_t number) const noexcept {
+    std::unique_lock lock(names_lock_, std::try_to_lock);
+    return lock && number < names_.size() ? std::string_view(names_[number]) : "unknown";
+}
+
 }  // namespace ringtime::hook

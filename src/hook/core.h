@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -176,6 +177,8 @@ class Cores {
     /// A number for a newly loaded plugin, for marks; names stay known after it is gone.
     [[nodiscard]] uint32_t add_name(std::string name);
     [[nodiscard]] std::string name_of(uint32_t number) const;
+    /// The same for a process that dies: it neither waits nor allocates, and may not know.
+    [[nodiscard]] std::string_view name_if_free(uint32_t number) const noexcept;
 
     /// The plugins that are loaded, of all generations.
     [[nodiscard]] Registry& registry() noexcept { return *registry_; }

@@ -78,6 +78,7 @@ void deliver(const Entry& entry, Cores& cores) noexcept {
             if (plugin->log_taps().empty()) continue;
             Guest guest(plugin->door());
             if (!guest) continue;
+            InPlugin inside(plugin->spec().name, "tap of the log");
             for (const LogTap& tap : plugin->log_taps()) tap.function(tap.user, &shown);
         }
     } catch (...) {  // It must not be logged: the line would be shown to the same tap.

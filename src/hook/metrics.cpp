@@ -160,7 +160,7 @@ void Cores::read_metrics(MetricSink& sink) {
             auto pass_on = [](void* visitor, const ringtime_metric* metric) {
                 pass(*static_cast<MetricSink*>(visitor), *metric);
             };
-            reader.collect(reader.user, pass_on, &sink);
+            plugin->guarded("its metrics", [&] { reader.collect(reader.user, pass_on, &sink); });
         }
     }
 }

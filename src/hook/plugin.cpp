@@ -33,12 +33,9 @@ std::string PluginProblem::text() const {
     return fmt::format("plugin {} ({}): {}; {}", plugin, file, cause, remedy);
 }
 
-bool Probe::well() const noexcept {
-    try {
-        return check(user) == 0;
-    } catch (...) {
-        return false;
-    }
+bool Probe::well(const Plugin& plugin) const noexcept {
+    int result = -1;
+    return plugin.guarded("readiness probe", [&] { result = check(user); }) && result == 0;
 }
 
 Plugin::Plugin(PluginSpec spec, Cores& cores)
@@ -171,11 +168,12 @@ bool Plugin::initialise() {
         return true;
     }
     int result = -1;
+    InPlugin inside(spec_.name, "on_init");
     try {
         result =
             table_.on_init(&host_cores_.host(), reinterpret_cast<ringtime_context*>(this), &self_);
     } catch (...) {
-        set_failure("on_init threw an exception across the ABI");
+        set_failure(exception_text());
     }
     initialised_ = result == 0;
     if (initialised_) return true;
@@ -214,11 +212,9 @@ bool Plugin::start_core(HookCore& core) noexcept {
     if (!table_.on_core_start) return true;
     int result = -1;
     core.enter(make_mark(number_, Hook::core_start), 0);
-    try {
+    guarded("on_core_start", [&] {
         result = table_.on_core_start(self_, reinterpret_cast<ringtime_core*>(&mine), &mine.state);
-    } catch (...) {
-        log(RINGTIME_LOG_ERROR, "on_core_start threw an exception across the ABI");
-    }
+    });
     core.leave();
     if (result == 0) return true;
     mine.started = false;
@@ -247,38 +243,28 @@ void Plugin::stop_core(HookCore& core) noexcept {
     close_core(core);
     mine.started = false;
     if (!table_.on_core_stop) return;
-    try {
+    guarded("on_core_stop", [&] {
         table_.on_core_stop(self_, reinterpret_cast<ringtime_core*>(&mine), mine.state);
-    } catch (...) {
-        log(RINGTIME_LOG_ERROR, "on_core_stop threw an exception across the ABI");
-    }
+    });
     mine.state = nullptr;
 }
 
 void Plugin::server_started() noexcept {
     if (down() || !table_.on_server_start) return;
-    try {
-        table_.on_server_start(self_);
-    } catch (...) {
-        log(RINGTIME_LOG_ERROR, "on_server_start threw an exception across the ABI");
-    }
+    guarded("on_server_start", [&] { table_.on_server_start(self_); });
 }
 
-void Plugin::call_worker_hook(WorkerHook hook, const ringtime_worker& worker) noexcept {
-    if (down() || !hook) return;
-    try {
-        hook(self_, &worker);
-    } catch (...) {
-        log(RINGTIME_LOG_ERROR, "a worker hook threw an exception across the ABI");
-    }
+void Plugin::call_worker_hook(const char* name, WorkerHook hook,
+                              const ringtime_worker& worker) noexcept {
+    if (!down() && hook) guarded(name, [&] { hook(self_, &worker); });
 }
 
 void Plugin::worker_spawned(const ringtime_worker& worker) noexcept {
-    call_worker_hook(table_.on_worker_spawn, worker);
+    call_worker_hook("on_worker_spawn", table_.on_worker_spawn, worker);
 }
 
 void Plugin::worker_terminated(const ringtime_worker& worker) noexcept {
-    call_worker_hook(table_.on_worker_terminate, worker);
+    call_worker_hook("on_worker_terminate", table_.on_worker_terminate, worker);
 }
 
 bool Plugin::shut_down(Milliseconds limit, const Settled& settled) {
@@ -293,11 +279,7 @@ bool Plugin::shut_down(Milliseconds limit, const Settled& settled) {
     if (initialised_ && table_.on_shutdown) {
         initialised_ = false;
         bool returned = call_with_limit(limit, [self = shared_from_this()] {
-            try {
-                self->table_.on_shutdown(self->self_);
-            } catch (...) {
-                self->log(RINGTIME_LOG_ERROR, "on_shutdown threw an exception across the ABI");
-            }
+            self->guarded("on_shutdown", [&] { self->table_.on_shutdown(self->self_); });
         });
         if (!returned)
             return abandon(fmt::format("on_shutdown did not return within {} ms", limit),
@@ -342,6 +324,10 @@ void Plugin::log(ringtime_log_level level, std::string_view text) const noexcept
                     : level == RINGTIME_LOG_INFO ? LogLevel::info
                                                  : LogLevel::debug;
     log_line(ours, spec_.short_name, text);
+}
+
+void Plugin::log_exception(std::string_view what) const noexcept {
+    log(RINGTIME_LOG_ERROR, fmt::format("{} threw: {}", what, exception_text()));
 }
 
 void Plugin::set_failure(std::string_view why) {

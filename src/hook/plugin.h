@@ -16,6 +16,7 @@
 #include "hook/answer.h"
 #include "hook/config_values.h"
 #include "hook/core.h"
+#include "hook/crash_note.h"
 #include "hook/door.h"
 #include "hook/library.h"
 #include "hook/scope.h"
@@ -174,7 +175,7 @@ struct Probe {
     void* user = nullptr;
 
     /// Helper threads only. False when it is not well, or throws.
-    [[nodiscard]] bool well() const noexcept;
+    [[nodiscard]] bool well(const Plugin& plugin) const noexcept;
 };
 
 class EventChannel;
@@ -263,6 +264,21 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
         return *config_.load(std::memory_order_acquire);
     }
     void log(ringtime_log_level level, std::string_view text) const noexcept;
+    /// Runs its code outside of a core's hooks: named should the process die of it, and what it
+    /// throws is logged. False: it threw.
+    template <typename Call>
+    bool guarded(const char* what, Call&& call) const noexcept {
+        InPlugin inside(spec_.name, what);
+        try {
+            call();
+            return true;
+        } catch (...) {
+            log_exception(what);
+            return false;
+        }
+    }
+    /// Within a catch only.
+    void log_exception(std::string_view what) const noexcept;
     void set_failure(std::string_view why);
     [[nodiscard]] ringtime_status provide(std::string_view name, uint32_t version, void* service);
     [[nodiscard]] void* use(std::string_view name, uint32_t version);
@@ -280,7 +296,8 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
 
  private:
     using WorkerHook = void (*)(void*, const ringtime_worker*);
-    void call_worker_hook(WorkerHook hook, const ringtime_worker& worker) noexcept;
+    void call_worker_hook(const char* name, WorkerHook hook,
+                          const ringtime_worker& worker) noexcept;
     bool prepare();
     bool open_library();
     bool take_table();

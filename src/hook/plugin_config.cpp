@@ -35,11 +35,12 @@ bool Plugin::reconfigure(const std::string& json, Milliseconds limit, std::strin
     // tidy: allow(data-path) a reload, and two threads of which either may be the last
     auto good = std::make_shared<bool>(false);
     bool returned = call_with_limit(limit, [self = shared_from_this(), good] {
+        InPlugin inside(self->spec_.name, "on_config");
         try {
             auto* context = reinterpret_cast<ringtime_context*>(self.get());
             *good = self->table_.on_config(self->self_, context) == 0;
         } catch (...) {
-            self->set_failure("on_config threw an exception across the ABI");
+            self->set_failure(exception_text());
         }
     });
     std::lock_guard lock(lock_);

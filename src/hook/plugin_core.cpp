@@ -67,8 +67,7 @@ uint64_t PluginCore::enter(Hook hook) noexcept {
 
 void PluginCore::note_exception(Hook hook) noexcept {
     HookCounters::add(hooks[static_cast<size_t>(hook)].errors);
-    plugin->log(RINGTIME_LOG_ERROR,
-                fmt::format("{} threw an exception across the ABI", hook_name(hook)));
+    plugin->log_exception(hook_name(hook));
 }
 
 namespace {
@@ -86,11 +85,7 @@ void do_work(HelperTask& task) noexcept {
     auto& call = static_cast<HelperCall&>(task);
     Guest guest(call.plugin->door());
     if (!guest) return;
-    try {
-        call.function(call.argument);
-    } catch (...) {
-        call.plugin->log(RINGTIME_LOG_ERROR, "a helper's work threw an exception across the ABI");
-    }
+    call.plugin->guarded("work on a helper thread", [&] { call.function(call.argument); });
 }
 
 void finish_work(HelperTask& task) noexcept {

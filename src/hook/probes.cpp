@@ -25,7 +25,7 @@ bool Probes::ask(const PluginRef& plugin, const Probe& probe, State& state) {
     bool returned = call_with_limit(patience, [plugin, &probe, well, inside = state.inside] {
         {
             Guest guest(plugin->door());
-            if (guest) well->store(probe.well());
+            if (guest) well->store(probe.well(*plugin));
         }
         inside->store(false);
     });

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "exchange/http_client.h"
+#include "hook/crash_note.h"
 #include "hook/reactor_port.h"
 
 namespace ringtime::runtime {
@@ -93,6 +94,7 @@ void CoreThread::pin_thread() const {
 
 void CoreThread::run(std::promise<std::string> started) {
     pin_thread();
+    hook::prepare_crash_note();
     std::string problem;
     std::unique_ptr<ring::Ring> kernel_ring = ring::Ring::open({}, problem);
     if (!kernel_ring) {

@@ -124,6 +124,7 @@ bool Server::start_workers(std::string& problem) {
 void Server::watch_everything() {
     auto cores = static_cast<unsigned>(cpus_.size());
     hook_cores_ = std::make_unique<hook::Cores>(cores);
+    crash_note_ = std::make_unique<hook::CrashNote>(*hook_cores_);
     counters_ = std::make_unique<exchange::RequestCounters>(cores);
     watchdog_ = std::make_unique<hook::Watchdog>(*hook_cores_);
     log_feed_ = std::make_unique<hook::LogFeed>(*hook_cores_);

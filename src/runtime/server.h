@@ -13,6 +13,7 @@
 #include "exchange/core.h"
 #include "exchange/limits.h"
 #include "exchange/peer_counts.h"
+#include "hook/crash_note.h"
 #include "hook/log_feed.h"
 #include "hook/plugin_set.h"
 #include "hook/probes.h"
@@ -91,6 +92,7 @@ class Server final : public exchange::Readiness, private Control {
     WorkerHooks worker_hooks_;
     std::unique_ptr<worker::Supervisor> supervisor_;
     std::unique_ptr<hook::Cores> hook_cores_;
+    std::unique_ptr<hook::CrashNote> crash_note_;
     std::unique_ptr<site::Compressor> compressor_;
     std::unique_ptr<exchange::RequestCounters> counters_;
     std::unique_ptr<upstream::Handover> handover_;

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """A plugin that does everything wrong: its own requests fail closed, all others go on."""
 
+import signal
+
 import harness
 from client import Closed
 from servers import Upstream
@@ -49,6 +51,21 @@ class Misbehaving(harness.Case):
         for where in ("response", "request_body", "response_body"):
             self.assertIn(f"rascal: on_{where} threw", self.gateway.log())
         self.serves()
+
+    def test_a_route_throws(self):
+        self.gateway = self.start()
+        self.assertEqual(self.gateway.get("/rascal/trip").status, 500)
+        self.assertIn("rascal: route threw: over its feet", self.gateway.log())
+
+    def test_it_takes_the_gateway_down_and_is_named(self):
+        for what, number in (("crash", signal.SIGSEGV), ("abort", signal.SIGABRT),
+                             ("dig", signal.SIGSEGV)):
+            self.gateway = self.start()
+            with self.gateway.connect() as client:
+                client.request("GET", "/up/b/10", [("X-Do", what)])
+                self.assertEqual(self.gateway.wait(), -number, what)
+            self.assertRegex(self.gateway.log(), rf"ringtime: signal {int(number)}[^\n]* "
+                                                 r"in plugin rascal, on_request, core \d+\n")
 
     def test_it_blocks_a_core(self):
         self.gateway = self.start({"RUNTIME_CORES": "1"})

@@ -79,7 +79,7 @@ class Sockets(Case):
         socket.text("throw")
         socket.text("still here")
         self.assertEqual(socket.read(), (TEXT, b"still here"))
-        self.assertIn("websocket threw an exception", self.gateway.log())
+        self.assertIn("butler: websocket threw: ", self.gateway.log())
 
     def test_a_subprotocol(self):
         socket = self.open(headers=[("Sec-WebSocket-Protocol", "butler.v1")])

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -19,6 +21,7 @@ class Rascal {
  public:
     explicit Rascal(ringtime::Context& context) {
         context.route<&Rascal::release>("POST", "/release", this);
+        context.route<&Rascal::trip>("GET", "/trip", this);
         context.route<&Rascal::told>("GET", "/told", this);
     }
 
@@ -34,6 +37,9 @@ class Rascal {
         if (what == "say answered") return Verdict::answered;
         if (what == "say paused") return Verdict::paused;
         if (what == "say nonsense") return static_cast<Verdict>(99);
+        if (what == "crash") std::raise(SIGSEGV);
+        if (what == "abort") std::abort();
+        if (what == "dig") return dig(request, 1) > 1 ? Verdict::next : Verdict::failed;
         if (what == "hoard") return hoard(request);
         if (what == "answer and go on") {
             Verdict ignored = request.respond(418, "never seen\n");
@@ -82,6 +88,13 @@ class Rascal {
         });
         return Verdict::paused;
     }
+    // For ever: until the stack is used up.
+    static uint64_t dig(const ringtime::Request& request, uint64_t depth) {
+        volatile char room[4096];
+        room[depth % sizeof room] = static_cast<char>(depth);
+        if (!request.field("x-do").data()) return depth;
+        return dig(request, depth + 1) + static_cast<uint64_t>(room[0]);
+    }
     // Everything it is given a limit for, up to that limit.
     static Verdict hoard(ringtime::Request& request) {
         size_t got = 0;
@@ -100,6 +113,7 @@ class Rascal {
         kept_.clear();
         return request.respond(200, said);
     }
+    void trip(ringtime::Request&) { throw std::runtime_error("over its feet"); }
     Verdict told(ringtime::Request& request) {
         std::lock_guard lock(lock_);
         return request.respond(200, "late " + std::to_string(late_) + " refused " +
