@@ -107,8 +107,9 @@ class Routes {
 
     static std::vector<std::string> split(std::string_view pattern) {
         std::vector<std::string> segments;
+        if (pattern.empty()) pattern = "/";
         while (!pattern.empty()) {
-            pattern.remove_prefix(1);  // The slash.
+            if (pattern.front() == '/') pattern.remove_prefix(1);
             size_t end = pattern.find('/');
             if (end == std::string_view::npos) end = pattern.size();
             segments.emplace_back(pattern.substr(0, end));
@@ -215,7 +216,7 @@ class Bridge {
         bool answered = false;
         bool fine = guarded("handler", [&] {
             Request request(handle);
-            if (std::optional<Response> response = find(request)) {
+            if (std::optional<Response> response = found_or_refused(request)) {
                 answered = true;
                 detail::answer(handle, *response);
             }
@@ -232,6 +233,13 @@ class Bridge {
         }
     }
 
+    std::optional<Response> found_or_refused(const Request& request) {
+        try {
+            return find(request);
+        } catch (const StatusError& refused) {
+            return Response::text(refused.what() + std::string("\n"), refused.status());
+        }
+    }
     std::optional<Response> find(const Request& request) {
         if (!routes_.empty())
             if (std::optional<Response> response = routes_.answer(request)) return response;

@@ -36,6 +36,17 @@ inline rtw_text text(std::string_view view) {
 
 using Header = std::pair<std::string, std::string>;
 
+/// Thrown by a handler: what the client gets instead of an answer, not a fault of the app.
+class StatusError : public std::runtime_error {
+  public:
+    StatusError(unsigned status, const std::string& text)
+        : std::runtime_error(text), status_(status) {}
+    unsigned status() const { return status_; }
+
+  private:
+    unsigned status_;
+};
+
 /// One request, as long as it is handled.
 class Request {
   public:
@@ -80,12 +91,12 @@ class Request {
         rtw_read result = detail::api()->read_wait(handle_, &part);
         return result == RTW_READ_DATA ? detail::view(part) : std::string_view();
     }
-    /// The whole body, at most `limit` bytes of it.
+    /// The whole body. Of more than `limit` bytes it is refused: 413.
     std::string text(size_t limit = 16 * 1024 * 1024) const {
         std::string all;
         for (std::string_view part; !(part = read()).empty();) {
             if (all.size() + part.size() > limit)
-                throw std::length_error("the request's body is too large");
+                throw StatusError(413, "the request's body is too large");
             all.append(part);
         }
         return all;

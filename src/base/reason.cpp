@@ -30,6 +30,7 @@ constexpr std::array<ReasonInfo, static_cast<size_t>(Reason::count_)> kReasons =
     {"worker_crashed", 502, "The application ended while handling the request."},
     {"worker_protocol", 502, "The application gave an invalid response."},
     {"worker_timeout", 504, "The application did not answer in time."},
+    {"worker_failed", 502, "The application gave the request up."},
     {"upstream_connect", 502, "The upstream server could not be reached."},
     {"upstream_reset", 502, "The upstream server closed the connection before it answered."},
     {"upstream_timeout", 504, "The upstream server did not answer in time."},

@@ -34,6 +34,7 @@ enum class Reason : uint8_t {
     worker_crashed,
     worker_protocol,
     worker_timeout,
+    worker_failed,
     upstream_connect,
     upstream_reset,
     upstream_timeout,

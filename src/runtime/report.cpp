@@ -197,7 +197,6 @@ std::string explain_text(const config::Configuration& configuration,
         line("", fmt::format("mounts for {}{}", host.pattern.empty() ? "any host" : host.pattern,
                              host.tenant.empty() ? "" : " (tenant " + host.tenant + ")"));
     for (const route::WalkStep& step : explanation.steps) {
-        if (step.outcome == route::WalkStep::Outcome::branch) continue;  // The table's own.
         line("base",
              fmt::format("{} {}{}", step.consumed.empty() ? "/" : step.consumed,
                          kOutcomes[static_cast<size_t>(step.outcome)],

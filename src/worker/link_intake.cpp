@@ -117,7 +117,7 @@ void Link::take_abort(uint32_t index, const rtw_desc& desc) noexcept {
         if (desc.flags & RTW_UNTOUCHED) {
             answer->recalled();
         } else {
-            answer->worker_lost(true, Reason::worker_protocol);
+            answer->worker_lost(true, Reason::worker_failed);
         }
     }
     end_slot(index);

@@ -1,6 +1,7 @@
 /* Answers: heads and bodies written into region B, bodies of requests read out of region A. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- The request's body ---- */
@@ -68,14 +69,30 @@ static int is_framing(rtw_text name) {
     }
 }
 
-/* Bytes the head takes, or 0 when it is not valid or too large. */
-static uint32_t head_size(const rtw_header* fields, size_t count) {
+/* On stderr, which is in the gateway's log: the client learns nothing of it. Always 0. */
+static uint32_t refuse_head(const rtw_request* request, unsigned status, const char* why,
+                            rtw_text field) {
+    rtw_text path = rtw_span_text(request->head, request->head->path);
+    fprintf(stderr, "%.*s: the answer's head (status %u) is refused: %s%.*s\n", (int)path.size,
+            path.data, status, why, field.size > 64 ? 64 : (int)field.size, field.data);
+    return 0;
+}
+
+/* Bytes the head takes, or 0 when it is not valid or too large, which is told. */
+static uint32_t head_size(const rtw_request* request, unsigned status, const rtw_header* fields,
+                          size_t count) {
     size_t size = sizeof(rtw_response_head);
+    if (status < 100 || status > 599)
+        return refuse_head(request, status, "a status is 100 to 599", rtw_text_of(""));
     for (size_t i = 0; i < count; ++i) {
-        if (!is_token(fields[i].name) || !is_value(fields[i].value)) return 0;
-        if (is_framing(fields[i].name)) continue;
-        size += sizeof(rtw_field) + fields[i].name.size + fields[i].value.size;
-        if (size > RTW_RESPONSE_HEAD_BYTES_MAX) return 0;
+        rtw_text name = fields[i].name;
+        if (!is_token(name)) return refuse_head(request, status, "no field's name: ", name);
+        if (!is_value(fields[i].value))
+            return refuse_head(request, status, "control characters in the field ", name);
+        if (is_framing(name)) continue;
+        size += sizeof(rtw_field) + name.size + fields[i].value.size;
+        if (size > RTW_RESPONSE_HEAD_BYTES_MAX)
+            return refuse_head(request, status, "too large with the field ", name);
     }
     return (uint32_t)size;
 }
@@ -133,8 +150,8 @@ static void lend(rtw_request* request, uint8_t kind, uint8_t flags, uint32_t sla
 
 int rtw_answer_start(rtw_request* request, unsigned status, const rtw_header* fields, size_t count,
                      uint64_t body_length) {
-    uint32_t size = head_size(fields, count);
-    if (size == 0 || status < 100 || status > 599 || request->head_sent) return -1;
+    uint32_t size = request->head_sent ? 0 : head_size(request, status, fields, count);
+    if (size == 0) return -1;
     rtw_link* link = request->link;
     uint32_t slab = take_head_slab(link, size);
     write_head(rtw_slab_data(link, slab), size, status, fields, count, body_length);
@@ -256,13 +273,14 @@ static void keep_rest(rtw_request* request, const char* data, size_t size) {
 
 int rtw_answer_respond(rtw_request* request, unsigned status, const rtw_header* fields,
                        size_t count, const void* body, size_t size) {
-    uint32_t head_bytes = head_size(fields, count);
     int result = 0;
     if (request->head_sent || request->aborted) {
+        result = request->aborted ? 0 : -1;
         rtw_answer_fail(request);
-        return request->aborted ? 0 : -1;
+        return result;
     }
-    if (head_bytes == 0 || status < 200 || status > 599) {
+    uint32_t head_bytes = head_size(request, status, fields, count);
+    if (head_bytes == 0 || status < 200) {
         status = 500;
         count = 0;
         head_bytes = sizeof(rtw_response_head);

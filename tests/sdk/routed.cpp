@@ -20,6 +20,12 @@ struct Routed {
         routes.file("/none", "/etc/passwd", "text/plain");
         routes.get("/throws",
                    [](const Request&) -> Response { throw std::runtime_error("deliberate"); });
+        routes.post("small", [](const Request& request) {  // A slash is understood.
+            return Response::text(request.text(4));
+        });
+        routes.get("taken", [](const Request&) -> Response {
+            throw StatusError(409, "somebody has it");
+        });
         routes.get("/events", [](const Request&) {
             return Response::events([](Stream& stream) {
                 for (int i = 0; i < 3 && stream.write("data: " + std::to_string(i) + "\n\n"); ++i)

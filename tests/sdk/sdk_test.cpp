@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "../worker/harness.h"
+#include "base/log.h"
 
 namespace ringtime::worker::test {
 namespace {
@@ -45,6 +46,37 @@ TEST(Sdk, an_exception_is_a_500_and_the_app_goes_on) {
     EXPECT_EQ(world.fetch(World::request("/throws"))->status(), 500);
     EXPECT_EQ(world.fetch(World::request("/static"))->status(), 200);
     EXPECT_EQ(world.supervisor().counters().crashed, 0U);
+}
+
+TEST(Sdk, a_handler_refuses_with_a_status_by_throwing_it) {
+    World world({program_app("routed")});
+    auto taken = world.fetch(World::request("/taken"));
+    EXPECT_EQ(taken->status(), 409);
+    EXPECT_EQ(taken->received, "somebody has it\n");
+    auto ask = [&](std::string_view body) {
+        return world.fetch(World::request("/small", {}, http::Method::post), std::string(body));
+    };
+    EXPECT_EQ(ask("four")->received, "four");
+    EXPECT_EQ(ask("fives")->status(), 413);
+}
+
+TEST(Sdk, why_a_head_is_refused_stands_in_the_log) {
+    struct Heard final : LogListener {
+        void on_line(LogLevel, uint64_t, std::string_view,
+                     std::string_view text) noexcept override {
+            all.append(text).append("\n");
+        }
+        std::string all;
+    } heard;
+    World world({program_app("routed")});
+    set_log_listener(&heard);
+    EXPECT_EQ(world.fetch(World::request("/name/a:b"))->status(), 500);
+    bool told = world.until([&] {
+        return heard.all.find("/name/a:b: the answer's head (status 200) is refused: no field's "
+                              "name: a:b") != std::string::npos;
+    });
+    set_log_listener(nullptr);
+    EXPECT_TRUE(told) << heard.all;
 }
 
 TEST(Sdk, streams_large_answers_and_repeated_fields_arrive_whole) {

@@ -137,7 +137,7 @@ TEST(Pool, head_requests_get_the_length_and_no_body) {
 TEST(Pool, an_invalid_head_of_the_application_is_its_own_500) {
     World world({plain_app()});
     EXPECT_EQ(world.fetch(World::request("/bad-head"))->status(), 500);
-    EXPECT_EQ(world.fetch(World::request("/fail"))->reason(), Reason::worker_protocol);
+    EXPECT_EQ(world.fetch(World::request("/fail"))->reason(), Reason::worker_failed);
     EXPECT_EQ(world.pool().counters().strikes, 0U);
 }
 
