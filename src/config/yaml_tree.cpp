@@ -64,8 +64,8 @@ class TreeBuilder final : public YAML::EventHandler {
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         YamlNode node;
         node.at = position_of(mark);
-        count(node.at, 1);
-        attach(std::move(node), anchor, 1);
+        count(node.at, {1, 0});
+        attach(std::move(node), anchor, {1, 0});
     }
 
     void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -73,8 +73,8 @@ class TreeBuilder final : public YAML::EventHandler {
         if (found == anchors_.end()) {
             throw Refusal(position_of(mark), "this alias lies inside what it stands for", "");
         }
-        count(position_of(mark), found->second.nodes);
-        attach(found->second.node, 0, found->second.nodes);
+        count(position_of(mark), found->second.extent);
+        attach(found->second.node, 0, found->second.extent);
     }
 
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -90,8 +90,9 @@ class TreeBuilder final : public YAML::EventHandler {
             node.kind = YamlNode::Kind::null;
         }
         node.text = value;
-        count(node.at, 1);
-        attach(std::move(node), anchor, 1);
+        Extent extent{1, value.size()};
+        count(node.at, extent);
+        attach(std::move(node), anchor, extent);
     }
 
     void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -109,14 +110,19 @@ class TreeBuilder final : public YAML::EventHandler {
     }
 
   private:
+    /// What a tree takes up.
+    struct Extent {
+        size_t nodes = 0;
+        size_t text_bytes = 0;
+    };
     struct Open {
         YamlNode node;
         YAML::anchor_t anchor;
-        size_t nodes_before;
+        Extent before;
     };
     struct Anchored {
         YamlNode node;
-        size_t nodes;
+        Extent extent;
     };
 
     static bool is_string_tag(Position at, const std::string& tag) {
@@ -132,12 +138,17 @@ class TreeBuilder final : public YAML::EventHandler {
         throw Refusal(at, fmt::format("the tag {} means nothing here", quote(tag)), "remove it");
     }
 
-    void count(Position at, size_t nodes) {
-        nodes_ += nodes;
-        if (nodes_ > limits_.nodes) {
-            throw Refusal(at, fmt::format("more than {} values", limits_.nodes),
-                          "aliases count as often as they are used");
-        }
+    // Few aliases of a long text are as much as many of a short one.
+    void count(Position at, Extent extent) {
+        static constexpr std::string_view hint = "aliases count as often as they are used";
+        total_.nodes += extent.nodes;
+        total_.text_bytes += extent.text_bytes;
+        if (total_.nodes > limits_.nodes)
+            throw Refusal(at, fmt::format("more than {} values", limits_.nodes), std::string(hint));
+        size_t most = 4 * limits_.bytes;
+        if (total_.text_bytes > most)
+            throw Refusal(at, fmt::format("more than {} of text", size_text(most)),
+                          std::string(hint));
     }
 
     void open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
@@ -147,8 +158,8 @@ class TreeBuilder final : public YAML::EventHandler {
         if (open_.size() == limits_.depth) {
             throw Refusal(at, fmt::format("nested deeper than {} levels", limits_.depth), "");
         }
-        size_t before = nodes_;
-        count(at, 1);
+        Extent before = total_;
+        count(at, {1, 0});
         YamlNode node;
         node.kind = kind;
         node.at = at;
@@ -159,14 +170,15 @@ class TreeBuilder final : public YAML::EventHandler {
         Open done = std::move(open_.back());
         open_.pop_back();
         done.node.items.shrink_to_fit();
-        size_t nodes = nodes_ - done.nodes_before;
-        attach(std::move(done.node), done.anchor, nodes);
+        Extent extent{total_.nodes - done.before.nodes,
+                      total_.text_bytes - done.before.text_bytes};
+        attach(std::move(done.node), done.anchor, extent);
     }
 
-    void attach(YamlNode node, YAML::anchor_t anchor, size_t nodes) {
+    void attach(YamlNode node, YAML::anchor_t anchor, Extent extent) {
         if (anchor != 0) {
-            count(node.at, nodes);
-            anchors_.insert_or_assign(anchor, Anchored{node, nodes});
+            count(node.at, extent);
+            anchors_.insert_or_assign(anchor, Anchored{node, extent});
         }
         if (open_.empty()) {
             root_ = std::move(node);
@@ -213,7 +225,7 @@ class TreeBuilder final : public YAML::EventHandler {
     YamlNode root_;
     std::vector<Open> open_;
     std::unordered_map<YAML::anchor_t, Anchored> anchors_;
-    size_t nodes_ = 0;
+    Extent total_;
     size_t documents_ = 0;
 };
 

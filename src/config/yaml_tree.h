@@ -30,7 +30,7 @@ struct YamlNode {
 [[nodiscard]] std::string_view describe(YamlNode::Kind kind) noexcept;
 
 struct YamlLimits {
-    size_t bytes;     ///< Of the file.
+    size_t bytes;     ///< Of the file; the tree's texts, copies included, may have four times that.
     size_t nodes;     ///< Of the tree, copies made by aliases included (about 90 B each).
     size_t depth;     ///< Of nested lists and maps.
     size_t map_keys;  ///< Of one map.

@@ -9,11 +9,13 @@
 namespace ringtime::exchange {
 namespace {
 
-// Longest line: the target and the user agent are cut so that a line always fits.
+// A text ends after so many bytes of the line, which counts what escaping makes of it.
 constexpr size_t kLineBytes = 4096;
 constexpr size_t kTextBytesMax = 1024;
+// All that is not from the request: names of members, numbers, the end. Texts leave that room.
+constexpr size_t kFixedBytes = 640;
 
-/// Appends to a fixed buffer; what does not fit is dropped (kLineBytes is larger than any line).
+/// Appends to a fixed buffer. Texts are cut so that a line is always whole.
 class Line {
  public:
     void raw(std::string_view text) noexcept {
@@ -36,7 +38,11 @@ class Line {
         raw(",\"");
         raw(key);
         raw("\":\"");
-        for (char c : value.substr(0, kTextBytesMax)) escape(c);
+        size_t end = std::min(used_ + kTextBytesMax, sizeof bytes_ - kFixedBytes);
+        for (char c : value) {
+            if (used_ + 6 > end) break;
+            escape(c);
+        }
         raw("\"");
     }
     void member(std::string_view key, uint64_t value) noexcept {
@@ -51,7 +57,6 @@ class Line {
     void escape(char c) noexcept {
         static constexpr char digits[] = "0123456789abcdef";
         auto byte = static_cast<unsigned char>(c);
-        if (used_ + 6 > sizeof bytes_) return;
         if (byte >= 0x20 && byte < 0x7f) {
             if (c == '"' || c == '\\') bytes_[used_++] = '\\';
             bytes_[used_++] = c;

@@ -24,6 +24,7 @@ constexpr http::FieldSet kForwarding =
     field_bit(FieldId::x_real_ip) | field_bit(FieldId::forwarded);
 
 constexpr std::string_view kOwnPrefix = "x-ringtime-";
+constexpr std::string_view kForwardingPrefix = "x-forwarded-";
 
 }  // namespace
 
@@ -50,11 +51,15 @@ void Exchange::choose_request_id() noexcept {
 
 void Exchange::strip_untrusted() noexcept {
     request_.remove_all(trusted_ ? kGatewayOnly : kGatewayOnly | kForwarding);
+    // Whole families: targets ask for members of them that nobody here knows.
+    static_assert(kOwnPrefix.size() < kForwardingPrefix.size());
     for (unsigned i = 0; i < head.fields.size(); ++i) {
         const http::Field& field = head.fields[i];
         if (field.id != FieldId::other || field.name_size < kOwnPrefix.size()) continue;
-        std::string_view name = head.fields.name(field).substr(0, kOwnPrefix.size());
-        if (http::equal_ignoring_case(name, kOwnPrefix)) request_.drop(i);
+        std::string_view name = head.fields.name(field);
+        bool own = http::starts_ignoring_case(name, kOwnPrefix);
+        if (own || (!trusted_ && http::starts_ignoring_case(name, kForwardingPrefix)))
+            request_.drop(i);
     }
 }
 

@@ -18,9 +18,10 @@ Piece text_piece(std::string_view text) noexcept {
 
 }  // namespace
 
-// Ends with answer_ set; false while a plugin's route handler has paused.
+// Ends with answer_ set, unless there is nobody left to answer; false while a plugin's route
+// handler has paused.
 bool Exchange::dispatch() noexcept {
-    if (answer_) return true;
+    if (answer_ || ended_ || sink_->client_gone()) return true;
     if (!refusal_.ok()) {
         answer_error(refusal_);
         return true;

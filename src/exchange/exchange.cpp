@@ -14,6 +14,9 @@ namespace {
 // Bytes moved between a source and a sink before others get their turn.
 constexpr uint64_t kRelayBytesPerStep = 1024 * 1024;
 
+constexpr http::FieldSet kFraming = http::field_bit(http::FieldId::content_length) |
+                                    http::field_bit(http::FieldId::transfer_encoding);
+
 }  // namespace
 
 Exchange::Exchange(Core& core)
@@ -54,7 +57,7 @@ void Exchange::begin(Http1Connection& connection) noexcept {
     gathering_ = Gathering::none;
     refusal_ = outcome_ = {};
     status_ = 0;
-    upgrade_ = {};
+    upgrade_ = request_id_ = path_ = host_ = {};
     request_done_ = response_started_ = response_complete_ = ended_ = false;
     tunnel_ = tunnel_answered_ = false;
     hooks_begun_ = hooks_active_ = response_prepared_ = head_is_lent_ = lends_memory_ = false;
@@ -92,11 +95,14 @@ bool Exchange::step() noexcept {
             return true;
         }
         relay_request_body();
+        if (ended_) return true;
         if (response_started_) return relay_response_body();
         switch (answer_->advance()) {
             case Answer::Phase::waiting: return ended_;
             case Answer::Phase::interim:
                 response_.begin(answer_->head().fields);
+                response_.remove_all(kFraming);
+                http::drop_hop_by_hop(response_, answer_->head().fields);
                 sink_->send_interim(answer_->head().status, response_);
                 answer_->take_interim();
                 break;
@@ -171,14 +177,8 @@ bool Exchange::start_response() noexcept {
         const http::ResponseHead& answer_head = answer_->head();
         response_.begin(answer_head.fields);
         // Framing and persistence are decided anew for this side.
-        response_.remove_all(http::field_bit(http::FieldId::content_length) |
-                             http::field_bit(http::FieldId::transfer_encoding));
-        http::HopByHop hop = http::hop_by_hop_fields(answer_head.fields);
-        if (!hop.drop.empty()) {
-            for (unsigned i = 0; i < answer_head.fields.size(); ++i) {
-                if (hop.drop.test(i)) response_.drop(i);
-            }
-        }
+        response_.remove_all(kFraming);
+        http::drop_hop_by_hop(response_, answer_head.fields);
         edit_upstream_answer();
         response_facts_ = {};
         response_facts_.draft = &response_;
@@ -276,7 +276,7 @@ void Exchange::fail(Error error) noexcept {
         ++core_.counters.aborted;
         sink_->abort_response();
         ended_ = true;
-        return answer_error({Reason::internal, Source::gateway, Retry::no, 0, 0});
+        return;
     }
     request_done_ = true;
     response_prepared_ = false;
@@ -350,6 +350,7 @@ void Exchange::move_head() noexcept {
                                    &facts_.path,
                                    &facts_.full_path,
                                    &facts_.host,
+                                   &facts_.client,
                                    &facts_.request_id})
         move(*view);
     chain_run_.refresh();

@@ -138,7 +138,7 @@ class Exchange {
     void rewrite_paths() noexcept;
     void set_sticky_cookie(std::string_view name, uint64_t identity) noexcept;
     [[nodiscard]] upstream::Affinity affinity(const upstream::UpstreamSpec& spec) const noexcept;
-    [[nodiscard]] std::string_view client_address(char* text) const noexcept;
+    [[nodiscard]] std::string_view forwarded_client() const noexcept;
     [[nodiscard]] std::string_view request_cookie(std::string_view name) const noexcept;
     [[nodiscard]] std::string_view put_together(const http::Rewritten& parts) noexcept;
 

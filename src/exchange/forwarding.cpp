@@ -74,12 +74,7 @@ void Exchange::add_forwarded() noexcept {
 
 void Exchange::add_forwarding_fields(BaseSeen base) noexcept {
     request_.remove_all(kFramingAndHost);
-    http::HopByHop hop = http::hop_by_hop_fields(head.fields);
-    if (!hop.drop.empty()) {
-        for (unsigned i = 0; i < head.fields.size(); ++i) {
-            if (hop.drop.test(i)) request_.drop(i);
-        }
-    }
+    http::drop_hop_by_hop(request_, head.fields);
     char text[net::PeerAddress::text_bytes_max];
     append_to_list(FieldId::x_forwarded_for, connection_->peer().text(text));
     if (!request_.has(FieldId::x_forwarded_proto))

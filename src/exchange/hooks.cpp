@@ -31,7 +31,12 @@ void Exchange::begin_hooks() noexcept {
     facts_.full_path = path_;
     facts_.host = host_;
     facts_.request_id = request_id_;
-    facts_.peer = facts_.client = arena_.copy(connection_->peer().text(text));
+    facts_.peer = arena_.copy(connection_->peer().text(text));
+    facts_.client = forwarded_client();
+    if (!facts_.client.data()) facts_.client = facts_.peer;
+    facts_.secure = trusted_ && http::equal_ignoring_case(
+                                    head.fields.get(http::FieldId::x_forwarded_proto),
+                                    "https");
     facts_.peer_port = connection_->peer().port;
     facts_.is_public = match_.found() && match_.is_public;
     facts_.has_body = framing.kind != http::BodyKind::none;

@@ -21,8 +21,9 @@ void Http1Connection::set_deadline(uint64_t milliseconds) noexcept {
 uint64_t Http1Connection::progress_period() const noexcept {
     const Timeouts& limits = core_.snapshot().timeouts;
     bool body_may_come = !response_started_ && !exchange_->body_decoder.done();
-    return body_may_come ? std::min(limits.body.window_ms, limits.response_stall_ms)
-                         : limits.response_stall_ms;
+    uint64_t period = body_may_come ? std::min(limits.body.window_ms, limits.response_stall_ms)
+                                    : limits.response_stall_ms;
+    return exchange_->half_closed_at == 0 ? period : std::min(period, timeouts::half_closed_ms);
 }
 
 void Http1Connection::check_progress() noexcept {
@@ -49,8 +50,9 @@ void Http1Connection::check_progress() noexcept {
 // not go on for ever in the latter case.
 void Http1Connection::notice_half_close() noexcept {
     if (!stream_.ended() || tunnel_ || exchange_->half_closed_at != 0) return;
+    uint64_t before = progress_period();
     exchange_->half_closed_at = core_.reactor.now();
-    if (progress_period() > timeouts::half_closed_ms) set_deadline(timeouts::half_closed_ms);
+    if (progress_period() < before) set_deadline(progress_period());
 }
 
 bool Http1Connection::endless() const noexcept {

@@ -6,6 +6,7 @@
 #include "exchange/core.h"
 #include "exchange/exchange.h"
 #include "http/rewrite.h"
+#include "http/syntax.h"
 #include "http/target.h"
 #include "upstream/hashing.h"
 #include "upstream/session.h"
@@ -55,27 +56,24 @@ std::string_view Exchange::request_cookie(std::string_view name) const noexcept 
     return found;
 }
 
-// The last address in X-Forwarded-For that no trusted proxy stands for; without one, the peer's.
-std::string_view Exchange::client_address(char* text) const noexcept {
-    std::string_view list;
-    if (trusted_) {
-        request_.for_each([&](std::string_view, std::string_view line, FieldId id) {
-            if (id == FieldId::x_forwarded_for) list = line;
-        });
-    }
+// Of the addresses in X-Forwarded-For, as it was received, the last that no trusted proxy stands
+// for; the first one if all are proxies. Absent without the field, or from a peer that is not
+// trusted.
+std::string_view Exchange::forwarded_client() const noexcept {
     std::string_view client;
-    while (!list.empty()) {
-        size_t comma = list.rfind(',');
-        std::string_view element = comma == std::string_view::npos ? list : list.substr(comma + 1);
-        list = list.substr(0, comma == std::string_view::npos ? 0 : comma);
-        element.remove_prefix(std::min(element.find_first_not_of(" \t"), element.size()));
-        net::Endpoint endpoint;
-        bool proxy = net::Endpoint::from_ip(element, 0, endpoint) &&
-                     hold_->snapshot->trusts(net::PeerAddress::from(endpoint.address()));
-        client = element;
-        if (!proxy) break;
+    if (!trusted_) return client;
+    const http::FieldTable& fields = head.fields;
+    for (const http::Field* line = fields.find(FieldId::x_forwarded_for); line;
+         line = fields.next(*line)) {
+        http::ListElements elements(fields.value(*line));
+        for (std::string_view element; elements.next(element);) {
+            net::Endpoint endpoint;
+            bool proxy = net::Endpoint::from_ip(element, 0, endpoint) &&
+                         hold_->snapshot->trusts(net::PeerAddress::from(endpoint.address()));
+            if (!proxy || !client.data()) client = element;
+        }
     }
-    return client.empty() ? connection_->peer().text(text) : client;
+    return client;
 }
 
 upstream::Affinity Exchange::affinity(const UpstreamSpec& spec) const noexcept {
@@ -86,7 +84,10 @@ upstream::Affinity Exchange::affinity(const UpstreamSpec& spec) const noexcept {
     char text[net::PeerAddress::text_bytes_max];
     std::string_view key;
     switch (spec.hash_by) {
-        case upstream::HashBy::ip: key = client_address(text); break;
+        case upstream::HashBy::ip:
+            key = forwarded_client();
+            if (!key.data()) key = connection_->peer().text(text);
+            break;
         case upstream::HashBy::header: key = request_.get(spec.hash_name); break;
         case upstream::HashBy::cookie: key = request_cookie(spec.hash_name); break;
     }

@@ -91,6 +91,10 @@ using FieldSet = uint64_t;
 [[nodiscard]] std::string_view field_name(FieldId id) noexcept;
 /// ASCII case-insensitive equality, as field names compare (RFC 9110 §5.1).
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
+[[nodiscard]] inline bool starts_ignoring_case(std::string_view text,
+                                               std::string_view prefix) noexcept {
+    return equal_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
 
 struct Field {
     uint16_t name_offset = 0;

@@ -12,10 +12,6 @@ constexpr FieldSet kAlways = field_bit(FieldId::connection) | field_bit(FieldId:
 constexpr FieldSet kNeverNominated = field_bit(FieldId::host) | field_bit(FieldId::content_length) |
                                      field_bit(FieldId::transfer_encoding);
 
-bool starts_with_ignoring_case(std::string_view text, std::string_view prefix) noexcept {
-    return equal_ignoring_case(text.substr(0, prefix.size()), prefix);
-}
-
 }  // namespace
 
 HopByHop hop_by_hop_fields(const FieldTable& fields) noexcept {
@@ -52,12 +48,20 @@ HopByHop hop_by_hop_fields(const FieldTable& fields) noexcept {
     return result;
 }
 
+void drop_hop_by_hop(FieldDraft& draft, const FieldTable& fields) noexcept {
+    HopByHop hop = hop_by_hop_fields(fields);
+    if (hop.drop.empty()) return;
+    for (unsigned i = 0; i < fields.size(); ++i) {
+        if (hop.drop.test(i)) draft.drop(i);
+    }
+}
+
 bool is_forwardable_trailer(FieldId id, std::string_view name) noexcept {
     if (id != FieldId::other || is_alias_of_protected_field(name)) return false;
     for (std::string_view family :
          {"content-", "x-forwarded-", "x-ringtime-", "x-auth", "proxy-", "authentication-", "if-",
           "sec-", "access-control-", "max-forwards", "pragma", "set-cookie", "cookie"}) {
-        if (starts_with_ignoring_case(name, family)) return false;
+        if (starts_ignoring_case(name, family)) return false;
     }
     return true;
 }

@@ -56,7 +56,6 @@ struct CoreThread::Parts {
     exchange::Core core;
     std::vector<hook::PluginSet*> plugins;  ///< Started here, the oldest first.
     Nanoseconds abort_at = UINT64_MAX;
-    Nanoseconds give_up_at = UINT64_MAX;
     bool draining = false;
 };
 
@@ -127,14 +126,12 @@ void CoreThread::loop(Parts& parts) {
                        options_.index);
             parts.core.abort_all();
             parts.abort_at = UINT64_MAX;
-            parts.give_up_at = now + kTeardown;
         }
         // The last request is over: what plugins ask of other servers must not hold us up.
         if (parts.draining && parts.core.drained()) {
             for (hook::PluginSet* set : parts.plugins) set->close_core(options_.index);
         }
         if (parts.draining) parts.upstreams.drain();
-        ASSERT(now < parts.give_up_at);
     }
 }
 

@@ -206,27 +206,44 @@ bool PackageChange::put(const std::string& from, const std::string& to, std::str
     return true;
 }
 
-bool PackageChange::install(PackageKind kind, const exchange::BlockText& archive,
-                            std::string_view dir_wanted, const config::Environment& environment,
-                            std::string& problem) {
-    std::string dir, temporary;
-    if (!choose_dir(kind, dir_wanted, dir, problem) ||
-        !make_temporary(dir, temporary, problem))
-        return false;
-    // Its own folder, because what is exchanged must not be what is cleaned up.
+// `root`: where the package lies then. Not the temporary folder itself, because what is exchanged
+// must not be what is cleaned up.
+bool PackageChange::unpack_into(const std::string& dir, const exchange::BlockText& archive,
+                                std::string& root, std::string& problem) {
+    std::string temporary;
+    if (!make_temporary(dir, temporary, problem)) return false;
     std::string folder = temporary + "/package";
     if (::mkdir(folder.c_str(), 0755) != 0) {
         problem = why("cannot make", folder);
         return false;
     }
     if (!unpack(archive, folder, {}, problem)) return false;
-    std::string root = root_of(folder);
-    if (root.empty()) {
-        problem = "the archive has no manifest.yaml at its top, nor in its only folder";
+    root = root_of(folder);
+    if (!root.empty()) return true;
+    problem = "the archive has no manifest.yaml at its top, nor in its only folder";
+    return false;
+}
+
+bool PackageChange::install(PackageKind kind, const exchange::BlockText& archive,
+                            std::string_view dir_wanted, const config::Environment& environment,
+                            std::string& problem) {
+    std::string dir, root;
+    if (!choose_dir(kind, dir_wanted, dir, problem) ||
+        !unpack_into(dir, archive, root, problem) ||
+        !read_upload(kind, root, environment, problem))
         return false;
+    if (const Package* package = existing(kind)) {
+        if (!dir_wanted.empty() && !package->folder.starts_with(dir + "/")) {
+            problem = fmt::format("{} lies in {}: remove it there first, or leave `dir` out", name_,
+                                  package->folder);
+            return false;
+        }
+        // What is exchanged must lie on one file system.
+        bool elsewhere = !package->folder.starts_with(dir + "/");
+        if (elsewhere && !unpack_into(parent_of(package->folder), archive, root, problem))
+            return false;
+        return put(root, package->folder, problem);
     }
-    if (!read_upload(kind, root, environment, problem)) return false;
-    if (const Package* package = existing(kind)) return put(root, package->folder, problem);
     std::string target = dir + "/" + name_;
     if (kind == PackageKind::app && !version_.empty()) target += "@" + version_;
     std::error_code fault;

@@ -58,6 +58,8 @@ class PackageChange {
                                   std::string& dir, std::string& problem) const;
     [[nodiscard]] bool make_temporary(const std::string& dir, std::string& path,
                                       std::string& problem);
+    [[nodiscard]] bool unpack_into(const std::string& dir, const exchange::BlockText& archive,
+                                   std::string& root, std::string& problem);
     [[nodiscard]] bool read_upload(config::PackageKind kind, const std::string& root,
                                    const config::Environment& environment, std::string& problem);
     [[nodiscard]] const config::Package* existing(config::PackageKind kind) const;

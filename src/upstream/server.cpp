@@ -65,8 +65,9 @@ bool Server::publish(std::vector<net::Endpoint> endpoints) {
     for (Published& old : published_) {
         if (old.retired_at == 0) old.retired_at = now;
     }
+    uint64_t version = current ? current->version + 1 : 1;
     published_.push_back(
-        {std::make_unique<const AddressSet>(AddressSet{std::move(endpoints)}), 0});
+        {std::make_unique<const AddressSet>(AddressSet{std::move(endpoints), version}), 0});
     current_.store(published_.back().set.get(), std::memory_order_release);
     return true;
 }

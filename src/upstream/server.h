@@ -18,6 +18,7 @@ namespace ringtime::upstream {
 /// The addresses a server's name stood for when it was last looked up. Never empty.
 struct AddressSet {
     std::vector<net::Endpoint> endpoints;
+    uint64_t version = 0;  ///< From 1 on. Where it lies tells nothing: memory is used again.
 };
 
 /// Tells addresses apart.
@@ -44,7 +45,8 @@ class Server {
     [[nodiscard]] uint64_t identity() const noexcept { return identity_; }
 
     // --- Addresses ---
-    /// Null as long as the name has not been resolved. Valid for the server's life.
+    /// Null as long as the name has not been resolved. Valid for longer than a connect may
+    /// last, not for ever.
     [[nodiscard]] const AddressSet* addresses() const noexcept {
         return current_.load(std::memory_order_acquire);
     }

@@ -61,8 +61,8 @@ void ServerPool::leave() noexcept {
 // is under way on such connections goes on.
 void ServerPool::follow_addresses() noexcept {
     const AddressSet* set = server_.addresses();
-    if (set == seen_ || !set) return;
-    seen_ = set;
+    if (!set || set->version == seen_version_) return;
+    seen_version_ = set->version;
     std::fill(std::begin(shunned_until_), std::end(shunned_until_), 0);
     std::fill(std::begin(addresses_), std::end(addresses_), 0);
     size_t count = std::min<size_t>(set->endpoints.size(), limits::upstream_addresses_max);
@@ -184,7 +184,7 @@ unsigned ServerPool::order_addresses(const AddressSet& set, uint8_t* out) noexce
 }
 
 void ServerPool::shun(const AddressSet& set, unsigned address) noexcept {
-    if (seen_ == &set)
+    if (seen_version_ == set.version)
         shunned_until_[address] =
             io_.reactor.now() + from_milliseconds(timeouts::upstream_shun_ms);
 }

@@ -75,7 +75,7 @@ class ServerPool {
     unsigned index_;
     unsigned in_flight_ = 0;
     unsigned next_address_ = 0;
-    const AddressSet* seen_ = nullptr;  ///< What the next two speak of; only compared.
+    uint64_t seen_version_ = 0;  ///< Of the set the next two speak of.
     uint64_t addresses_[limits::upstream_addresses_max] = {};  ///< Their hashes.
     Nanoseconds shunned_until_[limits::upstream_addresses_max] = {};
     std::vector<Connection*> idle_;

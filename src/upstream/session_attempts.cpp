@@ -218,7 +218,11 @@ void Session::leave_server(net::Stream::Close how) noexcept {
 }
 
 void Session::fail(Reason reason, uint32_t detail) noexcept {
-    if (waiter_.linked()) group_->dequeue(waiter_);
+    if (waiter_.linked()) {
+        // It may have been woken for a place, which is then the next one's.
+        group_->dequeue(waiter_);
+        group_->wake_next();
+    }
     leave_server(net::Stream::Close::abortive);
     state_ = State::failed;
     error_ = {reason, Source::upstream, Retry::no, 0, detail};

@@ -110,6 +110,9 @@ TEST(Yaml, limits_hold) {
               "f:1:20: error: more than 10 values; aliases count as often as they are used\n");
     EXPECT_EQ(fault("[&a [1,2,3],*a]"),
               "f:1:13: error: more than 10 values; aliases count as often as they are used\n");
+    EXPECT_EQ(fault("[&a " + std::string(80, 'x') + ",*a,*a,*a]"), "");
+    EXPECT_EQ(fault("[&a " + std::string(80, 'x') + ",*a,*a,*a,*a]"),
+              "f:1:95: error: more than 400b of text; aliases count as often as they are used\n");
     EXPECT_EQ(fault("{a: 1, b: 2, c: 3, d: 4}"), "f:1:20: error: a map has more than 3 keys\n");
     EXPECT_EQ(fault(std::string(101, ' ')),
               "f: error: has 101 bytes, more than the 100b allowed\n");

@@ -134,6 +134,16 @@ class Gateway(harness.Case):
             self.assertEqual([self.gateway.get("/c", [("Cookie", cookie)]).status
                               for _ in range(2)], [200, 429], cookie)
 
+    def test_clients_behind_a_trusted_proxy(self):
+        self.begin("rateLimits: [{by: ip, rate: 0.001, burst: 1, paths: [/up]}]\n")
+        self.gateway = self.start({"RUNTIME_TRUSTED_PROXIES": "127.0.0.0/8"})
+        for client in ("7.7.7.7", "6.6.6.6, 8.8.8.8", "9.9.9.9 , 127.0.0.5"):
+            self.assertEqual([self.gateway.get("/up/x", [("X-Forwarded-For", client)]).status
+                              for _ in range(2)], [200, 429], client)
+        # Whatever it says in front, the proxy's word is the last one.
+        self.assertEqual(self.gateway.get("/up/x", [("X-Forwarded-For", "1.1.1.1"),
+                                                    ("X-Forwarded-For", "7.7.7.7")]).status, 429)
+
     def test_a_preflight_costs_nothing(self):
         self.cors("rateLimits: [{by: ip, rate: 0.001, burst: 1}]\n")
         # /ready has taken the one token there was.

@@ -60,6 +60,17 @@ class AccessLog(harness.Case):
         failed = gateway.logged(gateway.get("/down").header("x-request-id"))
         self.assertEqual((failed["status"], failed["reason"]), (502, "upstream_connect"))
 
+    def test_a_line_is_whole_whatever_its_request_holds(self):
+        self.packages.site("site", {"index.html": "site"})
+        gateway = self.start()
+        with gateway.connect() as client:
+            for agent in (b"\xe9" * 3000, b'"\\' * 1500, b"plain"):
+                client.send(b"GET /" + b'"' * 3000 + b" HTTP/1.1\r\nHost: a\r\nUser-Agent: " +
+                            agent + b"\r\n\r\n")
+                entry = gateway.logged(client.read_response().header("x-request-id"))
+                self.assertEqual(entry["method"], "GET")
+                self.assertTrue(agent.decode("latin-1").startswith(entry["agent"]))
+
     def test_refusals_are_logged_with_their_reason(self):
         self.packages.site("site", {"index.html": "site"})
         gateway = self.start()

@@ -298,6 +298,8 @@ class Responses(harness.Case):
                 self.assertEqual(str(answer.status), case.what or "502")
                 if "body" in case.options:
                     self.assertEqual(answer.body, case.option("body"))
+                for head in [*interim, answer]:
+                    self.check_lacks(head, case)
                 self.check_fields(answer, case)
                 if "interim" in case.options:
                     self.assertEqual(len(interim), int(case.option("interim")))
@@ -314,6 +316,8 @@ class Responses(harness.Case):
         for wanted in case.options.get("fields", []):
             name, _, value = wanted.decode().partition(":")
             self.assertIn(value, answer.all(name.lower()))
+
+    def check_lacks(self, answer, case):
         for name in case.options.get("without", []):
             self.assertEqual(answer.all(name.decode().lower()), [])
 

@@ -110,6 +110,27 @@ class Misbehaving(harness.Case):
         self.assertEqual(self.upstream.requests, [])
         self.serves()
 
+    def hanging(self, count):
+        clients = [self.gateway.connect() for _ in range(count)]
+        for client in clients:
+            client.request("GET", "/rascal/hang", [("X-Do", "hang")])
+        harness.wait_until(lambda: self.told()["kept"] == count, lambda: self.told())
+        return clients
+
+    def test_a_route_that_hangs_holds_nobody_who_left(self):
+        self.gateway = self.start()
+        for client in self.hanging(10):
+            client.reset()
+        harness.wait_until(lambda: self.told()["done"] == 10, lambda: self.told())
+        self.serves()
+
+    def test_a_route_that_hangs_does_not_hold_the_end(self):
+        self.gateway = self.start({"RUNTIME_DRAIN": "1s"})
+        clients = self.hanging(3)
+        self.assertEqual(self.gateway.stop(), 0, self.gateway.log())
+        for client in clients:
+            self.assertRaises((Closed, ConnectionError), client.read_response)
+
     def test_it_takes_all_it_can_get(self):
         self.gateway = self.start({"RUNTIME_CORES": "1"})
         for _ in range(20):

@@ -147,6 +147,7 @@ class Fields(Proxy):
             ("Connection", "x-hop, keep-alive"), ("X-Hop", "1"), ("Keep-Alive", "timeout=1"),
             ("Proxy-Connection", "keep-alive"), ("TE", "trailers"), ("X-Identity", "root"),
             ("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-User", "root"), ("x-FORWARDED-email", "root"),
         ])
         seen = self.upstream.requests[0]
         self.assertEqual((seen.method, seen.version), ("GET", "HTTP/1.1"))
@@ -154,7 +155,8 @@ class Fields(Proxy):
         self.assertEqual(seen.header("host"), "shop.example")
         self.assertEqual(seen.header("x-own"), "1")
         self.assertEqual("; ".join(seen.all("cookie")), "a; b")
-        for name in ("x-hop", "keep-alive", "proxy-connection", "x-identity"):
+        for name in ("x-hop", "keep-alive", "proxy-connection", "x-identity",
+                     "x-forwarded-user", "x-forwarded-email"):
             self.assertIsNone(seen.header(name), name)
         self.assertNotIn("6.6.6.6", seen.raw.decode())
         self.assertEqual(seen.header("x-forwarded-for"), "127.0.0.1")
@@ -177,6 +179,22 @@ class Fields(Proxy):
             self.assertIsNone(got.header("x-hop"))
             self.assertIsNone(got.header("keep-alive"))
             self.assertEqual(client.ask("GET", "/fields").status, 200)
+
+    def test_interim_answers_lose_what_is_the_hops(self):
+        def hint(connection, _):
+            while connection.read_request():
+                connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n"
+                                b"Connection: x-hop, close\r\nX-Hop: 1\r\nKeep-Alive: a\r\n\r\n")
+                connection.answer(b"x")
+        upstream = self.add(Upstream(hint))
+        self.packages.proxy("hints", "/hints", upstream.port)
+        with self.start().connect() as client:
+            client.request("GET", "/hints")
+            hints = client.read_head()
+            self.assertEqual((hints.status, hints.header("link")), (103, "</a.css>"))
+            for name in ("connection", "x-hop", "keep-alive", "content-length"):
+                self.assertIsNone(hints.header(name), name)
+            self.assertEqual(client.read_response().body, b"x")
 
     def test_expect_continue(self):
         gateway = self.start()
@@ -309,15 +327,23 @@ class Breaks(Proxy):
         upstream = self.add(Upstream(upload))
         self.packages.proxy("upload", "/upload", upstream.port)
         gateway = self.start()
-        for head in ({"Content-Length": "1000"}, {"Transfer-Encoding": "chunked"}):
+        ways = [(head, end) for head in ({"Content-Length": "1000"},
+                                         {"Transfer-Encoding": "chunked"})
+                for end in ("reset", "close")]
+        for head, end in ways:
             gone.clear()
             client = gateway.connect()
             client.request("POST", "/upload", head)
             client.send(b"64\r\n" + b"x" * 100 + b"\r\n")
             harness.wait_until(lambda: upstream.open, "the upload has begun")
-            client.reset()
+            getattr(client, end)()
             self.assertTrue(gone.wait(harness.DEADLINE))
             self.assertFalse(complete.is_set())
+        # Nobody was answered anything, least of all an error of the server's.
+        logged = lambda: [entry for entry in gateway.access_log() if entry["target"] == "/upload"]
+        harness.wait_until(lambda: len(logged()) == len(ways), logged)
+        for entry in logged():
+            self.assertEqual((entry["status"], entry["complete"]), (0, False), entry)
 
     def test_a_client_that_only_stopped_sending_gets_its_answer(self):
         gateway = self.start()

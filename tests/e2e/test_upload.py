@@ -9,6 +9,7 @@ import re
 import stat
 import subprocess
 import tarfile
+import tempfile
 import threading
 import zipfile
 
@@ -277,6 +278,24 @@ class Hostile(UploadCase):
         answer = self.upload(tar(site("x")), query=f"?dir={self.outside}", expect=422)
         self.assertIn(b"RUNTIME_WORKER_DIRS", answer.body)
         self.assertEqual(os.listdir(self.outside), ["kept"])
+
+    def test_a_package_is_replaced_where_it_lies_on_another_file_system(self):
+        if os.stat("/dev/shm").st_dev == os.stat(self.packages.root).st_dev:
+            self.skipTest("/dev/shm is no other file system")
+        self.gateway.stop()
+        with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="ringtime-") as other:
+            os.makedirs(f"{other}/shop")
+            for name, content in site("old"):
+                with open(f"{other}/shop/{name}", "wb") as file:
+                    file.write(content)
+            first = f"{self.packages.root}/apps"
+            self.gateway = self.start({"RUNTIME_WORKER_DIRS": f"{first}:{other}"})
+            self.upload(tar(site("new")), expect=200)
+            harness.wait_until(lambda: self.body("/shop/") == "new", lambda: self.body("/shop/"))
+            self.assertEqual(sorted(os.listdir(other)), ["shop"])
+            answer = self.upload(tar(site("third")), query=f"?dir={first}", expect=422)
+            self.assertIn(f"{other}/shop".encode(), answer.body)
+            self.gateway.stop()
 
     def test_too_large_is_refused_before_it_is_read(self):
         with self.gateway.connect() as client:

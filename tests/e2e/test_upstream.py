@@ -408,6 +408,7 @@ class Fields(Case):
         claims = [("Host", "shop.example"), ("X-Forwarded-For", "1.1.1.1"),
                   ("X-Forwarded-For", "2.2.2.2"), ("X-Forwarded-Proto", "https"),
                   ("X-Forwarded-Prefix", "/outer"), ("Forwarded", "for=1.1.1.1"),
+                  ("X-Forwarded-User", "me"),
                   ("Via", "1.1 edge")]
         gateway = self.start()
         gateway.get("/up/a", claims)
@@ -426,6 +427,7 @@ class Fields(Case):
         self.assertEqual(seen.header("x-forwarded-for"), "1.1.1.1, 2.2.2.2, 127.0.0.1")
         self.assertEqual(seen.header("x-forwarded-proto"), "https")
         self.assertEqual(seen.header("x-forwarded-prefix"), "/outer/up")
+        self.assertEqual(seen.header("x-forwarded-user"), "me")
         self.assertEqual(seen.header("forwarded"),
                          'for=1.1.1.1, for=127.0.0.1;host="shop.example";proto=https')
 

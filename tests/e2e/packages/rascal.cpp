@@ -22,6 +22,7 @@ class Rascal {
     explicit Rascal(ringtime::Context& context) {
         context.route<&Rascal::release>("POST", "/release", this);
         context.route<&Rascal::trip>("GET", "/trip", this);
+        context.route<&Rascal::hang>("GET", "/hang", this);
         context.route<&Rascal::told>("GET", "/told", this);
     }
 
@@ -113,6 +114,7 @@ class Rascal {
         kept_.clear();
         return request.respond(200, said);
     }
+    Verdict hang(ringtime::Request& request) { return keep(request.pause(std::chrono::hours(1))); }
     void trip(ringtime::Request&) { throw std::runtime_error("over its feet"); }
     Verdict told(ringtime::Request& request) {
         std::lock_guard lock(lock_);
