@@ -439,6 +439,13 @@ struct ringtime_host {
                                     ringtime_slice reason);
     /* Any thread. */
     void (*endpoint_counts)(ringtime_endpoint *, ringtime_endpoint_counts *out);
+    /* on_response and its resumption: as respond(), in place of the response there is, which is
+     * given up with all that was edited in it; return RINGTIME_RESPOND, anything else fails the
+     * request. Hooks that are left see the new one. WRONG_PHASE in place of a stream of events, a
+     * WebSocket or another upgrade. */
+    ringtime_status (*respond_instead)(ringtime_exchange *, uint16_t status,
+                                       const ringtime_field_line *fields, size_t field_count,
+                                       const ringtime_bytes *body);
 };
 
 /* ---- What a plugin exports ----------------------------------------------------------------- */
@@ -478,7 +485,8 @@ typedef struct ringtime_plugin_table {
     void (*on_resume_late)(void *self, uint64_t value);
     ringtime_verdict (*on_request_body)(void *self, const ringtime_request *request,
                                         const ringtime_chunk *chunk);
-    /* CONTINUE, PAUSE or FAIL; reverse order of on_request; for every response. */
+    /* CONTINUE, PAUSE, FAIL, or RESPOND after respond_instead(); reverse order of on_request; for
+     * every response. */
     ringtime_verdict (*on_response)(void *self, const ringtime_request *request,
                                     const ringtime_response *response);
     ringtime_verdict (*on_response_body)(void *self, const ringtime_request *request,

@@ -24,8 +24,9 @@ using ringtime::Request;
 using ringtime::Response;
 using ringtime::Verdict;
 
-enum class Outcome { hit, unchanged, miss, stored, bypass };
-constexpr std::array<const char*, 5> kOutcomes = {"hit", "unchanged", "miss", "stored", "bypass"};
+enum class Outcome { hit, unchanged, confirmed, miss, stored, bypass };
+constexpr std::array<const char*, 6> kOutcomes = {"hit",  "unchanged", "confirmed",
+                                                  "miss", "stored",    "bypass"};
 
 int64_t wall_seconds() {
     auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -36,6 +37,7 @@ int64_t wall_seconds() {
 struct Flight {
     std::string key;
     Asked asked;
+    Kept stale;  ///< What the target is asked about.
     std::unique_ptr<Stored> response;
     std::string body;
 };
@@ -67,28 +69,25 @@ class Cache {
             if (!request.set_state(&answered_)) return Verdict::failed;
             return request.refuse(504, "not_kept", "It is not kept here.");
         }
-        count(asked.may_look ? Outcome::miss : Outcome::bypass);
-        if (!asked.may_store) return Verdict::next;
-        auto flight = std::make_unique<Flight>();
-        flight->key = std::move(key);
-        flight->asked = asked;
-        if (request.set_state(flight.get())) (void)flight.release();
+        bool asks = asked.may_store && take_off(request, key, asked, kept);
+        if (!asks) count(asked.may_look ? Outcome::miss : Outcome::bypass);
         return Verdict::next;
     }
 
-    void on_response(Request& request, Response& response) {
+    Verdict on_response(Request& request, Response& response) {
         auto* flight = request.state<Flight>();
-        if (flight == &answered_) return;
-        if (!flight) return forget_changed(request, response);
-        if (response.status() == 304) return freshen(request, response, *flight);
-        std::optional<Stored> head = read_response(request, response, flight->asked,
-                                                   wall_seconds());
-        uint64_t size = response.raw().content_length;
-        bool known = size != RINGTIME_LENGTH_UNKNOWN;
-        if (!head || (known && size > body_bytes_max_)) return;
-        flight->response = std::make_unique<Stored>(std::move(*head));
-        if (known) flight->body.reserve(size);
-        if (size == 0) keep(*flight);
+        if (flight == &answered_) return Verdict::next;
+        if (!flight) {
+            forget_changed(request, response);
+        } else if (response.status() != 304) {
+            if (flight->stale) count(Outcome::miss);
+            begin_keeping(request, response, *flight);
+        } else if (flight->stale) {
+            return confirm(request, response, *flight);
+        } else {
+            freshen(request, response, *flight);
+        }
+        return Verdict::next;
     }
 
     void on_response_body(Request& request, ringtime::Chunk& chunk) {
@@ -130,10 +129,41 @@ class Cache {
             key, [&](std::string_view name) { return combined(request.fields(), name); });
     }
 
-    // The bytes are sent from where they are kept; who sends them holds them.
+    // Whether the target is only asked about what is kept.
+    static bool take_off(Request& request, std::string& key, const Asked& asked,
+                         const Kept& stale) {
+        auto flight = std::make_unique<Flight>();
+        flight->key = std::move(key);
+        flight->asked = asked;
+        if (!request.set_state(flight.get())) return false;
+        Flight& taken = *flight.release();
+        if (stale && Response::can_replace(request.raw()) && ask_about(*stale, request))
+            taken.stale = stale;
+        return taken.stale != nullptr;
+    }
+
+    void begin_keeping(const Request& request, const Response& response, Flight& flight) {
+        std::optional<Stored> head = read_response(request, response, flight.asked,
+                                                   wall_seconds());
+        uint64_t size = response.raw().content_length;
+        bool known = size != RINGTIME_LENGTH_UNKNOWN;
+        if (!head || (known && size > body_bytes_max_)) return;
+        flight.response = std::make_unique<Stored>(std::move(*head));
+        if (known) flight.body.reserve(size);
+        if (size == 0) keep(flight);
+    }
+
     Verdict answer(Request& request, const Kept& kept) {
         bool unchanged = is_unchanged(*kept, request);
         count(unchanged ? Outcome::unchanged : Outcome::hit);
+        if (!request.set_state(&answered_)) return Verdict::failed;
+        return send(request, request.raw().host->respond, kept, unchanged, "ringtime; hit");
+    }
+
+    // The bytes are sent from where they are kept; who sends them holds them.
+    template <typename Respond>
+    static Verdict send(const Request& request, Respond respond, const Kept& kept, bool unchanged,
+                        std::string_view cache_status) {
         std::string age = std::to_string(kept->age_s(request.raw().now_ns));
         std::vector<ringtime::Line> lines;
         lines.reserve(kept->fields.size() + 2);
@@ -144,19 +174,33 @@ class Cache {
             if (!unchanged || of_304) lines.emplace_back(name, value);
         }
         lines.emplace_back("age", age);
-        lines.emplace_back("cache-status", "ringtime; hit");
+        lines.emplace_back("cache-status", cache_status);
         auto holder = std::make_unique<Kept>(kept);
         ringtime_bytes bytes{{kept->body->data(), kept->body->size()},
                              [](void* owner) { delete static_cast<Kept*>(owner); },
                              holder.get()};
-        if (!request.set_state(&answered_)) return Verdict::failed;
-        const ringtime_request& raw = request.raw();
         // From here on the gateway releases them, also when it refuses.
         if (!unchanged) (void)holder.release();
         ringtime_status status =
-            raw.host->respond(raw.exchange, unchanged ? 304 : kept->status, lines.data(),
-                              lines.size(), unchanged ? nullptr : &bytes);
+            respond(request.raw().exchange, unchanged ? 304 : kept->status, lines.data(),
+                    lines.size(), unchanged ? nullptr : &bytes);
         return status == RINGTIME_OK ? Verdict::answered : Verdict::failed;
+    }
+
+    // Section 4.3.3: the client did not ask for a 304, it gets what that is about.
+    Verdict confirm(const Request& request, const Response& response, const Flight& flight) {
+        bool current = look(request, flight.key) == flight.stale;
+        if (!confirms(response, *flight.stale, Question::ours)) {
+            // About something that is not here: asked again in full, the target must send it.
+            if (current) store_.erase(flight.key);
+            return Verdict::failed;
+        }
+        Freshened now = freshened(*flight.stale, request, response, flight.asked, wall_seconds());
+        if (current && now.may_store) store_.put(flight.key, now.response);
+        if (current && !now.may_store) store_.erase(flight.key);
+        count(Outcome::confirmed);
+        return send(request, request.raw().host->respond_instead, now.response, false,
+                    "ringtime; fwd=stale; fwd-status=304");
     }
 
     void keep(Flight& flight) {
@@ -174,9 +218,9 @@ class Cache {
 
     void freshen(const Request& request, const Response& response, const Flight& flight) {
         Kept kept = look(request, flight.key);
-        Kept newer = kept ? freshened(*kept, request, response, flight.asked, wall_seconds())
-                          : nullptr;
-        if (newer) store_.put(flight.key, std::move(newer));
+        if (!kept || !confirms(response, *kept, Question::of_client)) return;
+        Freshened now = freshened(*kept, request, response, flight.asked, wall_seconds());
+        if (now.may_store) store_.put(flight.key, std::move(now.response));
     }
 
     // RFC 9111 section 4.4: what changes a thing ends what is kept of it.

@@ -67,6 +67,19 @@ bool may_store(const ringtime::Fields& fields, const Directives& said, const Ask
     return !fields.has("set-cookie") && !fields.has("content-range");
 }
 
+/// A tag as weak comparison sees it (RFC 9110 section 8.8.3.2).
+std::string_view opaque(std::string_view tag) {
+    return tag.substr(tag.substr(0, 2) == "W/" ? 2 : 0);
+}
+
+/// Whether a 304 tells it anew. What describes the content does not change with it, and Vary is
+/// what the response is found by.
+bool is_updated(std::string_view name) {
+    return name != "content-type" && name != "content-encoding" && name != "vary" &&
+           name != "etag" && name != "last-modified" &&
+           std::find(kNotKept.begin(), kNotKept.end(), name) == kNotKept.end();
+}
+
 }  // namespace
 
 std::string combined(const ringtime::Fields& fields, std::string_view wanted) {
@@ -135,38 +148,61 @@ std::optional<Stored> read_response(const ringtime::Request& request,
     return out;
 }
 
-Kept freshened(const Stored& kept, const ringtime::Request& request,
-               const ringtime::Response& response, const Asked& asked, int64_t wall_s) {
+bool confirms(const ringtime::Response& response, const Stored& kept, Question question) {
+    std::string_view etag = response.field("etag");
+    // What the client has may be anything: only a strong tag tells that it is what we have.
+    if (question == Question::of_client)
+        return !kept.etag.empty() && kept.etag[0] == '"' && etag == kept.etag;
+    return kept.etag.empty() || !etag.data() || opaque(etag) == opaque(kept.etag);
+}
+
+Freshened freshened(const Stored& kept, const ringtime::Request& request,
+                    const ringtime::Response& response, const Asked& asked, int64_t wall_s) {
     ringtime::Fields fields = response.fields();
-    std::string_view etag = fields.get("etag");
-    bool strong = !kept.etag.empty() && kept.etag[0] == '"';
-    Directives said = directives(fields);
-    if (!strong || etag != kept.etag || !may_store(fields, said, asked)) return nullptr;
-    std::optional<uint64_t> lifetime = lifetime_of(fields, said, wall_s);
     auto out = std::make_shared<Stored>(kept);
     out->age_at_first = age_of(fields, wall_s);
     out->stored_ns = request.raw().now_ns;
-    out->lifetime_s = lifetime.value_or(kept.lifetime_s);
-    for (auto& [name, value] : out->fields) {
-        bool newer = name == "cache-control" || name == "expires";
-        if (std::string now = newer ? combined(fields, name) : std::string(); !now.empty())
-            value = now;
+    out->lifetime_s =
+        lifetime_of(fields, directives(fields), wall_s).value_or(kept.lifetime_s);
+    std::vector<std::pair<std::string, std::string>> newer;
+    fields.each([&](std::string_view name, std::string_view value) {
+        if (is_updated(lower(name))) newer.emplace_back(lower(name), value);
+    });
+    auto replaced = [&](const auto& line) {
+        return std::any_of(newer.begin(), newer.end(),
+                           [&](const auto& other) { return other.first == line.first; });
+    };
+    out->fields.erase(std::remove_if(out->fields.begin(), out->fields.end(), replaced),
+                      out->fields.end());
+    out->fields.insert(out->fields.end(), newer.begin(), newer.end());
+    Directives said;
+    for (const auto& [name, value] : out->fields) {
+        if (name == "cache-control") read_directives(value, said);
     }
-    return out;
+    bool may = may_store(fields, said, asked) && out->lifetime_s > out->age_at_first;
+    return {std::move(out), may};
+}
+
+bool ask_about(const Stored& kept, ringtime::Request& request) {
+    // What the client has is its own matter: an answer to both questions could be about either.
+    if (request.field(RINGTIME_FIELD_IF_NONE_MATCH).data() ||
+        request.field(RINGTIME_FIELD_IF_MODIFIED_SINCE).data())
+        return false;
+    // The better one alone: who understands only dates would take both for a date.
+    if (!kept.etag.empty()) return request.set("if-none-match", kept.etag);
+    return parse_date(kept.last_modified) && request.set("if-modified-since", kept.last_modified);
 }
 
 bool is_fresh(const Stored& kept, const Directives& asked, uint64_t now_ns) {
     uint64_t age = kept.age_s(now_ns);
-    return age + asked.min_fresh.value_or(0) < kept.lifetime_s &&
-           age <= asked.max_age.value_or(kSecondsMost);
+    // Nothing is 0 seconds old: that is how a browser says that it wants the target asked.
+    uint64_t most = asked.max_age.value_or(kSecondsMost);
+    return age + asked.min_fresh.value_or(0) < kept.lifetime_s && age <= most && most > 0;
 }
 
 bool is_unchanged(const Stored& kept, const ringtime::Request& request) {
     std::string tags = combined(request.fields(), "if-none-match");
     if (!tags.empty()) {
-        auto opaque = [](std::string_view tag) {
-            return tag.substr(tag.substr(0, 2) == "W/" ? 2 : 0);
-        };
         bool found = false;
         each_member(tags, [&](std::string_view tag) {
             found = found || tag == "*" ||

@@ -34,11 +34,24 @@ struct Asked {
                                                   const ringtime::Response& response,
                                                   const Asked& asked, int64_t wall_s);
 
-/// A kept response after the target has said 304 to somebody's condition, with the fields of that
-/// (section 4.3.4); null when it is about another one.
-[[nodiscard]] Kept freshened(const Stored& kept, const ringtime::Request& request,
-                             const ringtime::Response& response, const Asked& asked,
-                             int64_t wall_s);
+/// Whether a 304 can be about the kept response: the target was asked about this one, or about that
+/// which the client has.
+enum class Question : uint8_t { ours, of_client };
+[[nodiscard]] bool confirms(const ringtime::Response& response, const Stored& kept,
+                            Question question);
+
+/// The kept response with the fields of a 304 that confirms it (section 4.3.4).
+struct Freshened {
+    Kept response;
+    bool may_store = false;
+};
+[[nodiscard]] Freshened freshened(const Stored& kept, const ringtime::Request& request,
+                                  const ringtime::Response& response, const Asked& asked,
+                                  int64_t wall_s);
+
+/// Asks the target whether the kept response is still the one, in place of sending it again. False
+/// when that cannot be asked: it has no validator, or the client asks something like it itself.
+[[nodiscard]] bool ask_about(const Stored& kept, ringtime::Request& request);
 
 /// Whether it is young enough for who asks.
 [[nodiscard]] bool is_fresh(const Stored& kept, const Directives& asked, uint64_t now_ns);

@@ -206,28 +206,41 @@ bool Exchange::ask_plugin_routes(bool& passed) noexcept {
     return true;
 }
 
-// False while a hook has paused. A hook that fails turns the answer into a 500, which the rest
-// sees.
+// False while a hook has paused. A hook may answer in the place of the response, and one that fails
+// turns it into a 500; the rest sees that.
 bool Exchange::run_response_hooks() noexcept {
     if (!hooks_active_) return true;
-    switch (chain_run_.run_response(response_facts_)) {
-        case Outcome::paused: return false;
-        case Outcome::failed:
-            answer_->release();
-            answer_ = nullptr;
-            outcome_ = {};
-            answer_error({chain_run_.reason(), Source::plugin, Retry::no, 0, 0});
-            response_.begin(answer_->head().fields);
-            response_facts_.status = answer_->head().status;
-            response_facts_.flags = RINGTIME_RESPONSE_FROM_GATEWAY;
-            response_facts_.content_length = answer_->body().length();
-            response_facts_.reason = describe(outcome_.reason).name;
-            return run_response_hooks();
-        case Outcome::go_on:
-        case Outcome::answered:
-        case Outcome::passed: return true;
+    for (;;) {
+        switch (chain_run_.run_response(response_facts_)) {
+            case Outcome::paused: return false;
+            case Outcome::failed:
+                answer_->release();
+                answer_ = nullptr;
+                outcome_ = {};
+                answer_error({chain_run_.reason(), Source::plugin, Retry::no, 0, 0});
+                show_other_response(RINGTIME_RESPONSE_FROM_GATEWAY);
+                break;
+            case Outcome::answered:
+                // What a plugin answered with has been made anew where it lies.
+                if (!chain_run_.made(answer_)) answer_->release();
+                answer_ = &chain_run_.answer();
+                // Why there was an error stays the outcome, whatever the client is told of it.
+                show_other_response(RINGTIME_RESPONSE_FROM_PLUGIN);
+                break;
+            case Outcome::go_on:
+            case Outcome::passed: return true;
+        }
     }
-    return true;
+}
+
+// To the hooks that are left.
+void Exchange::show_other_response(uint8_t flags) noexcept {
+    response_.begin(answer_->head().fields);
+    response_facts_.status = answer_->head().status;
+    response_facts_.flags = flags;
+    response_facts_.content_length = answer_->body().length();
+    response_facts_.reason = {};
+    if (answer_ == &fixed_) response_facts_.reason = describe(outcome_.reason).name;
 }
 
 void Exchange::end_hooks() noexcept {

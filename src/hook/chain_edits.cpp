@@ -111,6 +111,24 @@ ringtime_status ChainRun::respond(uint16_t status, const ringtime_field_line* li
     return result;
 }
 
+// A plugin's own answer may be the response that is replaced: it is made anew where it lies, so
+// there is no way back. One that lives elsewhere is the exchange's, and stays.
+ringtime_status ChainRun::respond_instead(uint16_t status, const ringtime_field_line* lines,
+                                          size_t count, const ringtime_bytes* body) noexcept {
+    bool possible = hook_ == Hook::response && !instead_ && response_->status != 101 &&
+                    (!chosen_ || chosen_ == &answer_);
+    if (!possible) {
+        if (body && body->release) body->release(body->owner);
+        return RINGTIME_WRONG_PHASE;
+    }
+    ringtime_status result =
+        answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
+    if (result != RINGTIME_OK) return result;
+    chosen_ = &answer_;
+    loose_ = instead_ = true;
+    return RINGTIME_OK;
+}
+
 bool ChainRun::may_answer() const noexcept {
     return hook_ == Hook::request || hook_ == Hook::route;
 }

@@ -1,6 +1,7 @@
 #include "hook/chain_run.h"
 
 #include <cstring>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -51,7 +52,7 @@ void ChainRun::begin(const Chain* chain, HookCore& core, const RequestFacts& fac
     match_ = nullptr;
     matched_ = nullptr;
     chosen_ = nullptr;
-    handed_over_ = false;
+    handed_over_ = instead_ = false;
     if (!chain || !chain->narrowed()) return;
     for (size_t slot = 0; slot < chain->plugins().size(); ++slot) {
         uint64_t bit = uint64_t{1} << slot;
@@ -212,9 +213,11 @@ Outcome ChainRun::settle(const HookEntry& entry, Lane& lane, Hook hook,
     if (verdict != RINGTIME_RESPOND && (hook == Hook::request || hook == Hook::route))
         drop_answer();
     HookCounters& counters = counters_of(entry, hook);
+    bool instead = std::exchange(instead_, false);
+    if (instead && verdict != RINGTIME_RESPOND) return fail(entry, Reason::hook_failed);
     if (verdict == RINGTIME_CONTINUE) return Outcome::go_on;
     if (verdict == RINGTIME_RESPOND && chosen_ &&
-        (hook == Hook::request || hook == Hook::route)) {
+        (hook == Hook::request || hook == Hook::route || instead)) {
         handed_over_ = true;
         HookCounters::add(counters.answers);
         decided_by_ = entry.cores->plugin;

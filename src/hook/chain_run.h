@@ -111,7 +111,8 @@ class ChainRun {
     [[nodiscard]] Outcome run_route(Plugin& plugin) noexcept;
     /// `piece` may be replaced by other bytes, or by none (size 0). It may be empty with `last`.
     [[nodiscard]] Outcome run_request_body(Piece& piece, BodyPart part) noexcept;
-    /// After failed: make the 500 and call again; the hooks that are left see it.
+    /// After failed: make the 500 and call again; the hooks that are left see it. After answered:
+    /// the same with answer(), which may be the one there was, made anew.
     [[nodiscard]] Outcome run_response(ResponseFacts& facts) noexcept;
     [[nodiscard]] Outcome run_response_body(Piece& piece, BodyPart part) noexcept;
     void run_done(const ringtime_summary& summary) noexcept;
@@ -143,6 +144,9 @@ class ChainRun {
     [[nodiscard]] ringtime_status respond(uint16_t status, const ringtime_field_line* lines,
                                           size_t count, const ringtime_bytes* body) noexcept;
     [[nodiscard]] ringtime_status respond(const StaticAnswer& answer) noexcept;
+    [[nodiscard]] ringtime_status respond_instead(uint16_t status,
+                                                  const ringtime_field_line* lines, size_t count,
+                                                  const ringtime_bytes* body) noexcept;
     [[nodiscard]] ringtime_status respond_events(EventChannel& channel,
                                                  std::span<const ringtime_field_line> lines,
                                                  std::span<const ringtime_event> first) noexcept;
@@ -218,7 +222,8 @@ class ChainRun {
     uint32_t response_next_ = 0;
     uint8_t last_slot_ = UINT8_MAX;  ///< The one that answered; later ones never saw the request.
     bool shown_ = false;
-    bool loose_ = false;  ///< A hook paused or answered; its verdict must say so.
+    bool loose_ = false;    ///< A hook paused or answered; its verdict must say so.
+    bool instead_ = false;  ///< It answered in place of a response, which is gone.
     Hook hook_ = Hook::count_;
     Reason reason_ = Reason::none;
     const Plugin* decided_by_ = nullptr;

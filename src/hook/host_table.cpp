@@ -71,6 +71,11 @@ void fill_exchange_calls(ringtime_host& host) noexcept {
     host.set_path = [](ringtime_exchange* exchange, ringtime_slice path) {
         return run_of(exchange).set_path(to_view(path));
     };
+    host.respond_instead = [](ringtime_exchange* exchange, uint16_t status,
+                              const ringtime_field_line* lines, size_t count,
+                              const ringtime_bytes* body) {
+        return run_of(exchange).respond_instead(status, lines, count, body);
+    };
     host.set_status = [](ringtime_exchange* exchange, uint16_t status) {
         return run_of(exchange).set_status(status);
     };

@@ -20,10 +20,12 @@ def http_date(offset=0):
 
 
 class Origin(Upstream):
-    """Answers with `fields`; the body tells how often it was asked."""
+    """Answers with `fields`; the body tells how often it was asked. Whoever asks for what is still
+    `unchanged`, a condition with its value, gets 304 with `fields_of_304`."""
 
     def __init__(self):
         self.fields, self.status, self.body, self.cut = [FRESH], "200 OK", None, False
+        self.unchanged, self.fields_of_304 = None, []
         super().__init__(self.serve)
 
     def serve(self, connection, _):
@@ -36,9 +38,11 @@ class Origin(Upstream):
                                 b"Content-Length: 100\r\n\r\nhalf")
                 connection.reset()
                 return
-            if self.status.startswith("304"):
-                lines = "".join(f"{name}: {value}\r\n" for name, value in self.fields)
-                connection.send(f"HTTP/1.1 {self.status}\r\n{lines}\r\n".encode())
+            unchanged = self.unchanged and request.header(self.unchanged[0]) == self.unchanged[1]
+            if unchanged or self.status.startswith("304"):
+                fields = self.fields_of_304 if unchanged else self.fields
+                lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+                connection.send(f"HTTP/1.1 304 Not Modified\r\n{lines}\r\n".encode())
             else:
                 connection.answer(b"" if request.method == "HEAD" else body, self.status,
                                   self.fields)
@@ -162,6 +166,110 @@ class Cache(harness.Case):
             before = len(self.origin.requests)
             self.ask(path, ("Host", host))
             self.assertEqual(len(self.origin.requests), before + 1)
+
+    # A client that wants what is not older than 0 seconds: whatever is kept is stale for it.
+    NOW = ("Cache-Control", "max-age=0")
+    CONFIRMED = "ringtime; fwd=stale; fwd-status=304"
+
+    def test_what_is_stale_is_asked_about(self):
+        self.begin("", "gateway")
+        with open(os.path.join(self.packages.plugins, "gateway/manifest.yaml"), "a",
+                  encoding="utf-8") as f:
+            f.write("cors: {origins: ['*']}\n")
+        self.gateway = self.start()
+        body = self.origin.body = os.urandom(200_000)
+        self.origin.fields = [FRESH, ("ETag", '"one"'), ("X-Many", "1"), ("X-Many", "2"),
+                              ("Content-Type", "text/x"), ("Last-Modified", http_date(-1000))]
+        self.assertEqual(self.ask("/up/a").body, body)
+        self.origin.unchanged = ("if-none-match", '"one"')
+        self.origin.fields_of_304 = [("Cache-Control", "max-age=2000"), ("ETag", 'W/"one"'),
+                                     ("X-Many", "3"), ("X-New", "yes")]
+        answer = self.ask("/up/a", self.NOW, ("Origin", "https://page.example"))
+        self.assertEqual((answer.status, answer.body), (200, body))
+        self.assertEqual(answer.header("cache-status"), self.CONFIRMED)
+        self.assertEqual((answer.all("x-many"), answer.header("x-new")), (["3"], "yes"))
+        self.assertEqual((answer.header("etag"), answer.header("content-type")),
+                         ('"one"', "text/x"))
+        self.assertEqual(answer.header("content-length"), "200000")
+        # Plugins before this one see the answer that is sent.
+        self.assertEqual(answer.header("access-control-allow-origin"), "*")
+        self.assertIsNone(self.origin.requests[-1].header("if-modified-since"))
+        # What the target said is kept for all.
+        answer = self.ask("/up/a")
+        self.assertEqual((answer.body, answer.header("cache-status")), (body, "ringtime; hit"))
+        self.assertEqual((answer.header("cache-control"), answer.header("x-new")),
+                         ("max-age=2000", "yes"))
+        self.assertEqual(len(self.origin.requests), 2)
+        # It changes: the new one comes in full and is kept.
+        self.origin.body = b"second"
+        self.origin.fields = [FRESH, ("ETag", '"two"')]
+        self.origin.unchanged, self.origin.fields_of_304 = ("if-none-match", '"two"'), [FRESH]
+        self.assertEqual(self.ask("/up/a", self.NOW).body, b"second")
+        self.assertEqual(self.ask("/up/a").body, b"second")
+        self.assertEqual(self.ask("/up/a", self.NOW).header("cache-status"), self.CONFIRMED)
+        self.assertEqual(len(self.origin.requests), 4)
+        # Nothing stale is sent when the target cannot say.
+        self.origin.unchanged, self.origin.status = None, "503 Service Unavailable"
+        self.assertEqual(self.ask("/up/a", self.NOW).status, 503)
+        self.assertEqual(self.ask("/up/a").body, b"second")
+
+    def test_what_becomes_stale(self):
+        self.begin()
+        self.gateway = self.start()
+        modified = http_date(-1000)
+        self.origin.fields = [FRESH, ("Age", "999"), ("Last-Modified", modified)]
+        self.origin.unchanged = ("if-modified-since", modified)
+        self.origin.fields_of_304 = [FRESH]
+        first = self.ask("/up/a").body
+        def confirmed():
+            answer = self.ask("/up/a")
+            self.assertEqual(answer.body, first)
+            return answer.header("cache-status") == self.CONFIRMED
+        harness.wait_until(confirmed, "the target is asked whether it is the same")
+        self.assertEqual(self.ask("/up/a").header("cache-status"), "ringtime; hit")
+
+    def test_confirmations_that_end_what_is_kept(self):
+        self.begin()
+        self.gateway = self.start()
+        for fields in ([("Cache-Control", "private, max-age=9")], [("Cache-Control", "no-store")],
+                       [("Set-Cookie", "a=b")], [("Cache-Control", "max-age=0")]):
+            path = self.path()
+            self.origin.fields = [FRESH, ("ETag", '"one"')]
+            self.origin.unchanged = None
+            first = self.ask(path).body
+            self.origin.unchanged = ("if-none-match", '"one"')
+            self.origin.fields_of_304 = fields
+            answer = self.ask(path, self.NOW)
+            self.assertEqual((answer.status, answer.body), (200, first), fields)
+            for name, value in fields:
+                self.assertEqual(answer.header(name.lower()), value)
+            self.assertNotEqual(self.ask(path).body, first, fields)
+            self.assertIsNone(self.origin.requests[-1].header("if-none-match"))
+        # One about something else helps nobody; the next time it is asked for in full.
+        path = self.path()
+        first = self.ask(path).body
+        self.origin.fields_of_304 = [("ETag", '"other"')]
+        self.assertEqual(self.ask(path, self.NOW).status, 500)
+        self.assertNotEqual(self.ask(path).body, first)
+
+    def test_clients_ask_for_themselves(self):
+        self.begin()
+        self.gateway = self.start()
+        self.origin.fields = [FRESH, ("ETag", '"one"')]
+        self.ask("/up/a")
+        self.origin.unchanged = ("if-none-match", '"mine"')
+        self.origin.fields_of_304 = [("ETag", '"mine"')]
+        answer = self.ask("/up/a", self.NOW, ("If-None-Match", '"mine"'))
+        self.assertEqual((answer.status, answer.header("etag")), (304, '"mine"'))
+        self.assertEqual(self.ask("/up/a", self.NOW, method="HEAD").status, 200)
+        self.assertIsNone(self.origin.requests[-1].header("if-none-match"))
+        # Somebody's question about what is for all is answered for all.
+        self.origin.fields = [("Cache-Control", "public, max-age=1000"), ("ETag", '"one"')]
+        self.origin.unchanged, self.origin.fields_of_304 = ("if-none-match", '"one"'), []
+        first = self.ask("/up/b").body
+        answer = self.ask("/up/b", self.NOW, ("Cookie", "a=b"))
+        self.assertEqual((answer.body, answer.header("cache-status")), (first, self.CONFIRMED))
+        self.assertEqual(self.ask("/up/b").header("cache-status"), "ringtime; hit")
 
     def test_variants(self):
         self.begin()

@@ -65,6 +65,25 @@ class Hook(harness.Case):
     def test_a_response_can_be_changed(self):
         self.assertEqual(self.ask("/up/b/10", "status").status, 299)
 
+    def test_a_response_can_be_given_up_for_another(self):
+        with self.gateway.connect() as client:  # Whatever is given up, the connection goes on.
+            for method, path, status in (
+                    ("GET", "/", 200), ("GET", "/up/b/3000000", 200), ("HEAD", "/up/b/10", 200),
+                    ("GET", "/up/chunked/100000", 200), ("GET", "/app/about", 200),
+                    ("GET", "/hooks/items/7", 200), ("GET", "/missing.png", 404),
+                    ("POST", "/hooks/items/7", 405), ("POST", "/up/x", 200)):
+                body = b"x" * 1000 if method == "POST" else b""
+                answer = client.ask(method, path, {"X-Hook": "instead"}, body)
+                self.assertEqual(answer.status, 201, (method, path))
+                text = b"" if method == "HEAD" else b"instead of %d\n" % status
+                self.assertEqual(answer.body, text)
+                self.assertEqual(answer.header("x-signed"), answer.header("x-request-id"))
+                entry = self.gateway.logged(answer.header("x-request-id"))
+                self.assertEqual(entry["status"], 201)
+                # The log tells what was wrong, whatever the client is told.
+                self.assertEqual(entry.get("reason"), "not_found" if status == 404 else None)
+        self.assertEqual(self.ask("/up/b/10").body, b"0000000\n00")
+
     def test_routes_of_a_plugin(self):
         answer = self.ask("/hooks/items/42")
         self.assertEqual((answer.status, answer.body), (200, b"item 42\n"))

@@ -102,6 +102,53 @@ TEST_F(HookTest, a_failing_response_hook_is_run_once_and_the_rest_see_the_500) {
               (Journal{"c.on_response 200", "b.on_response 200", "a.on_response 500"}));
 }
 
+TEST_F(HookTest, a_response_hook_may_answer_in_place_of_the_response) {
+    start({puppet("a"), puppet("b", R"("on_response":"replace")"), puppet("c")});
+    EXPECT_EQ(request(), Outcome::go_on);
+    (void)control.take();
+    EXPECT_EQ(respond(304), Outcome::answered);
+    EXPECT_EQ(run.answer().head().fields.get(http::FieldId::content_type),
+              "text/plain; charset=utf-8");
+    EXPECT_EQ(answer_body(), "instead\n");
+    EXPECT_EQ(run.decided_by(), "b");
+    EXPECT_EQ(respond(run.answer().head().status), Outcome::go_on);
+    EXPECT_EQ(control.take(),
+              (Journal{"c.on_response 304", "b.on_response 304", "a.on_response 201"}));
+    EXPECT_EQ(set->find("b")->totals(Hook::response).answers, 1u);
+}
+
+TEST_F(HookTest, an_answer_of_a_plugin_is_replaced_where_it_lies) {
+    start({puppet("a", R"("on_response":"replace")"), puppet("b", R"("on_response":"replace")"),
+           puppet("c", R"("on_request":"answer owned")")});
+    EXPECT_EQ(request(), Outcome::answered);
+    EXPECT_EQ(cores[0].lent().out(), 1u);
+    for (const char* name : {"b", "a"}) {
+        EXPECT_EQ(respond(200), Outcome::answered);
+        EXPECT_EQ(run.decided_by(), name);
+        EXPECT_EQ(cores[0].lent().out(), 0u);
+    }
+    EXPECT_EQ(respond(201), Outcome::go_on);
+    EXPECT_EQ(answer_body(), "instead\n");
+}
+
+TEST_F(HookTest, a_replacement_that_is_not_returned_or_not_possible_fails_the_request) {
+    for (const char* what : {"replace badly", "replace twice", "replace and go on",
+                             "replace and throw", "replace an upgrade"}) {
+        SCOPED_TRACE(what);
+        if (set) set->stop_core(0);
+        bool upgrade = what == std::string_view("replace an upgrade");
+        start({puppet("a"), puppet("b", "\"on_response\":\"" +
+                                            std::string(upgrade ? "replace" : what) + "\"")});
+        EXPECT_EQ(request(), Outcome::go_on);
+        (void)control.take();
+        EXPECT_EQ(respond(upgrade ? 101 : 200), Outcome::failed);
+        EXPECT_EQ(run.reason(), Reason::hook_failed);
+        EXPECT_EQ(respond(500), Outcome::go_on);
+        EXPECT_EQ(control.take().back(), "a.on_response 500");
+        run.end();
+    }
+}
+
 TEST_F(HookTest, an_answer_that_is_not_returned_is_dropped) {
     start({puppet("a", R"("on_request":"answer and go on")"), puppet("b")});
     EXPECT_EQ(request(), Outcome::go_on);

@@ -33,11 +33,14 @@ class Hooks {
         return Verdict::next;
     }
 
-    void on_response(ringtime::Request& request, ringtime::Response& response) {
+    Verdict on_response(ringtime::Request& request, ringtime::Response& response) {
         response.set("x-signed", request.id());
         if (!sign_.empty()) response.set("x-generation", sign_);
         if (request.field("x-hook") == "status") response.set_status(299);
         response.fields().remove("x-hidden");
+        if (request.field("x-hook") != "instead") return Verdict::next;
+        return response.replace(201, "instead of " + std::to_string(response.status()) + "\n",
+                                {{"x-signed", request.id()}});
     }
 
     void on_worker_spawn(const ringtime::Worker& worker) { tell("spawned", worker); }

@@ -75,7 +75,7 @@ struct Puppet {
             response.set_status(203);
         }
         if (what == "pause") return pause(request);
-        return Verdict::next;
+        return replace(response, what);
     }
     Verdict on_response_body(ringtime::Request& request, ringtime::Chunk& chunk) {
         std::string_view what = context_.string("on_response_body");
@@ -135,6 +135,16 @@ struct Puppet {
             control_.thread = std::thread([token] { token.resume(9); });
             return Verdict::paused;
         }
+        return Verdict::next;
+    }
+    Verdict replace(ringtime::Response& response, std::string_view what) {
+        auto good = [&] { return response.replace(201, "instead\n", {{"x-by", name_}}); };
+        if (what == "replace") return good();
+        if (what == "replace badly") return response.replace(200, "x", {{"content-length", "7"}});
+        if (what == "replace twice") return good() == Verdict::answered ? good() : Verdict::next;
+        if (what == "replace and go on") (void)good();
+        if (what == "replace and throw" && good() == Verdict::answered)
+            throw std::runtime_error("after all");
         return Verdict::next;
     }
     Verdict pause(ringtime::Request& request) {
