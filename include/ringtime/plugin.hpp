@@ -83,25 +83,6 @@ Verdict verdict_of(Call&& call) {
     }
 }
 
-/// The texts are UTF-8.
-inline std::string json_error(std::string_view code, std::string_view message,
-                              std::string_view request_id) {
-    std::string out;
-    auto append = [&out](const char* key, std::string_view value) {
-        out.append(out.empty() ? "{\"" : ",\"").append(key).append("\":\"");
-        for (char c : value) {
-            if (c == '"' || c == '\\') out += '\\';
-            // A line's end or any other control character would end the string.
-            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-        }
-        out += '"';
-    };
-    append("error", code);
-    append("message", message);
-    append("requestId", request_id);
-    return out.append("}\n");
-}
-
 }  // namespace detail
 
 /// An answer made once at init; sending it copies nothing.
@@ -244,15 +225,8 @@ class Request {
     /// message as a line of text. `return request.refuse(403, "forbidden", "Not for you.");`
     [[nodiscard]] Verdict refuse(uint16_t status, std::string_view code, std::string_view message,
                                  std::initializer_list<Line> lines = {}) {
-        bool json = raw_->flags & RINGTIME_REQUEST_API ||
-                    field(RINGTIME_FIELD_ACCEPT).find("application/json") != std::string_view::npos;
-        std::string body = json ? detail::json_error(code, message, id())
-                                : std::string(message) + '\n';
-        std::vector<ringtime_field_line> all(lines.begin(), lines.end());
-        all.push_back(Line("cache-control", "no-store"));
-        if (json) all.push_back(Line("content-type", "application/json"));
-        ringtime_bytes bytes{detail::slice(body), nullptr, nullptr};
-        return respond_bytes(status, all.data(), all.size(), bytes);
+        bool good = detail::respond_error(*raw_, raw_->host->respond, status, code, message, lines);
+        return good ? Verdict::answered : Verdict::failed;
     }
     [[nodiscard]] Verdict respond(const Static& answer) noexcept {
         bool good = answer.handle() &&
@@ -357,6 +331,14 @@ class Response {
         bool good = can_replace(*request_) &&
                     request_->host->respond_instead(request_->exchange, status, lines.begin(),
                                                     lines.size(), &bytes) == RINGTIME_OK;
+        return good ? Verdict::answered : Verdict::failed;
+    }
+    /// The same with an error, as Request::refuse() sends it.
+    [[nodiscard]] Verdict refuse(uint16_t status, std::string_view code, std::string_view message,
+                                 std::initializer_list<Line> lines = {}) {
+        bool good = can_replace(*request_) &&
+                    detail::respond_error(*request_, request_->host->respond_instead, status, code,
+                                          message, lines);
         return good ? Verdict::answered : Verdict::failed;
     }
     /// The first gateways could not.

@@ -1,7 +1,7 @@
 #pragma once
 // The values of what the gateway does for plugins beyond their hooks, in C++: metrics, log entries,
-// requests to other servers, streams of events. What is not here is a member of Context
-// or Request in plugin.hpp, which includes this header.
+// requests to other servers, streams of events, errors. What is not here is a member of Context or
+// Request in plugin.hpp, which includes this header.
 
 #include <chrono>
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -32,6 +33,46 @@ struct Line : ringtime_field_line {
         : ringtime_field_line{detail::slice(line_name), detail::slice(line_value)} {}
 };
 static_assert(sizeof(Line) == sizeof(ringtime_field_line), "lists of lines are passed as they are");
+
+namespace detail {
+
+/// The texts are UTF-8.
+inline std::string json_error(std::string_view code, std::string_view message,
+                              std::string_view request_id) {
+    std::string out;
+    auto append = [&out](const char* key, std::string_view value) {
+        out.append(out.empty() ? "{\"" : ",\"").append(key).append("\":\"");
+        for (char c : value) {
+            if (c == '"' || c == '\\') out += '\\';
+            // A line's end or any other control character would end the string.
+            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+        }
+        out += '"';
+    };
+    append("error", code);
+    append("message", message);
+    append("requestId", request_id);
+    return out.append("}\n");
+}
+
+/// Answers with an error in the form of the gateway's own, by respond or respond_instead.
+inline bool respond_error(const ringtime_request& request, decltype(ringtime_host::respond) respond,
+                          uint16_t status, std::string_view code, std::string_view message,
+                          std::initializer_list<Line> lines) {
+    std::string_view accepted = view(request.host->field(
+        request.exchange, RINGTIME_REQUEST_FIELDS, RINGTIME_FIELD_ACCEPT));
+    bool json = request.flags & RINGTIME_REQUEST_API ||
+                accepted.find("application/json") != std::string_view::npos;
+    std::string body = json ? json_error(code, message, view(request.request_id))
+                            : std::string(message) + '\n';
+    std::vector<ringtime_field_line> all(lines.begin(), lines.end());
+    all.push_back(Line("cache-control", "no-store"));
+    if (json) all.push_back(Line("content-type", "application/json"));
+    ringtime_bytes bytes{slice(body), nullptr, nullptr};
+    return respond(request.exchange, status, all.data(), all.size(), &bytes) == RINGTIME_OK;
+}
+
+}  // namespace detail
 
 /// One series, borrowed for the call.
 using Metric = ringtime_metric;

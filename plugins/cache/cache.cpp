@@ -37,6 +37,7 @@ int64_t wall_seconds() {
 struct Flight {
     std::string key;
     Asked asked;
+    Said said;
     Kept stale;  ///< What the target is asked about.
     std::unique_ptr<Stored> response;
     std::string body;
@@ -63,8 +64,12 @@ class Cache {
         }
         std::string key = key_of(request);
         Kept kept = asked.may_look ? look(request, key) : nullptr;
-        if (kept && is_fresh(*kept, asked.directives, request.raw().now_ns))
-            return answer(request, kept);
+        if (kept && is_fresh(*kept, asked.directives, request.raw().now_ns)) {
+            if (answer(request, kept)) return Verdict::answered;
+            // It has too many fields, say: what cannot be sent is of no use.
+            store_.erase(key);
+            kept = nullptr;
+        }
         if (asked.directives.only_if_cached) {
             if (!request.set_state(&answered_)) return Verdict::failed;
             return request.refuse(504, "not_kept", "It is not kept here.");
@@ -128,6 +133,7 @@ class Cache {
         return store_.find(
             key, [&](std::string_view name) { return combined(request.fields(), name); });
     }
+    Kept look(const Flight& flight) { return store_.find(flight.key, flight.said); }
 
     // Whether the target is only asked about what is kept.
     static bool take_off(Request& request, std::string& key, const Asked& asked,
@@ -135,6 +141,7 @@ class Cache {
         auto flight = std::make_unique<Flight>();
         flight->key = std::move(key);
         flight->asked = asked;
+        flight->said = Said(request.fields());
         if (!request.set_state(flight.get())) return false;
         Flight& taken = *flight.release();
         if (stale && Response::can_replace(request.raw()) && ask_about(*stale, request))
@@ -144,7 +151,7 @@ class Cache {
 
     void begin_keeping(const Request& request, const Response& response, Flight& flight) {
         std::optional<Stored> head = read_response(request, response, flight.asked,
-                                                   wall_seconds());
+                                                   flight.said, wall_seconds());
         uint64_t size = response.raw().content_length;
         bool known = size != RINGTIME_LENGTH_UNKNOWN;
         if (!head || (known && size > body_bytes_max_)) return;
@@ -153,17 +160,19 @@ class Cache {
         if (size == 0) keep(flight);
     }
 
-    Verdict answer(Request& request, const Kept& kept) {
+    bool answer(Request& request, const Kept& kept) {
         bool unchanged = is_unchanged(*kept, request);
+        if (!send(request, request.raw().host->respond, kept, unchanged, "ringtime; hit") ||
+            !request.set_state(&answered_))
+            return false;
         count(unchanged ? Outcome::unchanged : Outcome::hit);
-        if (!request.set_state(&answered_)) return Verdict::failed;
-        return send(request, request.raw().host->respond, kept, unchanged, "ringtime; hit");
+        return true;
     }
 
     // The bytes are sent from where they are kept; who sends them holds them.
     template <typename Respond>
-    static Verdict send(const Request& request, Respond respond, const Kept& kept, bool unchanged,
-                        std::string_view cache_status) {
+    static bool send(const Request& request, Respond respond, const Kept& kept, bool unchanged,
+                     std::string_view cache_status) {
         std::string age = std::to_string(kept->age_s(request.raw().now_ns));
         std::vector<ringtime::Line> lines;
         lines.reserve(kept->fields.size() + 2);
@@ -184,23 +193,28 @@ class Cache {
         ringtime_status status =
             respond(request.raw().exchange, unchanged ? 304 : kept->status, lines.data(),
                     lines.size(), unchanged ? nullptr : &bytes);
-        return status == RINGTIME_OK ? Verdict::answered : Verdict::failed;
+        return status == RINGTIME_OK;
     }
 
     // Section 4.3.3: the client did not ask for a 304, it gets what that is about.
-    Verdict confirm(const Request& request, const Response& response, const Flight& flight) {
-        bool current = look(request, flight.key) == flight.stale;
+    Verdict confirm(const Request& request, Response& response, const Flight& flight) {
+        bool current = look(flight) == flight.stale;
         if (!confirms(response, *flight.stale, Question::ours)) {
             // About something that is not here: asked again in full, the target must send it.
             if (current) store_.erase(flight.key);
-            return Verdict::failed;
+            return response.refuse(502, "upstream_protocol",
+                                   "The target confirmed what it was not asked about.");
         }
         Freshened now = freshened(*flight.stale, request, response, flight.asked, wall_seconds());
-        if (current && now.may_store) store_.put(flight.key, now.response);
-        if (current && !now.may_store) store_.erase(flight.key);
-        count(Outcome::confirmed);
-        return send(request, request.raw().host->respond_instead, now.response, false,
-                    "ringtime; fwd=stale; fwd-status=304");
+        bool sent = send(request, request.raw().host->respond_instead, now.response, false,
+                         "ringtime; fwd=stale; fwd-status=304");
+        if (current && sent && now.may_store) {
+            store_.put(flight.key, std::move(now.response));
+        } else if (current) {
+            store_.erase(flight.key);
+        }
+        if (sent) count(Outcome::confirmed);
+        return sent ? Verdict::answered : Verdict::failed;
     }
 
     void keep(Flight& flight) {
@@ -217,7 +231,7 @@ class Cache {
     }
 
     void freshen(const Request& request, const Response& response, const Flight& flight) {
-        Kept kept = look(request, flight.key);
+        Kept kept = look(flight);
         if (!kept || !confirms(response, *kept, Question::of_client)) return;
         Freshened now = freshened(*kept, request, response, flight.asked, wall_seconds());
         if (now.may_store) store_.put(flight.key, std::move(now.response));

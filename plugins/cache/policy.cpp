@@ -9,11 +9,22 @@ namespace {
 // Final statuses whose meaning does not depend on who asks.
 constexpr std::array<uint16_t, 9> kStatuses = {200, 203, 300, 301, 302, 307, 308, 404, 410};
 
-// Of this connection or this answer only, or the gateway's to write.
-constexpr std::array<std::string_view, 13> kNotKept = {
+// Of this connection or this answer only, or the gateway's to write: no plugin may send those.
+constexpr std::array<std::string_view, 16> kNotKept = {
     "connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade", "content-length", "date", "age", "x-request-id",
-    "cache-status"};
+    "transfer-encoding", "upgrade", "http2-settings", "host", "expect", "content-length", "date",
+    "age", "x-request-id", "cache-status"};
+
+// What is edited on the way to the target, but says there what the key, or the client's own line,
+// says here.
+constexpr std::array<std::string_view, 7> kSaidByKey = {
+    "host", "accept-encoding", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix",
+    "x-base", "x-vhost-tenant"};
+
+template <size_t Count>
+bool is_one_of(const std::array<std::string_view, Count>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 bool same_name(std::string_view name, std::string_view lower) {
     if (name.size() != lower.size()) return false;
@@ -76,8 +87,25 @@ std::string_view opaque(std::string_view tag) {
 /// what the response is found by.
 bool is_updated(std::string_view name) {
     return name != "content-type" && name != "content-encoding" && name != "vary" &&
-           name != "etag" && name != "last-modified" &&
-           std::find(kNotKept.begin(), kNotKept.end(), name) == kNotKept.end();
+           name != "etag" && name != "last-modified" && !is_one_of(kNotKept, name);
+}
+
+/// What Vary names, with what was said there. Nothing when that does not tell who gets the same:
+/// the target saw another value, an address above all.
+std::optional<std::vector<std::pair<std::string, std::string>>> read_vary(
+    const ringtime::Fields& response, const ringtime::Fields& sent, const Said& said) {
+    std::vector<std::pair<std::string, std::string>> out;
+    bool good = true;
+    each_member(combined(response, "vary"), [&](std::string_view member) {
+        std::string name = lower(member);
+        std::string value = said(name);
+        good = good && name != "*" &&
+               (is_one_of(kSaidByKey, name) || value == combined(sent, name));
+        out.emplace_back(std::move(name), std::move(value));
+    });
+    if (!good) return std::nullopt;
+    std::sort(out.begin(), out.end());
+    return out;
 }
 
 }  // namespace
@@ -87,6 +115,28 @@ std::string combined(const ringtime::Fields& fields, std::string_view wanted) {
     fields.each([&](std::string_view name, std::string_view value) {
         if (same_name(name, wanted)) out.append(out.empty() ? "" : ", ").append(value);
     });
+    return out;
+}
+
+Said::Said(const ringtime::Fields& fields) {
+    fields.each([&](std::string_view name, std::string_view value) {
+        lines_.append(lower(name)).append(1, '\n').append(value).append(1, '\n');
+    });
+}
+
+std::string Said::operator()(std::string_view wanted) const {
+    std::string out;
+    std::string_view rest = lines_;
+    auto next = [&rest] {
+        std::string_view line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(line.size() + 1);
+        return line;
+    };
+    while (!rest.empty()) {
+        bool same = next() == wanted;
+        std::string_view value = next();
+        if (same) out.append(out.empty() ? "" : ", ").append(value);
+    }
     return out;
 }
 
@@ -114,13 +164,13 @@ Asked read_request(const ringtime::Request& request) {
 
 std::optional<Stored> read_response(const ringtime::Request& request,
                                     const ringtime::Response& response, const Asked& asked,
-                                    int64_t wall_s) {
+                                    const Said& said, int64_t wall_s) {
     ringtime::Fields fields = response.fields();
-    Directives said = directives(fields);
+    Directives allowed = directives(fields);
     bool status = std::find(kStatuses.begin(), kStatuses.end(), response.status()) !=
                   kStatuses.end();
     // What the gateway says itself (an upstream is down, no such site) is over when the cause is.
-    if (!asked.may_store || !status || !may_store(fields, said, asked) ||
+    if (!asked.may_store || !status || !may_store(fields, allowed, asked) ||
         response.raw().flags & RINGTIME_RESPONSE_FROM_GATEWAY ||
         request.field(RINGTIME_FIELD_X_IDENTITY).data())
         return std::nullopt;
@@ -128,19 +178,14 @@ std::optional<Stored> read_response(const ringtime::Request& request,
     out.status = response.status();
     out.age_at_first = age_of(fields, wall_s);
     out.stored_ns = request.raw().now_ns;
-    out.lifetime_s = lifetime_of(fields, said, wall_s).value_or(0);
+    out.lifetime_s = lifetime_of(fields, allowed, wall_s).value_or(0);
     if (out.lifetime_s <= out.age_at_first) return std::nullopt;
-    bool varies_by_all = false;
-    each_member(combined(fields, "vary"), [&](std::string_view member) {
-        varies_by_all = varies_by_all || member == "*";
-        std::string name = lower(member);
-        out.vary.emplace_back(name, combined(request.fields(), name));
-    });
-    if (varies_by_all) return std::nullopt;
-    std::sort(out.vary.begin(), out.vary.end());
+    auto vary = read_vary(fields, request.fields(), said);
+    if (!vary) return std::nullopt;
+    out.vary = std::move(*vary);
     fields.each([&](std::string_view name, std::string_view value) {
         std::string kept = lower(name);
-        if (std::find(kNotKept.begin(), kNotKept.end(), kept) != kNotKept.end()) return;
+        if (is_one_of(kNotKept, kept)) return;
         if (kept == "etag") out.etag = value;
         if (kept == "last-modified") out.last_modified = value;
         out.fields.emplace_back(std::move(kept), value);

@@ -29,10 +29,24 @@ struct Asked {
 /// The lines of a field in one, names in lower case; empty and absent are the same.
 [[nodiscard]] std::string combined(const ringtime::Fields& fields, std::string_view lower);
 
+/// The fields of a request as they were when it was looked up. Vary is about these: what is edited
+/// behind us, on the way to the target, is not there yet when the next one is looked up.
+class Said {
+ public:
+    Said() = default;
+    explicit Said(const ringtime::Fields& fields);
+    /// As combined().
+    [[nodiscard]] std::string operator()(std::string_view lower) const;
+
+ private:
+    std::string lines_;  ///< `name\nvalue\n`: neither holds a line's end.
+};
+
 /// Everything of the response but its body; nothing when it may not be kept.
 [[nodiscard]] std::optional<Stored> read_response(const ringtime::Request& request,
                                                   const ringtime::Response& response,
-                                                  const Asked& asked, int64_t wall_s);
+                                                  const Asked& asked, const Said& said,
+                                                  int64_t wall_s);
 
 /// Whether a 304 can be about the kept response: the target was asked about this one, or about that
 /// which the client has.

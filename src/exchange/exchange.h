@@ -94,6 +94,7 @@ class Exchange {
     void begin_hooks() noexcept;
     [[nodiscard]] bool run_request_hooks() noexcept;
     [[nodiscard]] bool run_response_hooks() noexcept;
+    void give_up_answer() noexcept;
     void show_other_response(uint8_t flags) noexcept;
     [[nodiscard]] bool ask_plugin_routes(bool& passed) noexcept;
     void take_edited_path() noexcept;

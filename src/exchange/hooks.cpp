@@ -222,7 +222,7 @@ bool Exchange::run_response_hooks() noexcept {
                 break;
             case Outcome::answered:
                 // What a plugin answered with has been made anew where it lies.
-                if (!chain_run_.made(answer_)) answer_->release();
+                if (!chain_run_.made(answer_)) give_up_answer();
                 answer_ = &chain_run_.answer();
                 // Why there was an error stays the outcome, whatever the client is told of it.
                 show_other_response(RINGTIME_RESPONSE_FROM_PLUGIN);
@@ -231,6 +231,15 @@ bool Exchange::run_response_hooks() noexcept {
             case Outcome::passed: return true;
         }
     }
+}
+
+void Exchange::give_up_answer() noexcept {
+    // One that has no content is whole with its head: read to its end, its connection stays of use.
+    uint16_t status = answer_->head().status;
+    Piece piece;
+    if ((status == 204 || status == 304) && answer_->body().pull(piece, 1) == http::Pull::data)
+        piece.release();
+    answer_->release();
 }
 
 // To the hooks that are left.

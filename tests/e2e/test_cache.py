@@ -93,7 +93,10 @@ class Cache(harness.Case):
         for fields in ([FRESH], [("Cache-Control", "s-maxage=900, max-age=0")],
                        [("Expires", http_date(100))], [FRESH, ("Age", "900")],
                        [("Cache-Control", "max-age=500"), ("Expires", "0")],
-                       [FRESH, ("Vary", "X-None")]):
+                       [FRESH, ("Vary", "X-None")],
+                       # What goes to the target says no more than what we look it up by.
+                       [FRESH, ("Vary", "Host, X-Forwarded-Proto"), ("Vary", "x-forwarded-host")],
+                       [FRESH, ("Host", "x"), ("Expect", "x"), ("HTTP2-Settings", "x")]):
             self.assertTrue(self.is_kept(fields), fields)
         for status in ("404 Not Found", "301 Moved Permanently", "410 Gone"):
             self.assertTrue(self.is_kept([FRESH, ("Location", "/up/x")], status=status), status)
@@ -104,6 +107,10 @@ class Cache(harness.Case):
                        [FRESH, ("Cache-Control", "no-store")], [("Cache-Control", "s-maxage=x")],
                        [FRESH, ("Set-Cookie", "a=b")], [FRESH, ("Vary", "*")],
                        [FRESH, ("Age", "1000")], [("Expires", http_date(-100))],
+                       # It was made for an address, which we do not look it up by.
+                       [FRESH, ("Vary", "X-Forwarded-For")],
+                       # Nor can it be sent with lines of our own.
+                       [FRESH] + [(f"X-{i}", "y") for i in range(97)],
                        [("Expires", "0")], [("Last-Modified", http_date(-10000))],
                        [("Cache-Control", "max-age=10"), ("Date", http_date(-60))]):
             self.assertFalse(self.is_kept(fields), fields)
@@ -249,8 +256,20 @@ class Cache(harness.Case):
         path = self.path()
         first = self.ask(path).body
         self.origin.fields_of_304 = [("ETag", '"other"')]
-        self.assertEqual(self.ask(path, self.NOW).status, 500)
+        answer = self.ask(path, self.NOW, harness.TAKES_JSON)
+        self.is_json_error(answer, 502, "upstream_protocol")
         self.assertNotEqual(self.ask(path).body, first)
+
+    def test_questions_keep_the_connection_to_the_target(self):
+        self.begin()
+        self.gateway = self.start()
+        self.origin.fields = [FRESH, ("ETag", '"one"')]
+        self.origin.unchanged = ("if-none-match", '"one"')
+        with self.gateway.connect() as client:  # On one core, one after the other.
+            body = client.ask("GET", "/up/a", {}).body
+            for _ in range(3):
+                self.assertEqual(client.ask("GET", "/up/a", dict([self.NOW])).body, body)
+        self.assertEqual((len(self.origin.requests), self.origin.connections), (4, 1))
 
     def test_clients_ask_for_themselves(self):
         self.begin()
