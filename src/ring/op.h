@@ -9,7 +9,7 @@
 namespace ringtime::ring {
 
 enum class OpKind : uint8_t {
-    nop,
+    nop,      ///< What an Op is that nobody has filled.
     accept,   ///< `address`: sockaddr_storage, `offset`: pointer to its socklen_t. Result: fd.
     receive,  ///< Into `address`, or into a buffer of `group` when that is set.
     receive_multishot,  ///< Always into buffers of `group`.
@@ -20,9 +20,7 @@ enum class OpKind : uint8_t {
     cancel,   ///< Every operation on `fd`; result: how many, or -ENOENT.
     poll,     ///< Once, for the events in `flags`.
     read,     ///< `address`, `length` at `offset`.
-    write,    ///< `address`, `length` at `offset`.
     open_at,  ///< `fd`: directory, `address`: path, `offset`: pointer to open_how.
-    message,  ///< Wakes the ring whose descriptor is `fd`.
 };
 
 /// The pools of receive buffers of a core.

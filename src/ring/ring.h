@@ -78,8 +78,6 @@ class Ring {
     }
     [[nodiscard]] const RingFeatures& features() const noexcept { return features_; }
     [[nodiscard]] const RingCounters& counters() const noexcept { return counters_; }
-    /// For OpKind::message of other cores.
-    [[nodiscard]] int descriptor() const noexcept;
 
  private:
     friend struct RingBackend;

@@ -119,19 +119,10 @@ void fill(io_uring_sqe& entry, const Op& op) noexcept {
             entry.opcode = IORING_OP_READ;
             entry.off = op.offset;
             break;
-        case OpKind::write:
-            entry.opcode = IORING_OP_WRITE;
-            entry.off = op.offset;
-            break;
         case OpKind::open_at:
             entry.opcode = IORING_OP_OPENAT2;
             entry.off = op.offset;
             entry.len = sizeof(uint64_t) * 3;  // struct open_how
-            break;
-        case OpKind::message:
-            // The target's completion carries user data 0: it only wakes.
-            entry.opcode = IORING_OP_MSG_RING;
-            clear_unused(entry);
             break;
     }
 }
@@ -336,7 +327,6 @@ bool Ring::has_queued() const noexcept { return io_uring_sq_ready(&backend_->rin
 
 Nanoseconds Ring::clock() const noexcept { return monotonic_now(); }
 
-int Ring::descriptor() const noexcept { return backend_->ring.ring_fd; }
 
 void shutdown_socket(int fd, ShutdownSide side) noexcept {
     ::shutdown(fd, side == ShutdownSide::write ? SHUT_WR : SHUT_RDWR);

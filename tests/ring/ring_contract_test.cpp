@@ -77,18 +77,6 @@ TEST_P(RingContract, enter_waits_for_its_timeout_and_not_much_less) {
     EXPECT_GE(ring_->clock(), began + 19 * kStep);
 }
 
-TEST_P(RingContract, a_message_wakes_another_ring) {
-    std::string problem;
-    std::unique_ptr<Ring> other = Ring::open({.small_buffers = 2, .bulk_buffers = 2}, problem);
-    ASSERT_TRUE(other) << problem;
-    Recorded message(OpKind::message, other->descriptor());
-    complete(message);
-    EXPECT_EQ(message.last(), 0);
-    const Nanoseconds began = other->clock();
-    other->enter(10 * kNanosecondsPerSecond);
-    EXPECT_LT(other->clock(), began + 5 * kNanosecondsPerSecond);
-}
-
 // --- Receiving ---
 
 TEST_P(RingContract, received_bytes_come_in_a_buffer_with_one_reference) {

@@ -219,15 +219,11 @@ TEST_P(RingLife, poll_completes_when_its_events_are_there) {
     close_doorbell(bell);
 }
 
-TEST_P(RingLife, files_are_written_read_and_opened) {
+TEST_P(RingLife, files_are_opened_and_read) {
     Fd folder(::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     Fd file(::memfd_create("contract", MFD_CLOEXEC));
-    std::string text = "a file of the kernel";
-    Recorded write(OpKind::write, file.get());
-    write.op.address = text.data();
-    write.op.length = static_cast<uint32_t>(text.size());
-    complete(write);
-    ASSERT_EQ(write.last(), static_cast<int32_t>(text.size()));
+    const std::string_view text = "a file of the kernel";
+    ASSERT_EQ(::write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
 
     const std::string name = std::to_string(file.get());
     open_how how{};

@@ -55,8 +55,7 @@ struct RingBackend {
     Outcome attempt_connect(Flight& flight, SimSocket& socket);
     Outcome attempt_poll(Flight& flight);
     Outcome attempt_close(Flight& flight);
-    Outcome attempt_file(Flight& flight);
-    Outcome attempt_message(Flight& flight);
+    Outcome attempt_read(Flight& flight);
     Outcome complete(const Flight& flight, int64_t result);
     Outcome finish_cancelled(const Flight& flight);
     Outcome attempt_kind(Flight& flight);
@@ -80,13 +79,11 @@ struct RingBackend {
 
     Ring& ring;
     SimWorld& world;
-    int descriptor;
     size_t entries_max;
     std::vector<Queued> queued;
     std::vector<Flight> flights;
     std::vector<Completion> completed;
     uint64_t enters = 0;
-    bool woken = false;      ///< By another ring's message.
     bool postponed = false;  ///< Something could have gone on and was deferred.
 
  private:

@@ -56,9 +56,7 @@ void RingBackend::take_slot(const Op& op) {
         case OpKind::cancel:
         case OpKind::poll:
         case OpKind::read:
-        case OpKind::write:
-        case OpKind::open_at:
-        case OpKind::message: return;
+        case OpKind::open_at: return;
     }
 }
 
@@ -113,10 +111,8 @@ Outcome RingBackend::attempt_kind(Flight& flight) {
         case OpKind::cancel: return complete(flight, cancel(nullptr, op.fd));
         case OpKind::close: return attempt_close(flight);
         case OpKind::poll: return attempt_poll(flight);
-        case OpKind::read:
-        case OpKind::write: return attempt_file(flight);
+        case OpKind::read: return attempt_read(flight);
         case OpKind::open_at: return attempt_open(flight);
-        case OpKind::message: return attempt_message(flight);
         case OpKind::accept:
         case OpKind::receive:
         case OpKind::receive_multishot:
@@ -310,9 +306,8 @@ Outcome RingBackend::attempt_poll(Flight& flight) {
 
 // --- Descriptors of the kernel ---
 
-Outcome RingBackend::attempt_file(Flight& flight) {
+Outcome RingBackend::attempt_read(Flight& flight) {
     const Op& op = *flight.op;
-    const bool reads = op.kind == OpKind::read;
     struct stat status {};
     if (::fstat(op.fd, &status) != 0) return complete(flight, -errno);
     ssize_t moved;
@@ -321,14 +316,11 @@ Outcome RingBackend::attempt_file(Flight& flight) {
         size_t size = op.length;
         if (size > 1 && world.random().chance(world.faults().short_transfer))
             size = world.random().between(1, size);
-        const auto offset = static_cast<off_t>(op.offset);
-        moved = reads ? ::pread(op.fd, op.address, size, offset)
-                      : ::pwrite(op.fd, op.address, size, offset);
+        moved = ::pread(op.fd, op.address, size, static_cast<off_t>(op.offset));
     } else {
-        pollfd ready{op.fd, static_cast<short>(reads ? POLLIN : POLLOUT), 0};
+        pollfd ready{op.fd, POLLIN, 0};
         if (::poll(&ready, 1, 0) == 0) return Outcome::waits;
-        moved = reads ? ::read(op.fd, op.address, op.length)
-                      : ::write(op.fd, op.address, op.length);
+        moved = ::read(op.fd, op.address, op.length);
         if (moved < 0 && errno == EAGAIN) return Outcome::waits;
     }
     return complete(flight, moved < 0 ? -errno : moved);
@@ -341,15 +333,6 @@ Outcome RingBackend::attempt_open(Flight& flight) {
         return complete(flight, -EAGAIN);
     const long fd = ::syscall(SYS_openat2, op.fd, op.address, how, sizeof *how);
     return complete(flight, fd < 0 ? -errno : fd);
-}
-
-Outcome RingBackend::attempt_message(Flight& flight) {
-    for (RingBackend* each : world.rings()) {
-        if (each->descriptor != flight.op->fd) continue;
-        each->woken = true;
-        return complete(flight, 0);
-    }
-    return complete(flight, -EBADF);
 }
 
 }  // namespace ringtime::ring

@@ -1,6 +1,5 @@
 // Ring and BufferPool over a simulated world.
 
-#include <fcntl.h>
 #include <sanitizer/asan_interface.h>
 #include <unistd.h>
 
@@ -122,20 +121,17 @@ unsigned Ring::enter(Nanoseconds timeout) noexcept {
 bool Ring::has_completions() const noexcept { return !backend_->completed.empty(); }
 bool Ring::has_queued() const noexcept { return !backend_->queued.empty(); }
 Nanoseconds Ring::clock() const noexcept { return backend_->world.now(); }
-int Ring::descriptor() const noexcept { return backend_->descriptor; }
 
 // --- The queues ---
 
 RingBackend::RingBackend(Ring& owner, SimWorld& its_world, unsigned entries)
-    : ring(owner), world(its_world), descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
-      entries_max(std::max(entries, 1U)) {
+    : ring(owner), world(its_world), entries_max(std::max(entries, 1U)) {
     world.join(*this);
 }
 
 RingBackend::~RingBackend() {
     if (ring.pools_[1]) check();
     world.leave(*this);
-    ::close(descriptor);
 }
 
 void RingBackend::submit(const Queued& entry) {
@@ -194,7 +190,7 @@ unsigned RingBackend::enter(Nanoseconds timeout) {
     issue();
     while (true) {
         progress();
-        if (!completed.empty() || std::exchange(woken, false)) break;
+        if (!completed.empty()) break;
         if (world.now() >= deadline || random.chance(world.faults().interrupted)) break;
         // What was deferred goes on soon; else the next event of the world is what we wait for.
         const Nanoseconds next = postponed ? world.now() + 1000 : world.next_event();
