@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <fstream>
-
 #include "base/json.h"
 #include "base/log.h"
+#include "base/resident.h"
 #include "runtime/api.h"
 #include "runtime/api_handlers.h"
 #include "runtime/report.h"
@@ -38,14 +37,6 @@ Totals sum(const std::vector<CoreReport>& cores) {
     return totals;
 }
 
-// Of this process, workers not included; 0 when the kernel does not say.
-uint64_t resident_bytes() {
-    std::ifstream file("/proc/self/statm");
-    uint64_t pages = 0, resident = 0;
-    file >> pages >> resident;
-    return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 std::string status_text(const ApiContext& context, const Published& live,
                         const std::vector<CoreReport>& cores, uint64_t uptime_ms) {
     Totals totals = sum(cores);
@@ -55,7 +46,7 @@ std::string status_text(const ApiContext& context, const Published& live,
     };
     line("ringtime", fmt::format("{}, pid {}, up {}", RINGTIME_VERSION, ::getpid(),
                                  duration_text(uptime_ms)));
-    line("memory", size_text(resident_bytes()));
+    line("memory", size_text(resident_bytes(::getpid())));
     line("mounts", fmt::format("{}", live.snapshot->mounts.size()));
     line("connections",
          fmt::format("{} open, {} in all", totals.connections, totals.accepted));
@@ -90,7 +81,7 @@ std::string status_json(const ApiContext& context, const Published& live,
     JsonWriter json(out);
     json.begin_object().key("version").string(RINGTIME_VERSION).key("pid").number(::getpid());
     json.key("uptimeMs").number(uptime_ms).key("epoch").number(live.snapshot->epoch);
-    json.key("residentBytes").number(resident_bytes());
+    json.key("residentBytes").number(resident_bytes(::getpid()));
     json.key("mounts").number(live.snapshot->mounts.size());
     json.key("logLinesDropped").number(log_lines_dropped());
     json.key("connections").begin_object().key("open").number(totals.connections);

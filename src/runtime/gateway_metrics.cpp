@@ -3,23 +3,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdio>
-
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/resident.h"
 
 namespace ringtime::runtime {
 namespace {
-
-uint64_t resident_bytes() {
-    unsigned long size = 0;
-    unsigned long resident = 0;
-    if (FILE* file = std::fopen("/proc/self/statm", "re")) {
-        if (std::fscanf(file, "%lu %lu", &size, &resident) != 2) resident = 0;
-        std::fclose(file);
-    }
-    return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
 
 double seconds(const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
@@ -51,7 +40,7 @@ void GatewayMetrics::collect_process(MetricSink& sink) const {
     metric.value = static_cast<double>(started_ms_) / 1000;
     sink.add(metric);
     sink.add(MetricKind::gauge, "process.memory.resident", "Resident memory of the gateway", "By",
-             resident_bytes());
+             resident_bytes(::getpid()));
     rusage usage{};
     if (::getrusage(RUSAGE_SELF, &usage) != 0) return;
     struct Mode {

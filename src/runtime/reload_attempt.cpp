@@ -292,7 +292,8 @@ ReloadAttempt::~ReloadAttempt() {
     hook::take_back(reconfigured_, next_->configuration.settings.timeouts.plugin_init_ms);
     if (!started_.empty()) {
         ground_.parts.main.call([&] {
-            for (uint32_t number : started_) ground_.parts.supervisor.remove(number);
+            for (uint32_t number : started_)
+                ground_.parts.supervisor.remove(number, monotonic_now());  // Nobody knows them.
         });
     }
     auto& set = next_->snapshot->plugins;

@@ -59,6 +59,10 @@ exchange::Ending ending_of(const Published& generation, const Generations& stayi
     return ending;
 }
 
+Nanoseconds patience(const Published& current) {
+    return from_milliseconds(current.configuration.settings.drain_ms);
+}
+
 bool any(const exchange::Ending& ending) {
     return ending.unrouted ||
            std::find(ending.mounts.begin(), ending.mounts.end(), true) != ending.mounts.end();
@@ -114,7 +118,7 @@ void Retirement::let_go_of_free(const Published& current) {
         for (const Retiring& each : retiring_) {
             if (each.generation.get() != &generation) others.push_back(each.generation.get());
         }
-        end_parts(generation, others, Rest::dropped);
+        end_parts(generation, others, Rest::dropped, retiring_[i].since + patience(current));
         collect_upstreams(generation, others);
         log_format(LogLevel::debug, "reload", "generation {} is gone", generation.epoch);
         retiring_.erase(retiring_.begin() + static_cast<ptrdiff_t>(i));
@@ -123,12 +127,11 @@ void Retirement::let_go_of_free(const Published& current) {
 
 // All that are overdue together: two of them must not keep each other's plugins alive.
 void Retirement::end_overdue(const Published& current) {
-    Nanoseconds patience = from_milliseconds(current.configuration.settings.drain_ms);
     Generations staying{&current};
     bool due = false;
     for (Retiring& each : retiring_) {
         bool watched = each.generation.use_count() > 1;
-        each.overdue = !watched && monotonic_now() - each.since > patience;
+        each.overdue = !watched && monotonic_now() - each.since > patience(current);
         if (!each.overdue) staying.push_back(each.generation.get());
         due = due || (each.overdue && !each.parts_ended);
     }
@@ -140,7 +143,7 @@ void Retirement::end_overdue(const Published& current) {
     if (!none) return;
     for (Retiring& each : retiring_) {
         if (!each.overdue) continue;
-        end_parts(*each.generation, staying, Rest::kept);
+        end_parts(*each.generation, staying, Rest::kept, each.since + patience(current));
         each.parts_ended = true;
     }
 }
@@ -154,9 +157,10 @@ bool Retirement::cut(const Published& generation, const Generations& staying) {
     return none;
 }
 
-void Retirement::end_parts(Published& generation, const Generations& others, Rest rest) {
+void Retirement::end_parts(Published& generation, const Generations& others, Rest rest,
+                           Nanoseconds deadline) {
     end_plugins(generation, others, rest);
-    remove_apps(generation, others);
+    remove_apps(generation, others, deadline);
 }
 
 void Retirement::end_plugins(Published& generation, const Generations& others, Rest rest) {
@@ -177,7 +181,8 @@ void Retirement::end_plugins(Published& generation, const Generations& others, R
         log_line(LogLevel::warn, "plugin", trouble.text());
 }
 
-void Retirement::remove_apps(Published& generation, const Generations& others) {
+void Retirement::remove_apps(Published& generation, const Generations& others,
+                             Nanoseconds deadline) {
     std::vector<uint32_t> leaving;
     for (uint32_t& app : generation.app_numbers) {
         // The number may be given to another app from here on.
@@ -186,7 +191,7 @@ void Retirement::remove_apps(Published& generation, const Generations& others) {
     }
     if (leaving.empty()) return;
     parts_.main.call([&] {
-        for (uint32_t app : leaving) parts_.supervisor.remove(app);
+        for (uint32_t app : leaving) parts_.supervisor.remove(app, deadline);
     });
 }
 

@@ -5,7 +5,8 @@
 // the control thread, never on a core.
 //
 // Plugins and workers do not wait for ever: when the drain time is over, requests that still need
-// them are cut and they end. Requests that need neither may go on as long as they like.
+// them are cut and they end. Requests that need neither may go on as long as they like. A stream or
+// tunnel of a worker needs no configuration any more, but its worker, who is given the same time.
 
 #include <memory>
 #include <vector>
@@ -52,8 +53,10 @@ class Retirement {
     void end_overdue(const Published& current);
     [[nodiscard]] bool cut(const Published& generation, const Generations& staying);
     enum class Rest : uint8_t { kept, dropped };
-    void end_parts(Published& generation, const Generations& others, Rest rest);
-    void remove_apps(Published& generation, const Generations& others);
+    /// `deadline`: when its drain time is over.
+    void end_parts(Published& generation, const Generations& others, Rest rest,
+                   Nanoseconds deadline);
+    void remove_apps(Published& generation, const Generations& others, Nanoseconds deadline);
     void end_plugins(Published& generation, const Generations& others, Rest rest);
     void collect_upstreams(const Published& generation, const Generations& others);
     void forget_upstreams();

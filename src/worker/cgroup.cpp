@@ -22,6 +22,15 @@ bool write_to(const std::string& path, const std::string& text) {
     return fd && ::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
+uint64_t oom_kills_in(const std::string& folder) {
+    std::ifstream events(folder + "/memory.events");
+    std::string name;
+    uint64_t count = 0;
+    while (events >> name >> count)
+        if (name == "oom_kill") return count;
+    return 0;
+}
+
 bool make_folder(const std::string& path) {
     return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST;
 }
@@ -54,33 +63,39 @@ bool Cgroups::open(const std::string& folder, std::string& problem) {
     return false;
 }
 
-std::string Cgroups::make(uint32_t worker, const CgroupLimits& limits) const {
-    std::string folder = fmt::format("{}/ringtime-worker-{}", folder_, worker);
-    bool made = make_folder(folder);
-    if (made && limits.memory_bytes != 0)
-        made = write_to(folder + "/memory.max", std::to_string(limits.memory_bytes)) &&
-               // Ending one process of a worker and keeping the others helps nobody.
-               write_to(folder + "/memory.oom.group", "1");
-    if (made && limits.cpus > 0)
-        made = write_to(folder + "/cpu.max",
-                        fmt::format("{} {}", static_cast<uint64_t>(limits.cpus * kPeriodUs),
-                                    kPeriodUs));
-    if (made) return folder;
+// The folder of a worker's number may still be there, with another app's limits and what the kernel
+// has counted so far: every limit is written, also the one that is none.
+Cgroup Cgroups::make(uint32_t worker, const CgroupLimits& limits) {
+    Cgroup group{fmt::format("{}/ringtime-worker-{}", folder_, worker)};
+    std::erase(left_, group.folder);
+    std::string memory = limits.memory_bytes ? std::to_string(limits.memory_bytes) : "max";
+    std::string cpus =
+        limits.cpus > 0 ? std::to_string(static_cast<uint64_t>(limits.cpus * kPeriodUs)) : "max";
+    bool made = make_folder(group.folder) &&
+                write_to(group.folder + "/memory.max", memory) &&
+                // Ending one process of a worker and keeping the others helps nobody.
+                write_to(group.folder + "/memory.oom.group", "1") &&
+                write_to(group.folder + "/cpu.max", fmt::format("{} {}", cpus, kPeriodUs));
+    if (made) {
+        group.oom_kills = oom_kills_in(group.folder);
+        return group;
+    }
     int error = errno;
-    remove(folder);
+    remove(group);
     errno = error;
     return {};
 }
 
-bool Cgroups::ran_out_of_memory(const std::string& folder) {
-    std::ifstream events(folder + "/memory.events");
-    std::string name;
-    uint64_t count = 0;
-    while (events >> name >> count)
-        if (name == "oom_kill" && count > 0) return true;
-    return false;
+bool Cgroup::ran_out_of_memory() const { return oom_kills_in(folder) > oom_kills; }
+
+void Cgroups::remove(const Cgroup& group) {
+    if (::rmdir(group.folder.c_str()) != 0 && errno == EBUSY) left_.push_back(group.folder);
 }
 
-void Cgroups::remove(const std::string& folder) noexcept { (void)::rmdir(folder.c_str()); }
+void Cgroups::sweep() {
+    std::erase_if(left_, [](const std::string& folder) {
+        return ::rmdir(folder.c_str()) == 0 || errno != EBUSY;
+    });
+}
 
 }  // namespace ringtime::worker

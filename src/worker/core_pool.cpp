@@ -339,6 +339,12 @@ void CorePool::on_message_lose(void* context, uint64_t value) noexcept {
     pool.serve(queue);
 }
 
+void CorePool::on_message_cut(void* context, uint64_t value) noexcept {
+    auto& pool = *static_cast<CorePool*>(context);
+    auto* worker = reinterpret_cast<WorkerState*>(value);
+    if (Link* link = link_to(pool.queue_of(worker->app->index), *worker)) link->cut();
+}
+
 // The process of an ephemeral app has ended; its regions serve the next one.
 void CorePool::on_message_renew(void* context, uint64_t value) noexcept {
     auto& pool = *static_cast<CorePool*>(context);

@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -238,10 +237,7 @@ void Supervisor::note_spare_failure(Worker& spare, int status) {
     // Of those that could not be forked together one speaks for all.
     if (!spare.was_ready && now_ < app.next_start) return;
     const auto& last = spare.origin->err.last();
-    std::string cause = WIFSIGNALED(status)
-                            ? fmt::format("ended by signal {} ({})", WTERMSIG(status),
-                                          strsignal(WTERMSIG(status)))
-                            : fmt::format("exited with status {}", WEXITSTATUS(status));
+    std::string cause = describe_end(status);
     ++counters_.crashed;
     take_output(*spare.origin, Watch::err);
     log_format(LogLevel::error, "worker", "app={} worker={} pid={} {}{}{}{}", app.state.spec.name,

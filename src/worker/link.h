@@ -85,6 +85,8 @@ class Link final : public PieceOwner, public loop::Flushable {
         rtw_store(&region_.to_worker()->wants_wake, value);
     }
 
+    /// Its drain time is over: what is left of its requests ends on both sides.
+    void cut() noexcept;
     /// The process is gone: everything open fails or is repeated elsewhere.
     void lose_worker(AfterLoss after) noexcept;
     /// Nothing refers to it, or to its bytes, any more.

@@ -158,6 +158,16 @@ void Link::fail_all(Reason reason) noexcept {
     }
 }
 
+void Link::cut() noexcept {
+    for (uint32_t index = 0; index < slots_.size(); ++index) {
+        Slot& slot = slots_[index];
+        WorkerAnswer* answer = slot.answer;
+        if (!slot.open || !answer) continue;
+        abort(index);
+        answer->worker_lost(begun(slot), Reason::draining);
+    }
+}
+
 void Link::lose_worker(AfterLoss after) noexcept {
     renews_ = after == AfterLoss::renew;
     if (lost_) {

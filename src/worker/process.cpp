@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -73,6 +74,13 @@ std::string folder_of(const std::string& path) {
 }
 
 }  // namespace
+
+std::string describe_end(int wait_status) {
+    if (WIFSIGNALED(wait_status))
+        return fmt::format("ended by signal {} ({})", WTERMSIG(wait_status),
+                           strsignal(WTERMSIG(wait_status)));
+    return fmt::format("exited with status {}", WEXITSTATUS(wait_status));
+}
 
 bool ZygoteClient::start(const std::string& host_path, std::string& problem) {
     Fd theirs;

@@ -51,6 +51,9 @@ class OutputLines {
     std::deque<std::string> last_;
 };
 
+/// How a process ended, by what wait(2) says of it.
+[[nodiscard]] std::string describe_end(int wait_status);
+
 /// The supervisor's ends of one worker's descriptors.
 struct ProcessChannels {
     Fd control;

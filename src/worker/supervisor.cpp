@@ -3,7 +3,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "base/resident.h"
 #include "ring/direct.h"
 #include "ringtime/worker_abi.h"
 #include "worker/core_pool.h"
@@ -21,23 +21,6 @@ namespace {
 
 constexpr size_t kAppsMax = 65536;  // At once, those that a reload replaces included; 8 B each.
 constexpr Milliseconds kEndGrace = 5'000;  // From TERMINATE to SIGKILL.
-
-uint64_t resident_bytes(int32_t pid) {
-    unsigned long long pages = 0;
-    std::string path = fmt::format("/proc/{}/statm", pid);
-    if (FILE* file = std::fopen(path.c_str(), "re")) {
-        if (std::fscanf(file, "%*u %llu", &pages) != 1) pages = 0;
-        std::fclose(file);
-    }
-    return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-std::string describe_end(int status) {
-    if (WIFSIGNALED(status))
-        return fmt::format("ended by signal {} ({})", WTERMSIG(status),
-                           strsignal(WTERMSIG(status)));
-    return fmt::format("exited with status {}", WEXITSTATUS(status));
-}
 
 }  // namespace
 
@@ -79,7 +62,7 @@ Supervisor::Supervisor(SupervisorOptions options)
         seats_.back()->notice.subject = seats_.back().get();
         seats_.back()->notice.kind = Notice::Kind::core;
     }
-    watch(board_.fd(), Watch::board, 0);
+    ASSERT(watch(board_.fd(), Watch::board, 0));
 }
 
 Supervisor::~Supervisor() {
@@ -119,9 +102,10 @@ uint32_t Supervisor::add(AppSpec spec) {
     return app.state.index;
 }
 
-void Supervisor::remove(uint32_t index) {
+void Supervisor::remove(uint32_t index, Nanoseconds deadline) {
     App& app = *apps_[index];
     app.removed = true;
+    app.drained_by = deadline;
     ++removed_;
     // What ends at once leaves the list meanwhile.
     for (Worker* worker : std::vector<Worker*>(app.members)) {
@@ -133,8 +117,10 @@ void Supervisor::remove(uint32_t index) {
 
 bool Supervisor::start_zygote(std::string& problem) {
     if (!zygote_.start(options_.host_path, problem)) return false;
-    watch(zygote_.fd(), Watch::zygote, 0);
-    return true;
+    if (watch(zygote_.fd(), Watch::zygote, 0)) return true;
+    problem = fmt::format("the zygote cannot be watched: {}", std::strerror(errno));
+    zygote_.stop();
+    return false;
 }
 
 bool Supervisor::start(std::vector<AppSpec> apps, std::string& problem) {
@@ -161,8 +147,8 @@ Supervisor::Worker& Supervisor::take_record() {
     return *workers_.back();
 }
 
-/// The group that holds a worker to its limits, or empty: none are wanted, or none can be had.
-std::string Supervisor::limit(const AppSpec& spec, uint32_t worker) {
+/// The group that holds a worker to its limits, or none: none are wanted, or none can be had.
+Cgroup Supervisor::limit(const AppSpec& spec, uint32_t worker) {
     if (spec.memory_bytes_max == 0 && spec.cpus_max == 0) return {};
     std::string problem;
     if (!std::exchange(cgroups_tried_, true) && !cgroups_.open(Cgroups::own_folder(), problem))
@@ -171,11 +157,11 @@ std::string Supervisor::limit(const AppSpec& spec, uint32_t worker) {
                    "what they use: {}",
                    problem);
     if (!cgroups_.usable()) return {};
-    std::string folder = cgroups_.make(worker, {spec.memory_bytes_max, spec.cpus_max});
-    if (folder.empty())
+    Cgroup group = cgroups_.make(worker, {spec.memory_bytes_max, spec.cpus_max});
+    if (group.folder.empty())
         log_format(LogLevel::warn, "worker", "app={} its limits cannot be set: {}", spec.name,
                    std::strerror(errno));
-    return folder;
+    return group;
 }
 
 bool Supervisor::start_worker(App& app) {
@@ -192,8 +178,8 @@ bool Supervisor::start_worker(App& app) {
     bool origin = spec.ephemeral && app.forks;
     // Whatever the loader puts off each of its processes would have to do for itself.
     if (origin && spec.kind == EntryKind::module) environment.emplace_back("LD_BIND_NOW=1");
-    int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id, worker.cgroup,
-                              channels);
+    int error = zygote_.spawn(spec, options_.host_path, environment, worker.state.id,
+                              worker.cgroup.folder, channels);
     if (error != 0) {
         tell_shortage(spec, "cannot start a worker", error);
         app.next_start = now_ + from_milliseconds(options_.restart_first_ms);
@@ -205,8 +191,6 @@ bool Supervisor::start_worker(App& app) {
     int fd = worker.channels.control.get();
     int yes = 1;  // The kernel then says which process a message is from.
     if (origin) ASSERT(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) == 0);
-    watch(worker.channels.out.get(), Watch::out, worker.state.id);
-    watch(worker.channels.err.get(), Watch::err, worker.state.id);
     ++counters_.started;
     return true;
 }
@@ -238,7 +222,7 @@ void Supervisor::begin_process(Worker& worker) {
     ++alive_;
     worker.phase = WorkerPhase::starting;
     worker.worn_out = worker.doubted = worker.expected_end = worker.idle_told = worker.exited =
-        worker.was_ready = worker.vacant = false;
+        worker.was_ready = worker.vacant = worker.cut = false;
     worker.started_at = now_;
     worker.phase_deadline = now_ + from_milliseconds(options_.ready_ms);
     worker.wait_status = 0;
@@ -259,8 +243,13 @@ void Supervisor::worker_spawned(Worker& worker, const ZygoteReport& report, Fd p
         worker.pidfd = std::move(pidfd);
         // What it says itself may come first, and is heard when it is known who speaks: an origin's
         // spares are recognised by its number.
-        if (worker.channels.control)
-            watch(worker.channels.control.get(), Watch::control, worker.state.id);
+        const std::pair<Fd*, Watch> ends[] = {{&worker.channels.control, Watch::control},
+                                              {&worker.channels.out, Watch::out},
+                                              {&worker.channels.err, Watch::err}};
+        for (auto [fd, what] : ends)
+            if (*fd && !watch(fd->get(), what, worker.state.id))
+                return kill_worker(worker,
+                                   fmt::format("cannot be watched: {}", std::strerror(errno)));
         return;
     }
     worker.reason = fmt::format("cannot fork: {}", std::strerror(-report.pid));
@@ -312,6 +301,19 @@ void Supervisor::begin_draining(Worker& worker, std::string_view why) {
     if (worker.doubted)
         worker.phase_deadline = now_ + from_milliseconds(worker.app->state.spec.timeout_ms +
                                                          worker.app->state.spec.grace_ms);
+}
+
+// To the worker it is as if all its clients went away: streams and tunnels end, and it has time to.
+void Supervisor::cut_requests(Worker& worker) {
+    worker.cut = true;
+    worker.reason += "; its last requests were cut";
+    Nanoseconds deadline = now_ + from_milliseconds(kEndGrace);
+    if (worker.phase_deadline == 0 || worker.phase_deadline > deadline)
+        worker.phase_deadline = deadline;
+    for (unsigned core = 0; core < options_.cores; ++core)
+        if (worker.attached_cores >> core & 1)
+            post(core, {&CorePool::on_message_cut, seats_[core]->member,
+                        reinterpret_cast<uint64_t>(&worker.state)});
 }
 
 /// What it broke was one request's; the others it has may still end well.
@@ -370,9 +372,9 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     worker.state.close();
     worker.phase = WorkerPhase::dead;
     std::string cause = worker.state.pid ? describe_end(status) : "there is no process";
-    if (!worker.cgroup.empty()) {
-        if (Cgroups::ran_out_of_memory(worker.cgroup)) worker.reason = "out of memory";
-        Cgroups::remove(std::exchange(worker.cgroup, {}));
+    if (!worker.cgroup.folder.empty()) {
+        if (worker.cgroup.ran_out_of_memory()) worker.reason = "out of memory";
+        cgroups_.remove(std::exchange(worker.cgroup, {}));
     }
     if (!worker.reason.empty()) cause = worker.reason + "; " + cause;
     if (worker.expected_end) {

@@ -84,12 +84,13 @@ class Supervisor {
 
     /// Starts the zygote and the warm workers. False: `problem` names the cause and the remedy.
     [[nodiscard]] bool start(std::vector<AppSpec> apps, std::string& problem);
-    /// For a new configuration, while cores run: the index is valid at once, its workers come. The
-    /// old app is removed when no request can reach it any more: its workers drain.
+    /// For a new configuration, while cores run: the index is valid at once, its workers come.
     [[nodiscard]] uint32_t add(AppSpec spec);
     /// Instead of a number, when there are as many apps as the table has room for.
     static constexpr uint32_t no_app = UINT32_MAX;
-    void remove(uint32_t app);
+    /// When no request can reach the app any more: its workers drain, and end at `deadline` (of
+    /// monotonic_now()) together with the streams and tunnels they still have.
+    void remove(uint32_t app, Nanoseconds deadline);
     /// Polls until every app has its first instances or `deadline` (of monotonic_now()) is over.
     /// True when all are ready.
     bool wait_ready(Nanoseconds deadline);
@@ -161,6 +162,7 @@ class Supervisor {
         uint32_t evicted = 0;  ///< Warm instances that made room and wait to be asked for again.
         bool wants_more = false;
         bool removed = false;
+        Nanoseconds drained_by = 0;  ///< Of a removed one.
         std::string problem;   ///< Why nothing could be started for it, or its last start failed.
         bool settled = false;  ///< First instances are ready or have failed.
     };
@@ -177,9 +179,11 @@ class Supervisor {
         bool doubted = false;   ///< It may have lost a request: its end is not waited for.
         bool expected_end = false;
         bool idle_told = false;
+        bool cut = false;  ///< What it still had when its drain time was over.
         bool was_ready = false;
         bool exited = false;    ///< Or an empty seat.
         bool unlinked = false;  ///< A core has no link to it, for lack of descriptors or memory.
+        Nanoseconds offer_again = 0;  ///< It did not take a link: not before this.
         WorkerRole role = WorkerRole::worker;
         Worker* origin = nullptr;     ///< Of a spare.
         uint32_t seat = 0;            ///< Of a spare, at its origin.
@@ -193,7 +197,7 @@ class Supervisor {
         Nanoseconds started_at = 0;
         Nanoseconds phase_deadline = 0;
         std::string reason;  ///< Why we ended it.
-        std::string cgroup;  ///< Folder; empty without one.
+        Cgroup cgroup;
         ProcessChannels channels;
         Fd pidfd;
         OutputLines out;
@@ -223,16 +227,18 @@ class Supervisor {
     void worker_ended(Worker& worker, int status);
     void release_record(Worker& worker);
     void begin_draining(Worker& worker, std::string_view why);
+    void cut_requests(Worker& worker);
     void terminate(Worker& worker);
     void kill_worker(Worker& worker, std::string_view why);
     void note_failure(App& app, Worker& worker, const std::string& cause);
-    [[nodiscard]] std::string limit(const AppSpec& spec, uint32_t worker);
+    [[nodiscard]] Cgroup limit(const AppSpec& spec, uint32_t worker);
     Milliseconds delay_next_start(App& app, const Worker& worker);
     void doubt(Worker& worker);
     // tidy: allow(bool-parameter) the state to be set
     void set_hopeless(App& app, bool hopeless);
     // supervisor_events.cpp: what arrives, and time
-    void watch(int fd, Watch what, uint32_t worker);
+    /// False: errno says why.
+    [[nodiscard]] bool watch(int fd, Watch what, uint32_t worker);
     void handle(uint64_t what);
     void take_zygote_reports();
     void zygote_died();

@@ -75,7 +75,13 @@ bool Supervisor::attach(Worker& worker, unsigned core) {
         control.region_bytes = offer->region.bytes();
         control.spin_ns = uint64_t{options_.spin_us} * 1000;
         int passed[3] = {fds[0].get(), fds[1].get(), offer->region.doorbell()};
-        if (!send_control(worker.channels.control.get(), control, passed)) return false;
+        if (!send_control(worker.channels.control.get(), control, passed)) {
+            // It may be at work for long and read nothing meanwhile. Memory is not made for it
+            // again and again.
+            tell_shortage(worker.app->state.spec, "a worker does not take its memory", errno);
+            worker.offer_again = now_ + kNanosecondsPerSecond;
+            return false;
+        }
     }
     worker.attached_cores |= uint64_t{1} << core;
     ++worker.attached;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr Nanoseconds kTick = 10 * kNanosecondsPerMillisecond;
 constexpr size_t kOutputPerTurn = 64 * 1024;  // More waits in the pipe, and then the worker does.
+constexpr unsigned kWordsPerTurn = 256;       // So does more in the socket.
 constexpr Milliseconds kSpareEndMs = 5'000;   // From its answer to its end.
 
 // `sender`: the process it is from, where the socket was asked to say so; else unchanged.
@@ -40,11 +41,11 @@ ssize_t receive_control(int fd, rtw_control& control, int32_t& sender) {
 
 }  // namespace
 
-void Supervisor::watch(int fd, Watch what, uint32_t worker) {
+bool Supervisor::watch(int fd, Watch what, uint32_t worker) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = uint64_t{static_cast<uint32_t>(what)} << 32 | worker;
-    ASSERT(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+    return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 void Supervisor::poll_once(int timeout_ms) {
@@ -138,7 +139,7 @@ void Supervisor::zygote_died() {
 
 void Supervisor::take_control(Worker& worker) {
     rtw_control message;
-    for (;;) {
+    for (unsigned i = 0; i < kWordsPerTurn; ++i) {
         int32_t sender = 0;
         ssize_t size = receive_control(worker.channels.control.get(), message, sender);
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -165,6 +166,10 @@ void Supervisor::take_control(Worker& worker) {
                                     message.abi, RTW_ABI_VERSION));
             return;
         }
+        // A second one would undo what was decided since the first: that it is to end, and until
+        // when; what an origin is. Who was told to end while it started may still say its first.
+        if (worker.was_ready) return kill_worker(worker, "was ready twice");
+        if (worker.phase != WorkerPhase::starting) continue;
         if (worker.role == WorkerRole::origin && !(message.core & RTW_CAN_FORK)) {
             worker.role = WorkerRole::worker;
             worker.app->forks = false;
@@ -277,6 +282,7 @@ void Supervisor::take_core_notice(CoreSeat& seat, uint32_t bits) {
 void Supervisor::tick() {
     for (size_t i = 0; i < workers_.size(); ++i)
         if (workers_[i]->used && !workers_[i]->exited) tick_worker(*workers_[i]);
+    cgroups_.sweep();
     serve_wanting_apps();
     for (auto& app : apps_) {
         if (app->origin) tick_ephemeral(*app);
@@ -301,12 +307,16 @@ void Supervisor::tick_worker(Worker& worker) {
         return kill_worker(worker,
                            starting ? "did not become ready in time" : "did not end when asked to");
     }
+    // A stream or a tunnel may last for ever; what a deploy has replaced does not.
+    if (worker.phase == WorkerPhase::draining && !worker.cut && worker.app->removed &&
+        now_ >= worker.app->drained_by)
+        cut_requests(worker);
     // Its request is answered: it ends by itself, or is helped.
     if (worker.role == WorkerRole::spare && worker.phase == WorkerPhase::draining &&
         worker.phase_deadline == 0 && worker.state.in_flight() == 0)
         worker.phase_deadline = now_ + from_milliseconds(kSpareEndMs);
     if (worker.phase != WorkerPhase::ready || worker.role != WorkerRole::worker) return;
-    if (worker.unlinked) (void)attach_all(worker);
+    if (worker.unlinked && now_ >= worker.offer_again) (void)attach_all(worker);
     Nanoseconds used = worker.state.used_at.load(std::memory_order_relaxed);
     Nanoseconds idle = worker.state.in_flight() == 0 && now_ > used ? now_ - used : 0;
     bool above = worker.app->state.ready.load() > spec.workers;

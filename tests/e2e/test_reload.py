@@ -376,6 +376,26 @@ class Workers(Case):
         self.assertEqual(gateway.get("/app/about").status, 404)
         self.assertEqual(self.pid(gateway, "/kept/about"), kept)
 
+    def test_a_stream_does_not_keep_for_ever_what_was_replaced(self):
+        self.packages.app("app", "app.so", PERSISTENT)
+        gateway = self.start({"RUNTIME_DRAIN": "300ms"})
+        before = self.pid(gateway)
+        with gateway.connect() as client:
+            client.request("GET", "/app/stream/1000000")
+            self.assertEqual(client.read_head().status, 200)
+            # The module stays as it is: it is in use.
+            with open(os.path.join(self.packages.apps, "app/manifest.yaml"), "a") as f:
+                f.write("env: {COLOUR: blue}\n")
+            self.good(gateway)
+            with self.assertRaises(Closed):
+                client._take(1 << 30)
+        harness.wait_until(lambda: not os.path.exists(f"/proc/{before}"), "the old one has ended")
+        self.assertNotEqual(self.pid(gateway), before)
+        line = harness.wait_until(
+            lambda: [entry for entry in gateway.access_log() if "stream" in entry["target"]],
+            "the stream is logged")[0]
+        self.assertEqual((line["status"], line["reason"]), (200, "draining"))
+
     def test_the_first_app_of_a_gateway(self):
         self.packages.site("site", {"index.html": "site"})
         gateway = self.start()

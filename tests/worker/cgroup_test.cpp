@@ -42,22 +42,40 @@ TEST_F(CgroupTest, the_gateway_makes_room_and_a_worker_gets_its_limits) {
     ASSERT_TRUE(groups.open(root_, problem_)) << problem_;
     EXPECT_EQ(content("ringtime-gateway/cgroup.procs"), std::to_string(getpid()));
     EXPECT_EQ(content("cgroup.subtree_control"), "+memory +cpu");
-    EXPECT_EQ(groups.make(7, {.memory_bytes = 1 << 26, .cpus = 0.5}),
+    EXPECT_EQ(groups.make(7, {.memory_bytes = 1 << 26, .cpus = 0.5}).folder,
               root_ + "/ringtime-worker-7");
     EXPECT_EQ(content("ringtime-worker-7/memory.max"), "67108864");
     EXPECT_EQ(content("ringtime-worker-7/cpu.max"), "50000 100000");
     // One the kernel has not filled: the limit cannot be set, and nothing stays.
-    EXPECT_EQ(groups.make(8, {.memory_bytes = 1}), "");
+    EXPECT_EQ(groups.make(8, {.memory_bytes = 1}).folder, "");
     EXPECT_FALSE(std::filesystem::exists(root_ + "/ringtime-worker-8"));
 }
 
 TEST_F(CgroupTest, an_end_for_lack_of_memory_is_recognised) {
-    std::string folder = root_ + "/ringtime-worker-7";
-    EXPECT_FALSE(Cgroups::ran_out_of_memory(folder));
-    std::ofstream(folder + "/memory.events") << "low 0\nmax 3\noom 1\noom_kill 0\n";
-    EXPECT_FALSE(Cgroups::ran_out_of_memory(folder));
-    std::ofstream(folder + "/memory.events") << "low 0\nmax 3\noom 1\noom_kill 1\n";
-    EXPECT_TRUE(Cgroups::ran_out_of_memory(folder));
+    Cgroup group{root_ + "/ringtime-worker-7"};
+    EXPECT_FALSE(group.ran_out_of_memory());
+    std::ofstream(group.folder + "/memory.events") << "low 0\nmax 3\noom 1\noom_kill 0\n";
+    EXPECT_FALSE(group.ran_out_of_memory());
+    std::ofstream(group.folder + "/memory.events") << "low 0\nmax 3\noom 1\noom_kill 1\n";
+    EXPECT_TRUE(group.ran_out_of_memory());
+}
+
+TEST_F(CgroupTest, a_folder_that_is_used_again_keeps_nothing_of_its_last_worker) {
+    Cgroups groups;
+    ASSERT_TRUE(groups.open(root_, problem_)) << problem_;
+    Cgroup first = groups.make(7, {.memory_bytes = 1 << 26, .cpus = 0.5});
+    std::ofstream(first.folder + "/memory.events") << "oom_kill 1\n";
+    EXPECT_TRUE(first.ran_out_of_memory());
+    // It is not empty here, as one whose last process is not gone.
+    groups.remove(first);
+    for (const char* file : {"memory.max", "cpu.max"})
+        std::filesystem::resize_file(first.folder + "/" + file, 0);
+    Cgroup second = groups.make(7, {.cpus = 2});
+    EXPECT_EQ(content("ringtime-worker-7/memory.max"), "max");
+    EXPECT_EQ(content("ringtime-worker-7/cpu.max"), "200000 100000");
+    EXPECT_FALSE(second.ran_out_of_memory());
+    std::ofstream(first.folder + "/memory.events") << "oom_kill 2\n";
+    EXPECT_TRUE(second.ran_out_of_memory());
 }
 
 TEST_F(CgroupTest, what_is_not_ours_is_a_problem_with_a_remedy) {

@@ -215,10 +215,21 @@ TEST(Ephemeral, an_app_that_is_removed_leaves_nothing) {
     ASSERT_TRUE(world.until([&] { return world.supervisor().ready(0); }));
     Client last(world.pool(), World::request("/sleep", "100"));
     world.run_for(20);
-    world.supervisor().remove(0);
+    world.supervisor().remove(0, in_a_minute());
     ASSERT_TRUE(world.until([&] { return last.done(); }));
     EXPECT_EQ(last.received, "slept") << "removal cut a request";
     EXPECT_TRUE(world.until([&] { return world.supervisor().workers().size() == 1; }));
+}
+
+TEST(Ephemeral, a_stream_of_a_removed_app_ends_at_its_deadline) {
+    AppSpec app = ephemeral_app();
+    World world({app});
+    Client stream(world.pool(), World::request("/events", "1000000"));
+    ASSERT_TRUE(world.until([&] { return stream.received_bytes > 0; }));
+    world.supervisor().remove(0, monotonic_now() + 50 * kNanosecondsPerMillisecond);
+    ASSERT_TRUE(world.until([&] { return stream.done(); }));
+    EXPECT_EQ(stream.reason(), Reason::draining);
+    EXPECT_TRUE(world.until([&] { return world.supervisor().workers().empty(); }));
 }
 
 TEST(Ephemeral, apps_that_nobody_asks_make_room) {

@@ -4,7 +4,7 @@
 namespace ringtime::worker::test {
 namespace {
 
-constexpr int kActs = 19;
+constexpr int kActs = 19;  // Those behind have tests of their own.
 
 TEST(Gremlin, no_act_reaches_another_app) {
     AppSpec honest = plain_app();
@@ -64,6 +64,30 @@ TEST(Gremlin, whose_doorbell_never_stops_is_replaced) {
     EXPECT_TRUE(replaced());
     EXPECT_GT(world.pool().counters().strikes, 0U);
     EXPECT_EQ(world.pool().counters().failed, 0U);
+}
+
+TEST(Gremlin, that_is_ready_again_when_told_to_end_is_ended_all_the_same) {
+    AppSpec gremlin = program_app("gremlin");
+    gremlin.workers_max = 1;
+    World world({gremlin});
+    EXPECT_EQ(world.fetch(World::request("/", "20"))->received, "staying");
+    uint32_t id = world.supervisor().workers().at(0).id;
+    ASSERT_TRUE(world.supervisor().drain(id));
+    ASSERT_TRUE(world.until([&] { return world.supervisor().counters().killed == 1; }, 10000));
+    EXPECT_EQ(world.fetch(World::request("/"))->received, "hello\n");
+}
+
+TEST(Gremlin, that_is_ready_again_does_not_turn_its_origin_into_another_worker) {
+    AppSpec gremlin = program_app("gremlin");
+    gremlin.ephemeral = true;
+    World world({gremlin}, [](SupervisorOptions& options) { options.restart_first_ms = 1; });
+    Client evil(world.pool(), World::request("/", "19", http::Method::post));
+    ASSERT_TRUE(world.until([&] { return world.supervisor().counters().killed == 1; }));
+    ASSERT_TRUE(world.until([&] { return evil.done(); }));
+    EXPECT_EQ(world.fetch(World::request("/"))->received, "hello\n");
+    EXPECT_LE(world.supervisor().ready_count(0), 2U);
+    for (const WorkerView& view : world.supervisor().workers())
+        EXPECT_NE(view.role, WorkerRole::worker);
 }
 
 }  // namespace

@@ -85,6 +85,9 @@ class World {
     std::unique_ptr<CorePool> pool_;
 };
 
+/// For what shall not be cut.
+inline Nanoseconds in_a_minute() { return monotonic_now() + 60 * kNanosecondsPerSecond; }
+
 [[nodiscard]] AppSpec plain_app();
 [[nodiscard]] AppSpec program_app(const char* name);
 [[nodiscard]] AppSpec module_app(const char* name);

@@ -280,10 +280,38 @@ TEST(Pool, apps_come_and_go_while_the_core_runs) {
     EXPECT_EQ(world.fetch(request)->received, "hello\n");
     Client last(world.pool(), World::request("/sleep", "100"));
     world.run_for(20);
-    world.supervisor().remove(0);
+    world.supervisor().remove(0, in_a_minute());
     ASSERT_TRUE(world.until([&] { return last.done(); }));
     EXPECT_EQ(last.received, "slept") << "removal cut a request";
     EXPECT_TRUE(world.until([&] { return world.supervisor().workers().size() == 1; }));
+}
+
+AppSpec the_only_ticker() {
+    AppSpec app = program_app("ticker");
+    app.workers_max = 1;
+    return app;
+}
+
+TEST(Pool, a_stream_of_a_removed_app_ends_at_its_deadline) {
+    World world({the_only_ticker()});
+    Client stream(world.pool(), World::request("/"));
+    ASSERT_TRUE(world.until([&] { return stream.received_bytes > 0; }));
+    world.supervisor().remove(0, monotonic_now() + 50 * kNanosecondsPerMillisecond);
+    EXPECT_EQ(world.supervisor().workers().at(0).phase, WorkerPhase::draining);
+    ASSERT_TRUE(world.until([&] { return stream.done(); }));
+    EXPECT_EQ(stream.reason(), Reason::draining);
+    EXPECT_TRUE(world.until([&] { return world.supervisor().workers().empty(); }));
+    EXPECT_EQ(world.supervisor().counters().crashed, 0U);
+}
+
+// Nobody waits for the other: what it still has when its app goes is in the same hurry.
+TEST(Pool, one_that_drained_before_its_app_was_removed_ends_at_the_same_deadline) {
+    World world({the_only_ticker()});
+    Client stream(world.pool(), World::request("/"));
+    ASSERT_TRUE(world.until([&] { return stream.received_bytes > 0; }));
+    ASSERT_TRUE(world.supervisor().drain(world.supervisor().workers().at(0).id));
+    world.supervisor().remove(0, monotonic_now());
+    ASSERT_TRUE(world.until([&] { return world.supervisor().workers().empty(); }));
 }
 
 TEST(Pool, deployments_without_end_use_the_same_numbers) {
@@ -300,7 +328,7 @@ TEST(Pool, deployments_without_end_use_the_same_numbers) {
         EXPECT_EQ(world.supervisor().app(request.app).spec, next);
         highest = std::max(highest, request.app);
         EXPECT_EQ(world.fetch(request)->received == "hello\n", i % 2 == 0) << i;
-        world.supervisor().remove(before);
+        world.supervisor().remove(before, in_a_minute());
         ASSERT_TRUE(world.until([&] {
             auto views = world.supervisor().workers();
             return std::all_of(views.begin(), views.end(), [&](const WorkerView& view) {

@@ -2,6 +2,7 @@
  * reaches past the SDK's table into its links. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,13 @@ static void* ring_for_ever(void* doorbell) {
     while (write(*(int*)doorbell, &one, sizeof one) > 0) continue;
     return NULL;
 }
+
+static void be_ready_again(void) {
+    rtw_control ready = {RTW_READY, RTW_ABI_VERSION, 0, 1, 0, 0};
+    if (send(RTW_CONTROL_FD, &ready, sizeof ready, MSG_NOSIGNAL) < 0) exit(4);
+}
+
+static int stays; /* when told to end */
 
 /* tidy: allow(function-length) a table of misdeeds */
 static void misbehave(rtw_request* request, int act) {
@@ -144,6 +152,14 @@ static void misbehave(rtw_request* request, int act) {
                 rtw_respond_text(api, request, 200, "text/plain", "ringing");
             return;
         }
+        case 19: /* where the process is a fork: in its origin's name */
+            be_ready_again();
+            rtw_respond_text(api, request, 200, "text/plain", "ready");
+            return;
+        case 20:
+            stays = 1;
+            rtw_respond_text(api, request, 200, "text/plain", "staying");
+            return;
         default:
             exit(0);
     }
@@ -164,8 +180,15 @@ static void on_request(void* self, rtw_request* request) {
     misbehave(request, atoi(digits));
 }
 
+static void on_terminate(void* self) {
+    (void)self;
+    if (!stays) return;
+    be_ready_again();
+    for (;;) pause();
+}
+
 int main(void) {
-    rtw_app app = {sizeof app, 1, NULL, on_request, NULL, NULL, NULL};
+    rtw_app app = {sizeof app, 1, NULL, on_request, NULL, NULL, on_terminate};
     api = rtw_worker_api();
     state ^= (uint32_t)getpid() * 2654435761u;
     return rtw_worker_run(&app);
