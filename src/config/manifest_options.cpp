@@ -269,6 +269,17 @@ void read_declaration(MapReader& map, Declaration& declaration) {
     map.finish();
 }
 
+/// A worker inherits nothing, least of all by the word of a manifest that anyone has uploaded.
+void forget_variable(const MapReader& map, ConfigField& field) {
+    if (field.env.empty()) return;
+    map.context().diagnostics.warning(
+        map.context().file, field.name.at,
+        fmt::format("config.{}: a worker has nothing of the gateway's environment, {} neither",
+                    *field.name, field.env),
+        "the operator grants variables by name: apps: NAME: env");
+    field.env.clear();
+}
+
 /// Default, then the manifest's own key, then the environment; the last that is there counts.
 void resolve_field(MapReader& map, const YamlNode* given, const Environment& environment,
                    const Declaration& declaration) {
@@ -389,6 +400,7 @@ void read_config(MapReader& map, const Environment& environment, Manifest& manif
             Declaration declaration{field, {}};
             MapReader inner(*pair.value, "config." + name, map.context());
             read_declaration(inner, declaration);
+            if (manifest.is_worker()) forget_variable(map, field);
             auto given = std::find_if(own.begin(), own.end(),
                                       [&](const auto& rest) { return rest.key->text == name; });
             resolve_field(map, given == own.end() ? nullptr : given->value, environment,

@@ -412,6 +412,23 @@ config:
     EXPECT_EQ(manifest.config[3].value_json, "");
 }
 
+TEST(ManifestConfig, the_environment_is_not_for_workers) {
+    constexpr std::string_view text = R"(name: x
+entrypoint: x.so
+config:
+  a: {type: string, default: own, env: X_A}
+  b: {type: string}
+)";
+    Environment environment;
+    environment.set("X_A", "the gateway's");
+    auto [manifest, diagnostics] = read(text, app, environment);
+    EXPECT_EQ(messages(diagnostics),
+              Lines{"m.yaml:4:3: warning: config.a: a worker has nothing of the gateway's "
+                    "environment, X_A neither; the operator grants variables by name: apps: "
+                    "NAME: env"});
+    EXPECT_EQ(manifest.config_json, R"({"a":"own"})");
+}
+
 TEST(ManifestConfig, every_type_has_its_json) {
     auto [manifest, diagnostics] = read(R"(name: x
 i: -5

@@ -301,6 +301,15 @@ class Life(harness.Case):
         # The only worker is free again long before its 100,000 events are over.
         self.assertEqual(gateway.get("/app/about").status, 200)
 
+    def test_its_configuration_reaches_a_worker(self):
+        self.packages.app("app", "app.so", PERSISTENT + "colour: red\nconfig:\n"
+                          "  colour: {type: string, default: blue}\n"
+                          "  pause: {type: duration, default: 2s}\n"
+                          "  secret: {type: string, default: none, env: GATEWAY_SECRET}\n")
+        gateway = self.start({"GATEWAY_SECRET": "x"})
+        self.assertIn('WORKER_CONFIG={"colour":"red","pause":2000,"secret":"none"}',
+                      gateway.get("/app/environment").body.decode().splitlines())
+
     def test_nothing_of_the_environment_reaches_a_worker(self):
         self.packages.app("app", "app.so", PERSISTENT + "env: {COLOUR: blue, API_KEY: no}\n")
         gateway = self.start({"GATEWAY_SECRET": "x"})
@@ -308,6 +317,7 @@ class Life(harness.Case):
         names = {line.split("=")[0] for line in lines}
         self.assertIn("COLOUR", names)
         self.assertNotIn("API_KEY", names)
+        self.assertIn("WORKER_CONFIG={}", lines)
         self.assertNotIn("GATEWAY_SECRET", names)
 
 
