@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/scramble.h"
 #include "http/date.h"
 #include "ring/direct.h"
 
@@ -15,13 +16,6 @@ namespace {
 constexpr Nanoseconds kBetweenLogLines = 10 * kNanosecondsPerSecond;
 // Each costs the end of a connection: a microsecond or two.
 constexpr unsigned kCutsPerTurn = 256;
-
-// A bijection that makes consecutive counts look unrelated (the finaliser of splitmix64).
-uint64_t scramble(uint64_t value) noexcept {
-    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
-    return value ^ (value >> 31);
-}
 
 void write_hex(char* out, uint64_t value) noexcept {
     static constexpr char digits[] = "0123456789abcdef";

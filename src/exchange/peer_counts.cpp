@@ -7,19 +7,13 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/scramble.h"
 
 namespace ringtime::exchange {
 namespace {
 
 // Buckets are a quarter full on average: then one in 5,000 has no room.
 constexpr size_t kWordsPerPeer = 4;
-
-// A bijection that makes close values look unrelated (the finaliser of splitmix64).
-uint64_t scramble(uint64_t value) noexcept {
-    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
-    return value ^ (value >> 31);
-}
 
 }  // namespace
 

@@ -53,6 +53,20 @@ std::string Endpoint::text() const {
     return fmt::format("unix:{}", unix_address->sun_path);
 }
 
+bool Endpoint::from_resolved(const sockaddr& address, uint16_t port, Endpoint& out) noexcept {
+    out = Endpoint{};
+    if (address.sa_family == AF_INET) {
+        out.size = sizeof(sockaddr_in);
+        std::memcpy(&out.storage, &address, out.size);
+        reinterpret_cast<sockaddr_in*>(&out.storage)->sin_port = htons(port);
+    } else if (address.sa_family == AF_INET6) {
+        out.size = sizeof(sockaddr_in6);
+        std::memcpy(&out.storage, &address, out.size);
+        reinterpret_cast<sockaddr_in6*>(&out.storage)->sin6_port = htons(port);
+    }
+    return out.size != 0;
+}
+
 bool Endpoint::from_ip(std::string_view ip, uint16_t port, Endpoint& out) noexcept {
     char text[PeerAddress::text_bytes_max];
     if (ip.empty() || ip.size() >= sizeof text) return false;

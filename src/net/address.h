@@ -38,6 +38,9 @@ struct Endpoint {
 
     /// A literal IPv4 or IPv6 address (no brackets). False when it is none.
     [[nodiscard]] static bool from_ip(std::string_view ip, uint16_t port, Endpoint& out) noexcept;
+    /// An address a name stands for, with this port. False unless it is IPv4 or IPv6.
+    [[nodiscard]] static bool from_resolved(const sockaddr& address, uint16_t port,
+                                            Endpoint& out) noexcept;
     /// False when the path is empty or longer than the kernel takes.
     [[nodiscard]] static bool from_unix_path(std::string_view path, Endpoint& out) noexcept;
 };

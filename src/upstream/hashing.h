@@ -5,14 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
-namespace ringtime::upstream {
+#include "base/scramble.h"
 
-/// Makes every bit of the result depend on every bit of the value (the finaliser of splitmix64).
-[[nodiscard]] constexpr uint64_t scramble(uint64_t value) noexcept {
-    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9U;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebU;
-    return value ^ (value >> 31);
-}
+namespace ringtime::upstream {
 
 /// FNV-1a, scrambled.
 [[nodiscard]] constexpr uint64_t hash_text(std::string_view text) noexcept {

@@ -2,8 +2,6 @@
 
 #include <netdb.h>
 
-#include <cstring>
-
 #include "base/log.h"
 
 namespace ringtime::upstream {
@@ -22,23 +20,13 @@ void look_up(Server& server) {
         return;
     }
     std::vector<net::Endpoint> endpoints;
-    for (addrinfo* entry = found; entry && endpoints.size() < limits::upstream_addresses_max;
-         entry = entry->ai_next) {
+    for (addrinfo* entry = found; entry; entry = entry->ai_next) {
         net::Endpoint endpoint;
-        std::memcpy(&endpoint.storage, entry->ai_addr, entry->ai_addrlen);
-        endpoint.size = entry->ai_addrlen;
-        uint16_t port = htons(spec.port);
-        if (entry->ai_family == AF_INET) {
-            reinterpret_cast<sockaddr_in*>(&endpoint.storage)->sin_port = port;
-        } else if (entry->ai_family == AF_INET6) {
-            reinterpret_cast<sockaddr_in6*>(&endpoint.storage)->sin6_port = port;
-        } else {
-            continue;
-        }
-        endpoints.push_back(endpoint);
+        if (net::Endpoint::from_resolved(*entry->ai_addr, spec.port, endpoint))
+            endpoints.push_back(endpoint);
     }
     ::freeaddrinfo(found);
-    if (!endpoints.empty()) (void)server.publish(std::move(endpoints));
+    (void)server.publish(std::move(endpoints));
 }
 
 }  // namespace ringtime::upstream

@@ -34,35 +34,13 @@ int64_t changed_at(const char* path) {
     return status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
-void set_port(net::Endpoint& endpoint, uint16_t port) {
-    if (endpoint.family() == AF_INET) {
-        reinterpret_cast<sockaddr_in*>(&endpoint.storage)->sin_port = htons(port);
-    } else {
-        reinterpret_cast<sockaddr_in6*>(&endpoint.storage)->sin6_port = htons(port);
-    }
-}
-
-/// The addresses of an answer. The family of its first one, which the rules of address selection
-/// chose (RFC 6724), stays first; within a family the order is fixed, so that a name server that
-/// turns its answers round has changed nothing.
-std::vector<net::Endpoint> endpoints_of(const ares_addrinfo& answer) {
+std::vector<net::Endpoint> endpoints_of(const ares_addrinfo& answer, uint16_t port) {
     std::vector<net::Endpoint> endpoints;
     for (const ares_addrinfo_node* node = answer.nodes; node; node = node->ai_next) {
-        if (node->ai_family != AF_INET && node->ai_family != AF_INET6) continue;
         net::Endpoint endpoint;
-        std::memcpy(&endpoint.storage, node->ai_addr, node->ai_addrlen);
-        endpoint.size = static_cast<socklen_t>(node->ai_addrlen);
-        endpoints.push_back(endpoint);
+        if (net::Endpoint::from_resolved(*node->ai_addr, port, endpoint))
+            endpoints.push_back(endpoint);
     }
-    if (endpoints.empty()) return endpoints;
-    int first = endpoints.front().family();
-    auto less = [first](const net::Endpoint& a, const net::Endpoint& b) {
-        if (a.family() != b.family()) return a.family() == first;
-        return std::memcmp(&a.storage, &b.storage, sizeof a.storage) < 0;
-    };
-    std::sort(endpoints.begin(), endpoints.end(), less);
-    if (endpoints.size() > limits::upstream_addresses_max)
-        endpoints.resize(limits::upstream_addresses_max);
     return endpoints;
 }
 
@@ -216,18 +194,17 @@ void Resolver::take_answer(Name& name, int status, const ares_addrinfo* answer) 
         return;
     }
     if (status != ARES_SUCCESS) return take_failure(name, ::ares_strerror(status), now);
-    std::vector<net::Endpoint> endpoints = endpoints_of(*answer);
-    if (endpoints.empty()) return take_failure(name, "it has no address", now);
+    if (endpoints_of(*answer, 0).empty()) return take_failure(name, "it has no address", now);
     if (name.failing) log_format(LogLevel::info, "upstream", "{} resolves again", name.host);
     name.failing = false;
     name.retry = kRetryFirst;
     name.due = now + time_to_live(*answer);
     for (Server* server : name.servers) {
-        for (net::Endpoint& endpoint : endpoints) set_port(endpoint, server->spec().port);
         bool first = !server->addresses();
-        if (server->publish(endpoints) && !first)
-            log_format(LogLevel::info, "upstream", "{} has other addresses now, {} in all; one: {}",
-                       name.host, endpoints.size(), endpoints.front().text());
+        if (!server->publish(endpoints_of(*answer, server->spec().port)) || first) continue;
+        const std::vector<net::Endpoint>& now_used = server->addresses()->endpoints;
+        log_format(LogLevel::info, "upstream", "{} has other addresses now, {} in all; one: {}",
+                   name.host, now_used.size(), now_used.front().text());
     }
 }
 

@@ -27,6 +27,19 @@ std::string url_of(const ServerSpec& spec) {
     return fmt::format("http://{}{}{}:{}", v6 ? "[" : "", spec.host, v6 ? "]" : "", spec.port);
 }
 
+/// The family of the first one, which the rules of address selection chose (RFC 6724), stays first;
+/// within a family the order is fixed, so that a name server that turns its answers round has
+/// changed nothing.
+void settle_order(std::vector<net::Endpoint>& endpoints) {
+    auto less = [first = endpoints.front().family()](const auto& a, const auto& b) {
+        if (a.family() != b.family()) return a.family() == first;
+        return std::memcmp(&a.storage, &b.storage, sizeof a.storage) < 0;
+    };
+    std::sort(endpoints.begin(), endpoints.end(), less);
+    if (endpoints.size() > limits::upstream_addresses_max)
+        endpoints.resize(limits::upstream_addresses_max);
+}
+
 }  // namespace
 
 uint64_t address_hash(const net::Endpoint& endpoint) noexcept {
@@ -55,6 +68,7 @@ Server::~Server() {
 
 bool Server::publish(std::vector<net::Endpoint> endpoints) {
     if (endpoints.empty()) return false;
+    settle_order(endpoints);
     const AddressSet* current = current_.load(std::memory_order_relaxed);
     if (current && same(current->endpoints, endpoints)) return false;
     // A core may be connecting by an older set, for as long as a connect may last at most.

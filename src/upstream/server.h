@@ -52,7 +52,8 @@ class Server {
     }
     /// True for names: literal addresses and unix paths need no resolver.
     [[nodiscard]] bool needs_resolving() const noexcept { return needs_resolving_; }
-    /// The resolver's thread. True when the set differs from the current one, and is published.
+    /// The resolver's thread; in any order. True when the set differs from the current one, and is
+    /// published.
     bool publish(std::vector<net::Endpoint> endpoints);
 
     // --- Health ---

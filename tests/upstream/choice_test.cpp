@@ -265,6 +265,8 @@ TEST(Addresses, families_take_turns_and_those_that_failed_come_last) {
     Server& server = rig.upstream->server(0);
     ASSERT_TRUE(server.publish(endpoints));
     EXPECT_FALSE(server.publish(endpoints));
+    // Name servers turn their answers round.
+    EXPECT_FALSE(server.publish({endpoints[1], endpoints[0], endpoints[3], endpoints[2]}));
     ServerPool& pool = rig.pool(0);
     const AddressSet& set = *server.addresses();
     uint8_t order[limits::upstream_addresses_max];
