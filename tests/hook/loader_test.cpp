@@ -108,7 +108,7 @@ TEST_F(LoaderTest, an_abort_stops_what_had_started) {
 
 TEST_F(LoaderTest, a_shutdown_that_never_returns_is_reported_and_the_rest_goes_on) {
     LoadResult result =
-        load({puppet("a"), puppet("b", R"("on_shutdown":"block")")}, {.shutdown_limit = 20});
+        load({puppet("a"), puppet("b", R"("on_shutdown":"block")")}, {.shutdown_limit = 2000});
     ASSERT_TRUE(result.set);
     std::vector<PluginProblem> problems = result.set->shut_down();
     ASSERT_EQ(problems.size(), 1u);

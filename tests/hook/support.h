@@ -129,15 +129,15 @@ inline std::string plugin_file(std::string_view name) {
     return std::string(TEST_PLUGINS) + "/" + std::string(name) + ".so";
 }
 
-/// What plugins hold on to. Kept until the process ends: a thread that a test leaves behind in a
-/// plugin may still come back to it.
+/// What plugins hold on to. Never destroyed: a thread that a test leaves behind in a plugin may
+/// still come back to it, and may be waiting in it when the process ends.
 struct World {
     hook_test::Control control;
     FakePort port;
     Cores cores{1};
 
     [[nodiscard]] static World& another() {
-        static std::deque<World> worlds;
+        static auto& worlds = *new std::deque<World>;
         return worlds.emplace_back();
     }
 };
