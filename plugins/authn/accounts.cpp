@@ -10,6 +10,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "../shared/ascii.h"
 #include "base64.h"
 
 namespace authn {
@@ -34,11 +35,7 @@ bool has_control(std::string_view text) {
 bool from_hexadecimal(std::string_view text, unsigned char* out, size_t size) {
     if (text.size() != size * 2) return false;
     for (size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        int value = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int value = shared::hex_value(text[i]);
         if (value < 0) return false;
         out[i / 2] = static_cast<unsigned char>(i % 2 ? out[i / 2] | value : value << 4);
     }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../shared/ascii.h"
 #include "accounts.h"
 #include "cache.h"
 #include "config.h"
@@ -189,13 +190,7 @@ class Authn {
     [[nodiscard]] static size_t lines(const Request& request, std::string_view wanted) {
         size_t count = 0;
         request.fields().each([&](std::string_view name, std::string_view) {
-            if (name.size() != wanted.size()) return;
-            for (size_t i = 0; i < name.size(); ++i) {
-                char c = name[i] >= 'A' && name[i] <= 'Z' ? static_cast<char>(name[i] | 0x20)
-                                                          : name[i];
-                if (c != wanted[i]) return;
-            }
-            ++count;
+            count += shared::same_name(name, wanted);
         });
         return count;
     }

@@ -4,14 +4,10 @@
 #include <ctime>
 #include <string>
 
+#include "../shared/ascii.h"
+
 namespace cache {
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-    return out;
-}
 
 uint64_t seconds(std::string_view text) {
     if (text.size() >= 2 && text.front() == '"' && text.back() == '"')
@@ -33,7 +29,7 @@ void at_most(std::optional<uint64_t>& kept, uint64_t value) {
 
 void read_directives(std::string_view value, Directives& out) {
     each_member(value, [&](std::string_view member) {
-        std::string name = lower(member.substr(0, member.find('=')));
+        std::string name = shared::lower(member.substr(0, member.find('=')));
         std::string_view argument =
             name.size() < member.size() ? member.substr(name.size() + 1) : std::string_view();
         if (name == "no-store") out.no_store = true;

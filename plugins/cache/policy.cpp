@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "../shared/ascii.h"
+
 namespace cache {
 namespace {
+
+using shared::lower;
+using shared::same_name;
 
 // Final statuses whose meaning does not depend on who asks.
 constexpr std::array<uint16_t, 9> kStatuses = {200, 203, 300, 301, 302, 307, 308, 404, 410};
@@ -24,21 +29,6 @@ constexpr std::array<std::string_view, 7> kSaidByKey = {
 template <size_t Count>
 bool is_one_of(const std::array<std::string_view, Count>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool same_name(std::string_view name, std::string_view lower) {
-    if (name.size() != lower.size()) return false;
-    for (size_t i = 0; i < name.size(); ++i) {
-        char c = name[i] >= 'A' && name[i] <= 'Z' ? static_cast<char>(name[i] | 0x20) : name[i];
-        if (c != lower[i]) return false;
-    }
-    return true;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-    return out;
 }
 
 Directives directives(const ringtime::Fields& fields) {

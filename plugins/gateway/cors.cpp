@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "../shared/ascii.h"
+
 namespace {
 
 constexpr std::string_view kFields[] = {
@@ -19,13 +21,6 @@ std::string joined(const std::vector<std::string_view>& parts) {
     return out;
 }
 
-bool same_letters(std::string_view a, std::string_view b) {
-    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) {
-               return lower(x) == lower(y);
-           });
-}
-
 /// Whether a list such as that of Vary has the name, or `*`.
 bool lists(std::string_view list, std::string_view name) {
     while (!list.empty()) {
@@ -33,7 +28,7 @@ bool lists(std::string_view list, std::string_view name) {
         list.remove_prefix(std::min(list.size(), part.size() + 1));
         while (!part.empty() && part.front() == ' ') part.remove_prefix(1);
         while (!part.empty() && part.back() == ' ') part.remove_suffix(1);
-        if (part == "*" || same_letters(part, name)) return true;
+        if (part == "*" || shared::same_name(part, name)) return true;
     }
     return false;
 }

@@ -3,21 +3,17 @@
 #include <algorithm>
 #include <charconv>
 
+#include "../shared/ascii.h"
 #include "../shared/text.h"
 
 namespace {
+
+using shared::hex_value;
 
 constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};
 constexpr size_t kLimitMost = 1000;
 /// What an entry costs beside its text.
 constexpr size_t kEntryBytes = sizeof(Entry);
-
-int hex(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 /// Of a query as forms write it.
 std::string decoded(std::string_view text) {
@@ -25,9 +21,9 @@ std::string decoded(std::string_view text) {
     for (size_t i = 0; i < text.size(); ++i) {
         if (text[i] == '+') {
             out += ' ';
-        } else if (text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 &&
-                   hex(text[i + 2]) >= 0) {
-            out += static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
+        } else if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
+                   hex_value(text[i + 2]) >= 0) {
+            out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
             i += 2;
         } else {
             out += text[i];
