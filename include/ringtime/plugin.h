@@ -346,6 +346,7 @@ struct ringtime_host {
     /* The resolved `config` as JSON, and its members by key; `a.b` and `list.0` reach inside. */
     ringtime_slice (*config_json)(ringtime_context *);
     ringtime_status (*config_string)(ringtime_context *, ringtime_slice key, ringtime_slice *out);
+    /* INVALID for numbers that are not whole or too large. */
     ringtime_status (*config_integer)(ringtime_context *, ringtime_slice key, int64_t *out);
     ringtime_status (*config_number)(ringtime_context *, ringtime_slice key, double *out);
     ringtime_status (*config_boolean)(ringtime_context *, ringtime_slice key, int *out);
@@ -409,7 +410,8 @@ struct ringtime_host {
     /* on_init: a channel that clients can subscribe to. `options` may be NULL. */
     ringtime_channel *(*make_channel)(ringtime_context *, ringtime_slice name,
                                       const ringtime_channel_options *options);
-    /* As respond(): the answer is a stream of `first` and then of what is published. */
+    /* As respond(): the answer is a stream of `first`, at most 4096, and then of what is published.
+     * events_max is about the latter. */
     ringtime_status (*respond_events)(ringtime_exchange *, ringtime_channel *,
                                       const ringtime_field_line *fields, size_t field_count,
                                       const ringtime_event *first, size_t first_count);

@@ -398,10 +398,13 @@ class Context {
         bool found = host_->config_string(raw_, detail::slice(key), &out) == RINGTIME_OK;
         return found ? text(out) : fallback;
     }
+    /// Throws when it is a number, and not a whole one: nobody means the fallback with 1.5.
     [[nodiscard]] int64_t integer(std::string_view key, int64_t fallback = 0) const {
         int64_t out = 0;
-        bool found = host_->config_integer(raw_, detail::slice(key), &out) == RINGTIME_OK;
-        return found ? out : fallback;
+        ringtime_status status = host_->config_integer(raw_, detail::slice(key), &out);
+        if (status == RINGTIME_INVALID)
+            throw std::invalid_argument(std::string(key) + " is not a whole number, or too large");
+        return status == RINGTIME_OK ? out : fallback;
     }
     [[nodiscard]] double number(std::string_view key, double fallback = 0) const {
         double out = 0;

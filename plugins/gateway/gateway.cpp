@@ -86,8 +86,7 @@ class Gateway {
 
     explicit Gateway(ringtime::Context& context) : cors_(context) {
         size_t count = 0;
-        while (context.integer("rateLimits." + std::to_string(count) + ".rate", -1) >= 0 ||
-               context.number("rateLimits." + std::to_string(count) + ".rate", -1) >= 0)
+        while (context.number("rateLimits." + std::to_string(count) + ".rate", -1) >= 0)
             add_limit(context, "rateLimits." + std::to_string(count++));
         for (count = 0;; ++count) {
             std::string key = "sizes." + std::to_string(count);
@@ -125,7 +124,6 @@ class Gateway {
  private:
     void add_limit(ringtime::Context& context, const std::string& key) {
         double rate = context.number(key + ".rate", 0);
-        if (rate == 0) rate = static_cast<double>(context.integer(key + ".rate", 0));
         int64_t burst = context.integer(key + ".burst", static_cast<int64_t>(rate < 1 ? 1 : rate));
         int64_t clients = context.integer(key + ".clients", 65'536);
         if (rate <= 0 || rate > 1e6 || burst < 1 || burst > 1'000'000 || clients < 1 ||

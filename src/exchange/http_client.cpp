@@ -22,6 +22,8 @@ struct HttpClient::Origin {
     uint16_t port = 0;
     std::shared_ptr<upstream::Upstream> upstream;  // tidy: allow(data-path) as pools want it
     Nanoseconds fresh_until = 0;
+    Nanoseconds asked_at = 0;
+    unsigned calls = 0;  ///< Under way.
     bool looking_up = false;
     struct LookUp : hook::HelperTask {
         Origin* origin = nullptr;
@@ -53,6 +55,7 @@ class HttpClient::Call final : public loop::Runnable {
     Call(HttpClient& owner, hook::PluginCore& caller, Origin& server, size_t text_bytes)
         : client(owner), plugin(caller), origin(server), text(text_bytes) {
         membership.call = this;
+        ++origin.calls;
         timer.owner = this;
         timer.on_expire = [](loop::Timer& expired) noexcept {
             auto& call = *static_cast<Call*>(expired.owner);
@@ -67,6 +70,7 @@ class HttpClient::Call final : public loop::Runnable {
         membership.unlink();
         --client.count_;
         --plugin.outstanding;
+        --origin.calls;
     }
 
     void run() noexcept override;
@@ -131,11 +135,14 @@ void HttpClient::each_call(Visit&& visit) noexcept {
 
 HttpClient::Origin* HttpClient::origin_of(const FetchUrl& url) {
     for (auto& known : origins_) {
-        if (known->host == url.host && known->port == url.port) return known.get();
+        if (known->host != url.host || known->port != url.port) continue;
+        known->asked_at = io_.reactor.now();
+        return known.get();
     }
-    if (origins_.size() == origins_max) return nullptr;
+    if (origins_.size() == origins_max && !make_room()) return nullptr;
     auto made = std::make_unique<Origin>();
     made->client = this;
+    made->asked_at = io_.reactor.now();
     made->host = url.host;
     made->port = url.port;
     upstream::UpstreamSpec spec;
@@ -150,6 +157,22 @@ HttpClient::Origin* HttpClient::origin_of(const FetchUrl& url) {
     made->upstream = std::make_shared<upstream::Upstream>(std::move(spec));
     origins_.push_back(std::move(made));
     return origins_.back().get();
+}
+
+// False when all of them are in use, or too many are still being closed.
+bool HttpClient::make_room() {
+    auto gone = [&](const auto& origin) { return upstreams_.forget(*origin->upstream); };
+    std::erase_if(leaving_, gone);
+    auto oldest = origins_.end();
+    for (auto at = origins_.begin(); at != origins_.end(); ++at) {
+        bool idle = (*at)->calls == 0 && !(*at)->looking_up;
+        if (idle && (oldest == origins_.end() || (*at)->asked_at < (*oldest)->asked_at))
+            oldest = at;
+    }
+    if (oldest == origins_.end() || leaving_.size() == origins_max) return false;
+    if (!gone(*oldest)) leaving_.push_back(std::move(*oldest));
+    origins_.erase(oldest);
+    return true;
 }
 
 bool HttpClient::look_up(Origin& origin) noexcept {

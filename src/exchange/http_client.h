@@ -21,7 +21,7 @@ class HttpClient final : public hook::FetchPort {
  public:
     /// Requests under way on one core.
     static constexpr size_t calls_max = 1024;
-    /// Servers a core's plugins may talk to; they are kept as long as the core.
+    /// Servers a core's plugins may talk to at once. What was not asked for longest makes room.
     static constexpr size_t origins_max = 256;
     static constexpr Milliseconds name_fresh_ms = 30'000;
     static constexpr Milliseconds timeout_default_ms = 30'000;
@@ -46,6 +46,7 @@ class HttpClient final : public hook::FetchPort {
     };
 
     [[nodiscard]] Origin* origin_of(const FetchUrl& url);
+    [[nodiscard]] bool make_room();
     /// True when its addresses are known.
     [[nodiscard]] bool look_up(Origin& origin) noexcept;
     void send(Call& call) noexcept;
@@ -57,6 +58,8 @@ class HttpClient final : public hook::FetchPort {
     upstream::CorePool& upstreams_;
     hook::HookCore& hooks_;
     std::vector<std::unique_ptr<Origin>> origins_;
+    /// They made room; kept until their last connections are closed.
+    std::vector<std::unique_ptr<Origin>> leaving_;
     List<Membership> calls_;
     size_t count_ = 0;
 };

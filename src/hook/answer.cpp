@@ -1,5 +1,7 @@
 #include "hook/answer.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "hook/core.h"
@@ -98,32 +100,31 @@ void PluginAnswer::prepare(const StaticAnswer& answer) noexcept {
     size_ = rest_.size;
 }
 
-bool PluginAnswer::prepare_method_not_allowed(std::string_view allow, Arena& arena) noexcept {
-    size_t size = std::string_view("allow").size() + allow.size();
-    auto* block = static_cast<char*>(arena.allocate(size, 1));
+bool PluginAnswer::prepare_refusal(const Refusal& refusal, Form form, std::string_view request_id,
+                                   Arena& arena) noexcept {
+    constexpr size_t head_size = 256;
+    const size_t text_size =
+        refusal.code.size() + refusal.message.size() + request_id.size() + 64;
+    auto* block = static_cast<char*>(arena.allocate(head_size + text_size, 1));
     if (!block) return false;
     release();
-    http::HeadBuilder builder(head_, 405, block, size);
-    builder.add(http::FieldId::allow, allow);
+    bool json = form == Form::json;
+    http::HeadBuilder builder(head_, refusal.status, block, head_size);
+    builder.add(content_type, json ? "application/json" : plain_text);
+    builder.add(http::FieldId::cache_control, "no-store");
+    if (refusal.line.name.size > 0)
+        builder.add(to_view(refusal.line.name), to_view(refusal.line.value));
     ASSERT(builder.ok());
+    char* text = block + head_size;
+    auto end = json ? fmt::format_to_n(
+                          text, text_size,
+                          "{{\"error\":\"{}\",\"message\":\"{}\",\"requestId\":\"{}\"}}\n",
+                          refusal.code, refusal.message, request_id)
+                    : fmt::format_to_n(text, text_size, "{}\n", refusal.message);
     shown_ = &head_;
-    return true;
-}
-
-ringtime_status PluginAnswer::prepare_refusal(uint16_t status, const ringtime_field_line* line,
-                                              const ringtime_bytes& body, Arena& arena) noexcept {
-    constexpr size_t size = 256;
-    auto* block = static_cast<char*>(arena.allocate(size, 1));
-    if (!block) return RINGTIME_LIMIT;
-    release();
-    http::HeadBuilder builder(head_, status, block, size);
-    builder.add(http::FieldId::content_type, plain_text);
-    if (line) builder.add(to_view(line->name), to_view(line->value));
-    ASSERT(builder.ok());
-    shown_ = &head_;
-    rest_ = {body.bytes.data, static_cast<uint32_t>(body.bytes.size), nullptr, 0};
+    rest_ = {text, static_cast<uint32_t>(end.out - text), nullptr, 0};
     size_ = rest_.size;
-    return RINGTIME_OK;
+    return true;
 }
 
 void PluginAnswer::release() noexcept {

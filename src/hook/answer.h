@@ -46,13 +46,17 @@ class PluginAnswer final : public http::Answer, private http::BodySource {
                                           size_t count, const ringtime_bytes* body, Arena& arena,
                                           LentBytes& lent) noexcept;
     void prepare(const StaticAnswer& answer) noexcept;
-    /// 405 with `allow` as the Allow field (RFC 9110 §15.5.6). False at the arena's limit.
-    [[nodiscard]] bool prepare_method_not_allowed(std::string_view allow, Arena& arena) noexcept;
-    /// An answer of the gateway's own, with a line that plugins may not send. The text of both
-    /// lives as long as the program.
-    [[nodiscard]] ringtime_status prepare_refusal(uint16_t status, const ringtime_field_line* line,
-                                                  const ringtime_bytes& body,
-                                                  Arena& arena) noexcept;
+    /// An error of the gateway's own, in the form of those that exchange makes. False at the
+    /// arena's limit.
+    struct Refusal {
+        uint16_t status;
+        std::string_view code;
+        std::string_view message;
+        ringtime_field_line line{};  ///< One that plugins may not send; or none.
+    };
+    enum class Form : uint8_t { text, json };
+    [[nodiscard]] bool prepare_refusal(const Refusal& refusal, Form form,
+                                       std::string_view request_id, Arena& arena) noexcept;
     [[nodiscard]] bool prepared() const noexcept { return shown_ != nullptr; }
 
     [[nodiscard]] Phase advance() noexcept override { return Phase::headed; }

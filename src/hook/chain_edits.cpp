@@ -151,7 +151,7 @@ ringtime_status ChainRun::respond_events(EventChannel& channel,
     if (plugin_core()->closing) return RINGTIME_GONE;
     ringtime_status why = RINGTIME_OK;
     EventStream* stream =
-        channel.subscribe(core_->index(), wake_, lines.data(), lines.size(), why);
+        channel.subscribe(core_->index(), wake_, lines, first.size(), why);
     if (!stream) return why;
     for (const ringtime_event& event : first) {
         SharedBytes* text = encode_event(event);
@@ -180,36 +180,35 @@ LentBytes& ChainRun::lent_by_current() noexcept {
     return lent;
 }
 
+bool ChainRun::refuse(const PluginAnswer::Refusal& refusal) noexcept {
+    std::string_view accepted = facts_->head->fields.get(http::FieldId::accept);
+    bool json = facts_->api || accepted.find("application/json") != accepted.npos;
+    return answer_.prepare_refusal(
+        refusal, json ? PluginAnswer::Form::json : PluginAnswer::Form::text, facts_->request_id,
+        *facts_->arena);
+}
+
 // What is wrong with a request for a WebSocket, as RFC 6455 §4.2.2 and RFC 9110 §15.5.22 have it.
 ringtime_status ChainRun::refuse_websocket(http::SocketOffer offer) noexcept {
-    const ringtime_field_line upgrade{to_slice("upgrade"), to_slice("websocket")};
-    const ringtime_field_line version{to_slice("sec-websocket-version"),
-                                      to_slice(http::socket_version)};
-    const ringtime_field_line allow{to_slice("allow"), to_slice("GET")};
-    struct Refusal {
-        uint16_t status;
-        std::string_view text;
-        const ringtime_field_line* line;
-    };
-    Refusal refusal{400, "The WebSocket's key is not valid.\n", nullptr};
+    PluginAnswer::Refusal refusal{400, "bad_request", "The WebSocket's key is not valid."};
     switch (offer) {
+        // Upgrade is the gateway's own to send; here it is the gateway that says it.
         case http::SocketOffer::no_upgrade:
-            refusal = {426, "This is for WebSockets only.\n", &upgrade};
+            refusal = {426, "upgrade_required", "This is for WebSockets only.",
+                       {to_slice("upgrade"), to_slice("websocket")}};
             break;
         case http::SocketOffer::bad_version:
-            refusal = {426, "Only version 13 of WebSockets is understood.\n", &version};
+            refusal = {426, "upgrade_required", "Only version 13 of WebSockets is understood.",
+                       {to_slice("sec-websocket-version"), to_slice(http::socket_version)}};
             break;
         case http::SocketOffer::bad_method:
-            refusal = {405, "A WebSocket begins with GET.\n", &allow};
+            refusal = {405, "method_not_allowed", "A WebSocket begins with GET.",
+                       {to_slice("allow"), to_slice("GET")}};
             break;
         case http::SocketOffer::bad_key:
         case http::SocketOffer::good: break;
     }
-    ringtime_bytes body{to_slice(refusal.text), nullptr, nullptr};
-    // Upgrade is the gateway's own to send; here it is the gateway that says it.
-    ringtime_status prepared =
-        answer_.prepare_refusal(refusal.status, refusal.line, body, *facts_->arena);
-    if (prepared != RINGTIME_OK) return prepared;
+    if (!refuse(refusal)) return RINGTIME_LIMIT;
     choose(answer_);
     return RINGTIME_MISSING;
 }

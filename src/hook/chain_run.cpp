@@ -445,7 +445,8 @@ Outcome ChainRun::refuse_method(uint16_t allowed) noexcept {
         std::memcpy(text + size, name.data(), name.size());
         size += name.size();
     }
-    if (answer_.prepare_method_not_allowed({text, size}, *facts_->arena)) {
+    const ReasonInfo& why = describe(Reason::method_not_allowed);
+    if (refuse({why.status, why.name, why.message, {to_slice("allow"), {text, size}}})) {
         chosen_ = &answer_;
         handed_over_ = true;
         return Outcome::answered;

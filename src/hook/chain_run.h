@@ -237,6 +237,7 @@ class ChainRun {
     ringtime_request request_{};
     ringtime_response shown_response_{};
     [[nodiscard]] bool may_answer() const noexcept;
+    [[nodiscard]] bool refuse(const PluginAnswer::Refusal& refusal) noexcept;
     [[nodiscard]] ringtime_status refuse_websocket(http::SocketOffer offer) noexcept;
     void choose(http::Answer& answer) noexcept;
     void drop_answer() noexcept;

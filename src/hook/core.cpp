@@ -65,9 +65,11 @@ ringtime_status HookCore::resume(ringtime_token token, uint64_t value) noexcept 
         pauses_.deliver(token);
         return RINGTIME_OK;
     }
-    if (port_->post({&deliver_message, &pauses_, token})) return RINGTIME_OK;
-    pauses_.give_back(token);
-    return RINGTIME_AGAIN;
+    Posted posted = post({&deliver_message, &pauses_, token});
+    if (posted == Posted::yes) return RINGTIME_OK;
+    // Its exchange may have ended meanwhile, as every one has when the core is gone.
+    bool sleeps = pauses_.give_back(token) && posted == Posted::full;
+    return sleeps ? RINGTIME_AGAIN : RINGTIME_GONE;
 }
 
 ringtime_status HookCore::run_soon(void (*function)(void*), void* argument) noexcept {
@@ -77,12 +79,12 @@ ringtime_status HookCore::run_soon(void (*function)(void*), void* argument) noex
         } catch (...) {  // It has nobody to answer to.
         }
     };
-    bool posted = port_->post({run, argument, reinterpret_cast<uint64_t>(function)});
-    return posted ? RINGTIME_OK : RINGTIME_AGAIN;
+    return to_status(post({run, argument, reinterpret_cast<uint64_t>(function)}));
 }
 
 Cores::Cores(unsigned count)
-    : registry_(std::make_unique<Registry>()), host_{host_table(), this} {
+    : registry_(std::make_shared<Registry>()),  // tidy: allow(data-path) made once
+      host_{host_table(), this} {
     ASSERT(count > 0 && count <= limits::cores_max);
     for (unsigned i = 0; i < count; ++i)
         cores_.push_back(std::make_unique<HookCore>(i, host_.api, helpers_));
@@ -94,6 +96,11 @@ Cores::~Cores() = default;
 void Cores::leave_behind(std::shared_ptr<void> plugin) {
     std::lock_guard lock(names_lock_);
     left_behind_.push_back(std::move(plugin));
+}
+
+bool Cores::left_any_behind() const {
+    std::lock_guard lock(names_lock_);
+    return !left_behind_.empty();
 }
 
 uint32_t Cores::add_name(std::string name) {

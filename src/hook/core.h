@@ -87,19 +87,25 @@ class HookCore {
     [[nodiscard]] unsigned index() const noexcept { return index_; }
     /// On the core's thread, before it serves.
     void attach(CorePort& port) noexcept {
+        std::lock_guard lock(port_lock_);
         port_ = &port;
         thread_ = std::this_thread::get_id();
     }
-    /// The core is gone: what helpers still bring is dropped.
+    /// The core is gone, and nothing is delivered any more.
     void detach() noexcept {
         std::lock_guard lock(port_lock_);
         port_ = nullptr;
+        thread_ = std::thread::id();
     }
-    /// For helper threads, which may outlive the core. False when it takes nothing at the moment.
-    [[nodiscard]] bool bring(const loop::Message& message) noexcept {
+    enum class Posted : uint8_t { yes, full, gone };
+    /// Any thread, and threads of plugins live before the core and after it. full: it takes nothing
+    /// at the moment.
+    [[nodiscard]] Posted post(const loop::Message& message) noexcept {
         std::lock_guard lock(port_lock_);
-        return !port_ || port_->post(message);
+        if (!port_) return Posted::gone;
+        return port_->post(message) ? Posted::yes : Posted::full;
     }
+    /// The core's thread.
     [[nodiscard]] CorePort& port() noexcept { return *port_; }
     [[nodiscard]] const ringtime_host& host() const noexcept { return host_; }
     [[nodiscard]] PauseTable& pauses() noexcept { return pauses_; }
@@ -135,8 +141,8 @@ class HookCore {
     HelperPool& helpers_;
     FetchPort* fetches_ = nullptr;
     CorePort* port_ = nullptr;
-    std::thread::id thread_;
-    std::mutex port_lock_;  // tidy: allow(data-path) helper threads, and a core's end
+    std::atomic<std::thread::id> thread_{};
+    std::mutex port_lock_;  // tidy: allow(data-path) other threads' messages, and a core's end
     PauseTable pauses_;
     LentBytes lent_;
     // Read by the watchdog: not on a line that anything else here is written on.
@@ -146,6 +152,11 @@ class HookCore {
 /// A mark: which plugin (its number in Cores), which hook.
 [[nodiscard]] constexpr uint32_t make_mark(uint32_t number, Hook hook) noexcept {
     return number << 8 | (static_cast<uint32_t>(hook) + 1);
+}
+
+[[nodiscard]] constexpr ringtime_status to_status(HookCore::Posted posted) noexcept {
+    if (posted == HookCore::Posted::yes) return RINGTIME_OK;
+    return posted == HookCore::Posted::full ? RINGTIME_AGAIN : RINGTIME_GONE;
 }
 
 class Cores;
@@ -173,6 +184,9 @@ class Cores {
     /// Helper threads: keeps for the gateway's life what could not be unloaded.
     // tidy: allow(data-path) loading and unloading only
     void leave_behind(std::shared_ptr<void> plugin);
+    /// Whether a thread may be left in a plugin, from where it reaches all of this until the
+    /// process has ended.
+    [[nodiscard]] bool left_any_behind() const;
 
     /// A number for a newly loaded plugin, for marks; names stay known after it is gone.
     [[nodiscard]] uint32_t add_name(std::string name);
@@ -182,6 +196,8 @@ class Cores {
 
     /// The plugins that are loaded, of all generations.
     [[nodiscard]] Registry& registry() noexcept { return *registry_; }
+    // tidy: allow(data-path) for a thread that may be left behind
+    [[nodiscard]] std::shared_ptr<Registry> share_registry() const noexcept { return registry_; }
     [[nodiscard]] HelperPool& helpers() noexcept { return helpers_; }
     /// Before plugins are loaded; `source` outlives them.
     void add_metrics(const MetricSource& source) { metrics_.push_back(&source); }
@@ -191,11 +207,11 @@ class Cores {
     [[nodiscard]] std::atomic<unsigned>& log_taps() noexcept { return log_taps_; }
 
  private:
-    std::unique_ptr<Registry> registry_;
-    HelperPool helpers_;
+    std::shared_ptr<Registry> registry_;  // tidy: allow(data-path) as above
     std::vector<const MetricSource*> metrics_;
     std::atomic<unsigned> log_taps_{0};
     std::vector<std::unique_ptr<HookCore>> cores_;
+    HelperPool helpers_;  ///< Behind the cores: it ends before those it brings results to.
     Host host_;
     mutable std::mutex names_lock_;  // tidy: allow(data-path) loading and the watchdog only
     std::vector<std::string> names_;

@@ -81,18 +81,20 @@ SharedBytes* encode_event(const ringtime_event& event) noexcept {
 EventStream::~EventStream() {
     while (count_ > 0) {
         queue_[first_]->drop();
-        first_ = (first_ + 1) % channel_.events_max_;
+        first_ = (first_ + 1) % capacity_;
         --count_;
     }
 }
 
-bool EventStream::prepare(const ringtime_field_line* lines, size_t count) noexcept {
+bool EventStream::prepare(const ringtime_field_line* lines, size_t count,
+                          size_t first_count) noexcept {
     constexpr std::string_view type = "text/event-stream";
     constexpr std::string_view fresh = "no-store";
     size_t size = 256;
     for (size_t i = 0; i < count; ++i) size += lines[i].name.size + lines[i].value.size;
     text_.reset(new (std::nothrow) char[size]);
-    queue_.reset(new (std::nothrow) SharedBytes*[channel_.events_max_]);
+    capacity_ = channel_.events_max_ + static_cast<uint32_t>(first_count);
+    queue_.reset(new (std::nothrow) SharedBytes*[capacity_]);
     if (!text_ || !queue_) return false;
     http::HeadBuilder builder(head_, 200, text_.get(), size);
     builder.add(http::FieldId::content_type, type);
@@ -103,12 +105,12 @@ bool EventStream::prepare(const ringtime_field_line* lines, size_t count) noexce
 
 bool EventStream::offer(SharedBytes& text) noexcept {
     if (ended_) return true;
-    if (count_ == channel_.events_max_) {
+    if (count_ == capacity_) {
         end();
         return false;
     }
     text.take();
-    queue_[(first_ + count_) % channel_.events_max_] = &text;
+    queue_[(first_ + count_) % capacity_] = &text;
     ++count_;
     wake_();
     return true;
@@ -129,7 +131,7 @@ http::Pull EventStream::pull(Piece& out, uint32_t max) noexcept {
     sent_of_first_ += size;
     if (size == rest.size()) {
         sent_of_first_ = 0;
-        first_ = (first_ + 1) % channel_.events_max_;
+        first_ = (first_ + 1) % capacity_;
         --count_;
         text.drop();
     }
@@ -166,15 +168,16 @@ EventChannel::EventChannel(Plugin& plugin, std::string name,
 }
 
 EventStream* EventChannel::subscribe(unsigned core, const Wake& wake,
-                                     const ringtime_field_line* lines, size_t count,
-                                     ringtime_status& why) noexcept {
-    for (size_t i = 0; i < count; ++i) {
-        why = check_line(to_view(lines[i].name), to_view(lines[i].value));
+                                     std::span<const ringtime_field_line> lines,
+                                     size_t first_count, ringtime_status& why) noexcept {
+    for (const ringtime_field_line& line : lines) {
+        why = check_line(to_view(line.name), to_view(line.value));
         if (why != RINGTIME_OK) return nullptr;
     }
     why = RINGTIME_LIMIT;
+    if (first_count > events_most) return nullptr;
     std::unique_ptr<EventStream> made(new (std::nothrow) EventStream(*this, core, wake));
-    if (!made || !made->prepare(lines, count)) return nullptr;
+    if (!made || !made->prepare(lines.data(), lines.size(), first_count)) return nullptr;
     Part& part = parts_[core];
     part.streams.push_back(*made);
     if (part.ended) made->ended_ = true;
@@ -222,12 +225,14 @@ ringtime_status EventChannel::publish(const ringtime_event& event) noexcept {
             arrived->part->channel->deliver(*arrived->part, *arrived->text);
             arrived->text->drop();
         };
-        if (delivery && part.core->port().post({arrive, delivery.get(), 0})) {
+        auto posted = HookCore::Posted::full;
+        if (delivery) posted = part.core->post({arrive, delivery.get(), 0});
+        if (posted == HookCore::Posted::yes) {
             (void)delivery.release();
-        } else {
-            text->drop();
-            result = RINGTIME_AGAIN;
+            continue;
         }
+        text->drop();
+        if (posted == HookCore::Posted::full) result = RINGTIME_AGAIN;
     }
     text->drop();
     return result;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,8 @@ class EventStream final : public http::Answer, private http::BodySource, public 
     friend class EventChannel;
     EventStream(EventChannel& channel, unsigned core, const Wake& wake) noexcept
         : channel_(channel), core_(core), wake_(wake) {}
-    [[nodiscard]] bool prepare(const ringtime_field_line* lines, size_t count) noexcept;
+    [[nodiscard]] bool prepare(const ringtime_field_line* lines, size_t count,
+                               size_t first_count) noexcept;
     [[nodiscard]] http::Pull pull(Piece& out, uint32_t max) noexcept override;
     [[nodiscard]] uint64_t length() const noexcept override { return unknown_length; }
 
@@ -60,7 +62,8 @@ class EventStream final : public http::Answer, private http::BodySource, public 
     Wake wake_;
     http::ResponseHead head_;
     std::unique_ptr<char[]> text_;       ///< Of the head.
-    std::unique_ptr<SharedBytes*[]> queue_;  ///< A ring of the channel's events_max.
+    std::unique_ptr<SharedBytes*[]> queue_;  ///< A ring.
+    uint32_t capacity_ = 0;  ///< The channel's events_max, beside those it begins with.
     uint32_t first_ = 0;
     uint32_t count_ = 0;
     uint32_t sent_of_first_ = 0;
@@ -80,10 +83,11 @@ class EventChannel {
     EventChannel(const EventChannel&) = delete;
     EventChannel& operator=(const EventChannel&) = delete;
 
-    /// The core's thread. Null without memory or when a line may not be sent (`why` says which).
+    /// The core's thread. There is room for `first_count` events, at most events_most, before those
+    /// that are published. Null without memory or when a line may not be sent (`why` says which).
     [[nodiscard]] EventStream* subscribe(unsigned core, const Wake& wake,
-                                         const ringtime_field_line* lines, size_t count,
-                                         ringtime_status& why) noexcept;
+                                         std::span<const ringtime_field_line> lines,
+                                         size_t first_count, ringtime_status& why) noexcept;
     /// Any thread; see ringtime_host::publish.
     [[nodiscard]] ringtime_status publish(const ringtime_event& event) noexcept;
     /// The core's thread: every stream there ends.

@@ -25,6 +25,7 @@ struct HelperPool::State {
     unsigned running = 0;  ///< Threads that have not ended.
     uint64_t submitted = 0;
     uint64_t refused = 0;
+    unsigned handing_back = 0;  ///< Threads that are at a core.
     bool stopping = false;
 };
 
@@ -36,6 +37,7 @@ HelperPool::~HelperPool() {
     state_->stopping = true;
     state_->changed.notify_all();
     state_->changed.wait_for(lock, farewell, [&] { return state_->running == 0; });
+    state_->changed.wait(lock, [&] { return state_->handing_back == 0; });
 }
 
 void HelperPool::start() {
@@ -76,15 +78,30 @@ void HelperPool::run(State& state) noexcept {
             --state.queued;
         }
         task->work(*task);
-        auto deliver = [](void* context, uint64_t) noexcept {
-            auto* finished = static_cast<HelperTask*>(context);
-            finished->done(*finished);
-        };
-        while (!task->core->bring({deliver, task, 0})) {
+        while (!hand_back(state, *task)) {
             // tidy: allow(sleep) nothing tells when a mailbox has room
             std::this_thread::sleep_for(mailbox_pause);
         }
     }
+}
+
+// False when the core takes nothing at the moment. Once the pool has ended nothing is handed back:
+// the cores end with it.
+bool HelperPool::hand_back(State& state, HelperTask& task) noexcept {
+    {
+        std::lock_guard lock(state.lock);
+        if (state.stopping) return true;
+        ++state.handing_back;
+    }
+    auto deliver = [](void* context, uint64_t) noexcept {
+        auto* finished = static_cast<HelperTask*>(context);
+        finished->done(*finished);
+    };
+    bool done = task.core->post({deliver, &task, 0}) != HookCore::Posted::full;
+    std::lock_guard lock(state.lock);
+    --state.handing_back;
+    if (state.stopping) state.changed.notify_all();
+    return done;
 }
 
 uint64_t HelperPool::submitted() const noexcept {

@@ -45,6 +45,7 @@ class HelperPool {
  private:
     struct State;
     static void run(State& state) noexcept;
+    [[nodiscard]] static bool hand_back(State& state, HelperTask& task) noexcept;
 
     // tidy: allow(data-path) a thread that is left behind keeps what it looks at
     std::shared_ptr<State> state_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/metrics.h"
 #include "hook/chain_run.h"
@@ -45,7 +46,20 @@ ringtime_status read_number(ringtime_context* context, ringtime_slice key, Numbe
     if (!value || value->kind != ConfigValue::Kind::number) return RINGTIME_MISSING;
     const char* end = value->text.data() + value->text.size();
     auto [at, error] = std::from_chars(value->text.data(), end, *out);
-    return error == std::errc{} && at == end ? RINGTIME_OK : RINGTIME_MISSING;
+    return error == std::errc{} && at == end ? RINGTIME_OK : RINGTIME_INVALID;
+}
+
+// `64.0` and `1e3` are whole as well, as far as a double counts.
+ringtime_status read_integer(ringtime_context* context, ringtime_slice key, int64_t* out) noexcept {
+    constexpr double exact_max = 9'007'199'254'740'992;
+    ringtime_status status = read_number(context, key, out);
+    if (status != RINGTIME_INVALID) return status;
+    double number = 0;
+    status = read_number(context, key, &number);
+    if (status != RINGTIME_OK || std::trunc(number) != number || std::abs(number) > exact_max)
+        return RINGTIME_INVALID;
+    *out = static_cast<int64_t>(number);
+    return RINGTIME_OK;
 }
 
 void fill_exchange_calls(ringtime_host& host) noexcept {
@@ -138,7 +152,7 @@ void fill_context_calls(ringtime_host& host) noexcept {
         return RINGTIME_OK;
     };
     host.config_integer = [](ringtime_context* context, ringtime_slice key, int64_t* out) {
-        return read_number(context, key, out);
+        return read_integer(context, key, out);
     };
     host.config_number = [](ringtime_context* context, ringtime_slice key, double* out) {
         return read_number(context, key, out);

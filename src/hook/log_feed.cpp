@@ -64,7 +64,7 @@ Entry access_entry(std::string_view line) {
     return entry;
 }
 
-void deliver(const Entry& entry, Cores& cores) noexcept {
+void deliver(const Entry& entry, const Registry& registry) noexcept {
     ringtime_log_entry shown{sizeof shown,
                              static_cast<uint8_t>(entry.kind),
                              static_cast<uint8_t>(entry.level),
@@ -74,7 +74,7 @@ void deliver(const Entry& entry, Cores& cores) noexcept {
                              to_slice(entry.text),
                              entry.lost};
     try {
-        for (const PluginRef& plugin : cores.registry().plugins()) {
+        for (const PluginRef& plugin : registry.plugins()) {
             if (plugin->log_taps().empty()) continue;
             Guest guest(plugin->door());
             if (!guest) continue;
@@ -113,8 +113,9 @@ LogFeed::LogFeed(Cores& cores) : cores_(cores), state_(std::make_shared<State>()
 
 void LogFeed::start() {
     state_->running = true;
-    std::thread([state = state_, &cores = cores_] {
-        run(*state, cores);
+    // The thread may be left behind, and the cores be gone when it comes back.
+    std::thread([state = state_, registry = cores_.share_registry()] {
+        run(*state, *registry);
         std::lock_guard guard(state->lock);
         state->running = false;
         state->changed.notify_all();
@@ -130,7 +131,7 @@ void LogFeed::stop() {
     state_->changed.wait_for(guard, farewell, [&] { return !state_->running; });
 }
 
-void LogFeed::run(State& state, Cores& cores) noexcept {
+void LogFeed::run(State& state, const Registry& registry) noexcept {
     state.self = std::this_thread::get_id();
     std::unique_lock guard(state.lock);
     for (;;) {
@@ -139,7 +140,7 @@ void LogFeed::run(State& state, Cores& cores) noexcept {
         Entry entry = std::move(state.entries.front());
         state.entries.pop_front();
         guard.unlock();
-        deliver(entry, cores);
+        deliver(entry, registry);
         guard.lock();
     }
 }

@@ -39,7 +39,7 @@ class LogFeed final : public LogListener {
 
  private:
     struct State;
-    static void run(State& state, Cores& cores) noexcept;
+    static void run(State& state, const Registry& registry) noexcept;
 
     Cores& cores_;
     // tidy: allow(data-path) a thread that is left behind keeps what it looks at

@@ -46,8 +46,9 @@ class PauseTable {
 
     /// Any thread. True for the one call that wins; it must then be delivered or given back.
     [[nodiscard]] bool claim(ringtime_token token, uint64_t value) noexcept;
-    /// Any thread: undoes a claim that could not be delivered.
-    void give_back(ringtime_token token) noexcept;
+    /// Any thread: undoes a claim that could not be delivered. False when nobody sleeps there any
+    /// more: the value is the caller's again.
+    [[nodiscard]] bool give_back(ringtime_token token) noexcept;
     /// The core's thread: hands a claimed resumption over.
     void deliver(ringtime_token token) noexcept;
 
@@ -59,23 +60,35 @@ class PauseTable {
  private:
     static constexpr unsigned page_slots = 256;
     static constexpr unsigned pages = pauses_max / page_slots;
-    enum Phase : uint64_t { free_slot = 0, armed = 1, claimed = 2 };
+    enum Phase : uint64_t {
+        free_slot,
+        armed,
+        claimed,
+        deserted,  ///< Claimed, and its sleeper went away.
+        orphaned,  ///< And the claim was given back: the core's thread has to find it.
+    };
+    static constexpr unsigned phase_bits = 3;
+    [[nodiscard]] static constexpr uint64_t state_of(uint64_t generation, Phase phase) noexcept {
+        return generation << phase_bits | phase;
+    }
 
     struct Slot {
-        std::atomic<uint64_t> state{1 << 2};  ///< Generation and phase.
+        std::atomic<uint64_t> state{state_of(1, free_slot)};
         std::atomic<uint64_t> value{0};
-        Sleeper* sleeper = nullptr;  ///< Null when it went away after the claim.
+        Sleeper* sleeper = nullptr;
         LateHandler late;
     };
 
     [[nodiscard]] Slot* find(ringtime_token token) const noexcept;
     [[nodiscard]] bool grow() noexcept;
     void put_back(Slot& slot, unsigned index) noexcept;
+    void take_orphans() noexcept;
 
     unsigned core_;
     unsigned used_ = 0;
     unsigned page_count_ = 0;
     std::vector<unsigned> free_;
+    std::atomic<unsigned> orphans_{0};
     // Published once and never moved: other threads look slots up while pages are added.
     std::array<std::atomic<Slot*>, pages> pages_{};
 };

@@ -214,9 +214,10 @@ ringtime_status SocketEndpoint::deliver(unsigned core, Delivery what) noexcept {
         std::unique_ptr<Delivery> arrived(static_cast<Delivery*>(context));
         arrive(*arrived);
     };
-    if (!delivery || !part.core->port().post({run, delivery.get(), 0})) return RINGTIME_AGAIN;
-    (void)delivery.release();
-    return RINGTIME_OK;
+    if (!delivery) return RINGTIME_AGAIN;
+    ringtime_status posted = to_status(part.core->post({run, delivery.get(), 0}));
+    if (posted == RINGTIME_OK) (void)delivery.release();
+    return posted;
 }
 
 ringtime_status SocketEndpoint::send(ringtime_socket socket, ringtime_message_kind kind,

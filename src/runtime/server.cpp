@@ -387,6 +387,10 @@ void Server::stop_everything() {
     cores_.clear();
     access_log_.stop();
     if (log_feed_) log_feed_->stop();
+    // A thread that is left in a plugin reaches them until the process has ended.
+    if (hook_cores_ && hook_cores_->left_any_behind()) {
+        [[maybe_unused]] static hook::Cores* const kept = hook_cores_.release();
+    }
 }
 
 }  // namespace ringtime::runtime

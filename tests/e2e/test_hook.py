@@ -88,6 +88,9 @@ class Hook(harness.Case):
         answer = self.ask("/hooks/items/42")
         self.assertEqual((answer.status, answer.body), (200, b"item 42\n"))
         self.assertEqual(self.gateway.post("/hooks/items/42", b"x").status, 405)
+        answer = self.gateway.get("/hooks/items/42", [harness.TAKES_JSON], "DELETE")
+        self.is_json_error(answer, 405, "method_not_allowed")
+        self.assertEqual(answer.header("allow"), "GET, HEAD")
 
     def test_many_on_one_connection(self):
         with self.gateway.connect() as client:

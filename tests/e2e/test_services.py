@@ -154,6 +154,16 @@ class Services(harness.Case):
         self.assertEqual(self.gateway.get("/").status, 200)
         # What is still on its way is cancelled: the gateway ends without waiting for it.
 
+    def test_a_server_not_asked_for_long_makes_room_for_others(self):
+        self.begin()
+        with self.gateway.connect() as client:  # On one core: each has 256 of them.
+            for i in range(300):
+                path = f"/butler/fetch/{self.upstream.port}/x?127.0.{i // 200}.{2 + i % 200}"
+                self.assertEqual(client.ask("GET", path).body, b"-7 upstream_connect\n")
+            for _ in range(2):
+                path = f"/butler/fetch/{self.upstream.port}/b/10?127.0.0.1"
+                self.assertEqual(client.ask("GET", path).body[:4], b"200 ")
+
     # --- Events ---
 
     def subscribe(self):
@@ -183,6 +193,16 @@ class Services(harness.Case):
             client.close()
         harness.wait_until(lambda: self.ask("/publish/0", "POST").body.split()[0] == b"0",
                            "subscribers that left are still counted")
+
+    def test_however_much_a_subscriber_missed_comes_first(self):
+        self.begin()
+        with self.gateway.connect() as client:
+            client.request("GET", "/butler/events?missed")
+            self.assertEqual(client.read_head().status, 200)
+            got = self.until(client, b"that is all\n\n")
+            self.assertEqual(got.count(b"one more"), 500)
+            self.assertEqual(self.ask("/publish/1?later", "POST").body, b"1 0\n")
+            self.until(client, b"data: news later\n\n")
 
     def test_a_slow_subscriber_is_dropped_and_counted(self):
         self.begin({"RUNTIME_CORES": "1"})

@@ -181,6 +181,13 @@ class Sockets(Case):
         self.assertEqual((answer.status, answer.header("sec-websocket-version")), (426, "13"))
         self.assertEqual(ask(Sec_WebSocket_Key="short").status, 400)
         self.assertEqual(ask(Sec_WebSocket_Key=None).status, 400)
+        # In the form of the gateway's own errors.
+        self.is_json_error(ask(Accept="application/json", Upgrade="h2c"), 426, "upgrade_required")
+        answer = ask(Accept="application/json", Sec_WebSocket_Key="short")
+        self.is_json_error(answer, 400, "bad_request")
+        answer = ask(Upgrade=None)
+        self.assertEqual((answer.body, answer.header("cache-control")),
+                         (b"This is for WebSockets only.\n", "no-store"))
 
 
 class Pings(Case):

@@ -1,5 +1,10 @@
 // What a core does for plugins besides requests: timers, posted work, the watchdog's mark.
 
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
 #include "hook/watchdog.h"
 #include "support.h"
 
@@ -33,6 +38,48 @@ TEST_F(HookTest, posted_work_runs_on_the_core) {
     EXPECT_EQ(calls, 0);
     port.turn();
     EXPECT_EQ(calls, 1);
+}
+
+TEST_F(HookTest, a_core_that_is_not_there_takes_nothing) {
+    int calls = 0;
+    auto add = [](void* counter) { ++*static_cast<int*>(counter); };
+    Cores early{1};
+    EXPECT_EQ(early.host().post(&early.host(), 0, add, &calls), RINGTIME_GONE);
+    start({puppet("a", R"("on_request":"pause")")});
+    EXPECT_EQ(request(), Outcome::paused);
+    cores[0].detach();
+    EXPECT_EQ(cores.host().post(&cores.host(), 0, add, &calls), RINGTIME_GONE);
+    EXPECT_EQ(cores[0].resume(control.token, 4), RINGTIME_GONE);
+    cores[0].attach(port);
+    EXPECT_EQ(cores[0].resume(control.token, 4), RINGTIME_OK);
+    EXPECT_EQ(exchange.wakes, 1);
+    EXPECT_EQ(calls, 0);
+}
+
+TEST(HelperPoolTest, work_that_is_late_finds_no_core) {
+    struct Late : HelperTask {
+        hook_test::Gate begun;
+        hook_test::Gate gate;
+        std::filesystem::path thread;
+    } late;
+    late.work = [](HelperTask& task) noexcept {
+        auto& mine = static_cast<Late&>(task);
+        mine.thread = "/proc/self/task/" + std::to_string(::gettid());
+        mine.begun.open();
+        mine.gate.wait();
+    };
+    late.done = [](HelperTask&) noexcept { ADD_FAILURE() << "nobody is there to be told"; };
+    FakePort port;
+    auto cores = std::make_unique<Cores>(1);
+    (*cores)[0].attach(port);
+    late.core = &(*cores)[0];
+    cores->helpers().start();
+    ASSERT_TRUE(cores->helpers().submit(late));
+    late.begun.wait();
+    cores.reset();
+    late.gate.open();
+    while (exists(late.thread)) std::this_thread::yield();
+    port.turn();
 }
 
 TEST(WatchdogTest, names_the_hook_that_holds_a_core_once) {

@@ -73,6 +73,18 @@ TEST_F(LoaderTest, an_exception_in_init) {
     expect_refused(puppet("x", R"("on_init":"throw")"), "the moon is wrong", "documentation");
 }
 
+TEST_F(LoaderTest, a_fraction_where_a_whole_number_belongs) {
+    PluginSpec made = puppet("x");
+    for (const char* number : {"1.5", "99999999999999999999", "1e99", "-0.1"}) {
+        made.config_json = std::string(R"({"control":)") + number + "}";
+        expect_refused(made, "control is not a whole number", "configuration");
+    }
+    // However it is written.
+    start({puppet("x", R"("tick":2.0e1)")});
+    port.advance(20);
+    EXPECT_EQ(control.take(), Journal{"x.tick"});
+}
+
 TEST_F(LoaderTest, routes_without_a_base) {
     expect_refused(puppet("x", R"("routes":true)"), "no base", "`base`");
 }

@@ -96,6 +96,27 @@ TEST_F(HookTest, a_full_mailbox_says_again_and_nothing_is_lost) {
     EXPECT_EQ(run.run_request(), Outcome::go_on);
 }
 
+TEST_F(HookTest, a_claim_given_back_after_its_exchange_ended_leaves_no_slot_behind) {
+    struct Nobody final : Sleeper {
+        void on_resumed(uint64_t) noexcept override { ADD_FAILURE(); }
+    } nobody;
+    PauseTable table(0);
+    ringtime_token token = table.arm(nobody, {});
+    ASSERT_TRUE(table.claim(token, 1));
+    table.cancel(token);
+    EXPECT_FALSE(table.give_back(token));
+    EXPECT_FALSE(table.claim(token, 1));
+    ringtime_token next = table.arm(nobody, {});
+    EXPECT_EQ(table.used(), 1u);
+    // While it sleeps it is told again.
+    ASSERT_TRUE(table.claim(next, 1));
+    EXPECT_TRUE(table.give_back(next));
+    EXPECT_TRUE(table.claim(next, 1));
+    table.cancel(next);
+    table.deliver(next);
+    EXPECT_EQ(table.used(), 0u);
+}
+
 TEST_F(HookTest, a_pause_nobody_ends_fails_the_request) {
     start({puppet("a", R"("on_request":"pause")"), puppet("b")});
     EXPECT_EQ(request(), Outcome::paused);

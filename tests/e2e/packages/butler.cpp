@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -190,11 +191,18 @@ class Butler {
         return taken ? Verdict::paused : request.respond(400, "not taken\n");
     }
     static std::string url_of(ringtime::Request& request, std::string_view path) {
-        return "http://localhost:" + std::string(request.parameter("port")) + "/" +
-               std::string(path);
+        // Every address of 127.0.0.0/8 is this machine, and a server of its own.
+        bool named = request.query().substr(0, 4) != "127.";
+        return "http://" + std::string(named ? "localhost" : request.query()) + ":" +
+               std::string(request.parameter("port")) + "/" + std::string(path);
     }
 
     Verdict events(ringtime::Request& request) {
+        if (request.query() == "missed") {
+            std::vector<ringtime::Event> missed(500, ringtime::Event("one more"));
+            missed.emplace_back("that is all");
+            return request.events(channel_, {}, missed);
+        }
         return request.events(channel_, {{"x-kind", "news"}},
                               {ringtime::Event("welcome\nin two lines", "hello", "7")});
     }
