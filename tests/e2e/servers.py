@@ -1,5 +1,6 @@
 """Upstreams that answer byte by byte as a script says, and a gate that breaks the network."""
 
+import functools
 import socket
 import struct
 import threading
@@ -7,6 +8,7 @@ import threading
 from client import TIMEOUT
 
 
+@functools.lru_cache(maxsize=64)
 def pattern(size):
     """`size` bytes that show where a piece is missing or twice."""
     block = b"".join(b"%07d\n" % n for n in range(0, 65536, 8))

@@ -285,7 +285,7 @@ class Socket(ApiCase):
                 "    s.sendall(b'GET /api/status HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n"
                 "    sys.exit(1 if s.recv(1) else 0)\n"
                 "except ConnectionError: sys.exit(0)\n")
-        done = subprocess.run(["python3", "-c", code, self.admin_socket], timeout=30)
+        done = subprocess.run(["python3", "-c", code, self.admin_socket], timeout=harness.DEADLINE)
         self.assertEqual(done.returncode, 0)
 
     def test_it_serves_the_api_alone(self):

@@ -385,7 +385,8 @@ class Authn(harness.Case):
         keys.flowing.set()
         for client in clients[1:]:
             self.assertEqual(client.read_response().status, 200)
-        self.assertEqual(len(keys.requests), 1)
+        # One fetch for all of them, or a second one if the first was given up meanwhile.
+        self.assertLess(len(keys.requests), 3)
 
     def test_a_reload_while_keys_are_on_their_way(self):
         keys = self.add(KeyServer("old"))
@@ -397,7 +398,7 @@ class Authn(harness.Case):
             with open(self.manifest, "a", encoding="utf-8") as f:
                 f.write("realm: new\n")
             self.gateway.signal(harness.signal.SIGHUP)
-            harness.wait_until(lambda: len(keys.requests) == 2, "the new one fetches as well")
+            harness.wait_until(lambda: len(keys.requests) >= 2, "the new one fetches as well")
             keys.flowing.set()
             # The one who waited is answered, or cut with the generation he was in.
             try:

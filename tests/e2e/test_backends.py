@@ -139,7 +139,7 @@ defaults
                 subprocess.run([self.tool("nginx"), "-c", configs[turn % 2], "-s", "reload"],
                                check=True, capture_output=True)
                 seen = len(statuses)
-                harness.wait_until(lambda seen=seen: len(statuses) > seen + 20, "answers", 60)
+                harness.wait_until(lambda seen=seen: len(statuses) > seen + 20, "answers")
         finally:
             over.set()
             asking.join()

@@ -4,11 +4,13 @@
 import signal
 import socket
 import threading
-import time
 
 import harness
 from client import Client, Closed
 from servers import Upstream, pattern
+
+# In seconds: unless told otherwise the gateway drains for thirty.
+BEFORE_THE_DEADLINE = 20
 
 
 class Drain(harness.Case):
@@ -24,10 +26,8 @@ class Drain(harness.Case):
             gateway = self.start()
             idle = gateway.connect()
             self.assertEqual(idle.ask("GET", "/").status, 200)
-            began = time.monotonic()
             gateway.signal(number)
-            self.assertEqual(gateway.wait(), 0, gateway.log()[-2000:])
-            self.assertLess(time.monotonic() - began, 5)
+            self.assertEqual(gateway.wait(BEFORE_THE_DEADLINE), 0, gateway.log()[-2000:])
             idle.wait_closed()
             idle.close()
 
@@ -78,25 +78,24 @@ class Drain(harness.Case):
     def test_a_slow_answer_is_waited_for_and_nothing_new_begins(self):
         gateway = self.start()
         with gateway.connect() as slow, gateway.connect() as half:
-            slow.request("GET", "/app/sleep/1500")
-            harness.wait_until(lambda: self.in_flight(gateway), "the request is being answered")
+            slow.request("POST", "/app/count", {"Content-Length": "5", "Expect": "100-continue"})
+            self.assertEqual(slow.read_head().status, 100)  # The worker waits for the body.
             half.send(b"GET / HT")
             gateway.signal()
             harness.wait_until(lambda: not self.accepts(gateway), "the listener is closed")
+            slow.send(b"12345")
             answer = slow.read_response()
-            self.assertEqual((answer.status, answer.body), (200, b"done\n"))
+            self.assertEqual((answer.status, answer.body), (200, b"5"))
             self.assertEqual(answer.header("connection"), "close")
             self.assertEqual(gateway.wait(), 0)
 
     def test_at_the_deadline_the_rest_is_cut(self):
         gateway = self.start({"RUNTIME_DRAIN": "500ms"})
         with gateway.connect() as client:
-            client.request("GET", "/app/stream/1000")
+            client.request("GET", "/app/stream/180000")  # An hour.
             client.read_head()
-            began = time.monotonic()
             gateway.signal()
-            gateway.wait()
-            self.assertLess(time.monotonic() - began, 6)
+            gateway.wait(BEFORE_THE_DEADLINE)
             with self.assertRaises(Closed):
                 while client.read_chunk():
                     pass
@@ -105,16 +104,14 @@ class Drain(harness.Case):
     def test_a_second_signal_forces(self):
         gateway = self.start()
         with gateway.connect() as client:
-            client.request("GET", "/app/stream/1000")
+            client.request("GET", "/app/stream/180000")
             client.read_head()
             client.read_chunk()
             gateway.signal()
             harness.wait_until(lambda: not self.accepts(gateway), "it drains")
             self.assertIsNone(gateway.process.poll())
-            began = time.monotonic()
             gateway.signal()
-            self.assertEqual(gateway.wait(), 2)
-            self.assertLess(time.monotonic() - began, 3)
+            self.assertEqual(gateway.wait(BEFORE_THE_DEADLINE), 2)
 
     def test_an_upload_in_progress_is_completed(self):
         gateway = self.start()
@@ -136,18 +133,6 @@ class Drain(harness.Case):
             return True
         except OSError:
             return False
-
-    @staticmethod
-    def in_flight(gateway):
-        """Whether a worker sleeps inside the request: its answer is begun and not over."""
-        for pid in harness.descendants(gateway.pid):
-            try:
-                with open(f"/proc/{pid}/wchan", encoding="ascii") as f:
-                    if "nanosleep" in f.read():
-                        return True
-            except OSError:
-                continue
-        return False
 
 
 if __name__ == "__main__":

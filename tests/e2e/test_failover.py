@@ -68,7 +68,7 @@ class UnderLoad(Case):
 
     def answers(self, statuses, count):
         target = len(statuses) + count
-        harness.wait_until(lambda: len(statuses) >= target, "requests are answered", 60)
+        harness.wait_until(lambda: len(statuses) >= target, "requests are answered")
 
     def test_no_request_fails_while_backends_come_and_go(self):
         ports = [harness.free_port(), harness.free_port()]
@@ -87,14 +87,14 @@ class UnderLoad(Case):
             backends[0].wait()
             self.answers(statuses, 300)
             backends[0] = self.backend(ports[0])
-            harness.wait_until(lambda: gateway.log().count("is up again") >= 1, "it is back", 60)
+            harness.wait_until(lambda: gateway.log().count("is up again") >= 1, "it is back")
             self.answers(statuses, 200)
             backends[1].send_signal(signal.SIGSTOP)
             # Whoever waits for it has to be answered by the other.
             before = list(self.answered)
             self.answers(statuses, 300)
             harness.wait_until(lambda: all(n > b for n, b in zip(self.answered, before)),
-                               "every client has got an answer", 60)
+                               "every client has got an answer")
             backends[1].send_signal(signal.SIGCONT)
             self.answers(statuses, 200)
         statuses = self.load(gateway, come_and_go)

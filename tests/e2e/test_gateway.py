@@ -145,9 +145,8 @@ class Gateway(harness.Case):
                                                     ("X-Forwarded-For", "7.7.7.7")]).status, 429)
 
     def test_a_preflight_costs_nothing(self):
-        self.cors("rateLimits: [{by: ip, rate: 0.001, burst: 1}]\n")
-        # /ready has taken the one token there was.
-        self.assertEqual(self.gateway.get("/").status, 429)
+        self.cors("rateLimits: [{by: ip, rate: 0.001, burst: 1, paths: [/up]}]\n")
+        self.assertEqual([self.gateway.get("/up/x").status for _ in range(2)], [200, 429])
         self.assertEqual(self.preflight("https://shop.example").status, 204)
 
     # --- Sizes ---

@@ -66,7 +66,7 @@ class Logs(harness.Case):
     def test_only_the_latest_are_kept(self):
         self.begin("entries: 5\n")
         self.ask_on_one_connection(f"/{n}.png" for n in range(20))
-        found = self.until("?text=19.png")
+        found = self.until("?source=site&text=19.png")
         everything = self.entries()
         self.assertLessEqual(len(everything), 5)
         ids = [entry["id"] for entry in everything]
@@ -114,7 +114,7 @@ class Logs(harness.Case):
         self.assertEqual((name, entry["id"]), (b"access", int(number)))
         client.close()
         self.gateway.get("/second.png")
-        self.until("?text=second.png")
+        self.until("?source=site&text=second.png")
         again = self.follow({"Last-Event-ID": number.decode()})
         missed = self.read_until(again, b"second.png")
         self.assertNotIn(number, [each[0] for each in missed])

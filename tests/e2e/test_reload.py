@@ -61,7 +61,7 @@ class Case(harness.Case):
         before = len(self.outcomes(gateway))
         gateway.signal(signal.SIGHUP)
         harness.wait_until(lambda: len(self.outcomes(gateway)) > before,
-                           lambda: f"the reload has ended:\n{gateway.log()[-2000:]}", 60)
+                           lambda: f"the reload has ended:\n{gateway.log()[-2000:]}")
         return self.outcomes(gateway)[before]
 
     def good(self, gateway):
@@ -165,7 +165,7 @@ class Sites(Case):
         self.assertEqual(gateway.get("/").body, b"page 1")
         self.release(2)
         self.reload(gateway)
-        harness.wait_until(lambda: gateway.get("/").body == b"page 2", "the new release", 5)
+        harness.wait_until(lambda: gateway.get("/").body == b"page 2", "the new release")
         for _ in range(8):  # Whichever core is asked.
             self.assertEqual(gateway.get("/app-AbCd0001.js", {"Accept": "*/*"}).body, b"1")
 
@@ -453,7 +453,8 @@ class UnderLoad(Case):
         self.assertGreater(load.answers, 50)
         if settled:
             # Clients' and upstream's connections come and go; what a reload leaked would add up.
-            self.assertLess(self.descriptors(gateway), settled + 8)
+            harness.wait_until(lambda: self.descriptors(gateway) < settled + 8,
+                               lambda: f"{self.descriptors(gateway)} descriptors, {settled} before")
 
 
 class FullPool(Case):

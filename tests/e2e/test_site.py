@@ -129,7 +129,7 @@ class Site(harness.Case):
         self.assertEqual(self.gateway.get("/app.js").body, b"let a;")
         self.packages.write("apps/site/app.js", "let changed;")
         harness.wait_until(lambda: self.gateway.get("/app.js").body == b"let changed;",
-                           "the change is seen", 5)
+                           "the change is seen")
 
 
 class Built(harness.Case):
@@ -264,7 +264,7 @@ class Replacing(harness.Case):
                     self.switch(number)
                 everywhere = {(i, turn, number) for i in range(4) for turn in range(2)}
                 harness.wait_until(lambda all_of=everywhere: all_of <= seen,
-                                   f"release {number} is seen everywhere", 10)
+                                   f"release {number} is seen everywhere")
         finally:
             stop.set()
             for reader in readers:
@@ -299,7 +299,7 @@ class Replacing(harness.Case):
                                "the answer begins")
             os.rename(path, os.path.join(self.packages.apps, "site/large.bin"))
             self.assertEqual(client.read_response().body, b"a" * size)
-        harness.wait_until(lambda: gateway.get("/large.bin").body[:1] == b"b", "the new one", 5)
+        harness.wait_until(lambda: gateway.get("/large.bin").body[:1] == b"b", "the new one")
 
 
 class Documented(harness.Case):

@@ -93,7 +93,7 @@ class Refused(harness.Case):
         path = self.packages.write("apps/dead/dead", "#!/bin/sh\nexit 3\n")
         harness.os.chmod(path, 0o755)
         gateway = self.launch()
-        harness.wait_until(lambda: self.answers(gateway), lambda: "it serves: " + gateway.log(), 40)
+        harness.wait_until(lambda: self.answers(gateway), lambda: "it serves: " + gateway.log())
         self.assertEqual(gateway.get("/dead/").status, 503)
         self.assertEqual(gateway.get("/ready").status, 503)
 

@@ -130,7 +130,7 @@ class Echo(Upgrade):
             with self.assertRaises(socket.timeout):
                 while sent < 200_000_000:
                     sent += client.socket.send(block[sent % 65536:])
-            client.socket.settimeout(20)
+            client.socket.settimeout(harness.DEADLINE)
             taken = client._take(sent)
             self.assertEqual(taken, pattern(sent))
 
@@ -193,7 +193,7 @@ class Aborts(Upgrade):
         self.assertEqual(gateway.logged("/break")["reason"], "upstream_reset")
 
     def test_draining_waits_for_tunnels_until_its_deadline(self):
-        gateway = self.start({"RUNTIME_DRAIN": "2s"})
+        gateway = self.start({"RUNTIME_DRAIN": "4s"})
         with gateway.connect() as client:
             self.open(client)
             gateway.signal(signal.SIGTERM)

@@ -116,16 +116,17 @@ class Uploads(UploadCase):
     def test_a_worker_app_is_deployed_without_losing_a_request(self):
         def archive(answer):
             with open(os.path.join(harness.BUILD, "tests/e2e/packages/app.so"), "rb") as f:
-                return tar([("manifest.yaml", b"name: work\nentrypoint: app.so\nttl: 1h\n"
+                return tar([("manifest.yaml", b"name: job\nentrypoint: app.so\nttl: 1h\n"
                              b"env: {ANSWER: %s}\n" % answer), ("app.so", f.read())])
         self.upload(archive(b"one"), expect=201)
         failures, done = [], threading.Event()
 
         def ask():
             while not done.is_set():
-                status = self.gateway.get("/ready").status
-                if status != 200:
-                    failures.append(status)
+                for path in ("/ready", "/job/about"):
+                    status = self.gateway.get(path).status
+                    if status != 200:
+                        failures.append((path, status))
         asker = threading.Thread(target=ask)
         asker.start()
         try:

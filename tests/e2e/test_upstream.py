@@ -66,11 +66,11 @@ class Retries(Case):
             connection.wait_closed()
         bad, good = self.server(silent), self.server(named("good"))
         self.upstream([bad.port, good.port],
-                      "  balance: round-robin\n  timeouts: {head: 200ms}\n")
+                      "  balance: round-robin\n  timeouts: {head: 2s}\n")
         gateway = self.one_core()
-        for _ in range(4):
+        for _ in range(2):  # In turn: one of them is asked of the silent server first.
             self.assertEqual(gateway.get("/up").body, b"good")
-        self.assertGreater(len(bad.requests), 0)
+        self.assertEqual(len(bad.requests), 1)
 
     def test_no_retries_when_none_are_wanted(self):
         bad, good = self.server(status(503)), self.server(named("good"))
@@ -91,7 +91,7 @@ class Retries(Case):
                 self.gone.set()
         self.ticks, self.gone = threading.Event(), threading.Event()
         server = self.server(slow)
-        self.upstream([server.port], "  timeouts: {total: 300ms}\n")
+        self.upstream([server.port], "  timeouts: {total: 2s}\n")
         gateway = self.one_core()
         with gateway.connect() as client, self.assertRaises(Closed):
             client.ask("GET", "/up")
@@ -341,7 +341,7 @@ class Names(Case):
         self.assertEqual(gateway.get("/up").body, b"x")
         self.assertEqual(self.counters("slow")["servers"][0]["state"], "unresolved")
         names.held = False
-        harness.wait_until(lambda: gateway.get("/slow").status == 200, "it resolves", 60)
+        harness.wait_until(lambda: gateway.get("/slow").status == 200, "it resolves")
 
     def test_an_answer_under_way_survives_a_change_of_addresses(self):
         names = self.add(NameServer())

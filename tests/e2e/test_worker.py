@@ -4,7 +4,6 @@
 import os
 import signal
 import threading
-import time
 
 import harness
 from client import Client, Closed, chunked, make_request
@@ -79,14 +78,12 @@ class Answers(harness.Case):
 
     def test_events_arrive_as_they_are_made(self):
         with self.gateway.connect() as client:
-            client.request("GET", "/module/stream/10")
+            # Gathered first, they would come when there is no more room for them, or never: these
+            # are too few to fill a buffer and take an hour.
+            client.request("GET", "/module/stream/180000")
             client.read_head()
-            self.assertEqual(client.read_chunk(), b"data: 0\n\n")
-            began = time.monotonic()
-            rest = b"".join(iter(client.read_chunk, b""))
-            self.assertTrue(rest.endswith(b"data: 9\n\n"))
-            # Gathered first, the rest would have come at once: nine events are 180 ms.
-            self.assertGreater(time.monotonic() - began, 0.1)
+            for number in range(5):
+                self.assertEqual(client.read_chunk(), b"data: %d\n\n" % number)
 
     def test_status_and_head(self):
         with self.gateway.connect() as client:
@@ -156,7 +153,8 @@ class Uploads(harness.Case):
                 client.send(b"x" * 100_000)
                 self.assertEqual(client.read_head().status, 200)
                 os.kill(pid, signal.SIGKILL)
-                with self.assertRaises(Closed):
+                # The end of the answer, or, later, that nobody takes bytes any more.
+                with self.assertRaises((Closed, ConnectionError)):
                     while True:
                         client.send(b"x")
                         client.read_chunk()
@@ -193,7 +191,7 @@ class Life(harness.Case):
             with gateway.connect() as client:
                 while not ended.is_set():
                     answer = client.ask("GET", f"/{app}/about")
-                    results[app].append((time.monotonic(), answer.status, answer.body))
+                    results[app].append(answer.status)
 
         threads = [threading.Thread(target=load, args=(app,)) for app in ("victim", "other") * 2]
         for thread in threads:
@@ -202,7 +200,6 @@ class Life(harness.Case):
             harness.wait_until(lambda: len(results["victim"]) > 200, "load runs")
             pid = int(about(gateway.get("/victim/about"))["pid"])
             os.kill(pid, signal.SIGKILL)
-            killed = time.monotonic()
             harness.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "it is reaped")
             count = len(results["victim"])
             harness.wait_until(lambda: len(results["victim"]) > count + 200, "load goes on")
@@ -210,20 +207,17 @@ class Life(harness.Case):
             ended.set()
             for thread in threads:
                 thread.join()
-        self.assertEqual({status for _, status, _ in results["other"]}, {200})
-        bad = [(at, status) for at, status, _ in results["victim"] if status != 200]
+        self.assertEqual(set(results["other"]), {200})
+        bad = [status for status in results["victim"] if status != 200]
         self.assertLessEqual(len(bad), 2, "more failed than was in flight")
-        self.assertEqual({status for _, status in bad} - {502}, set())
-        self.assertTrue(all(at < killed + 1 for at, _ in bad), "it took more than a second")
+        self.assertEqual(set(bad) - {502}, set())
 
-    def test_the_only_worker_is_replaced_within_a_second(self):
+    def test_the_only_worker_is_replaced(self):
         self.packages.app("app", "app.so", PERSISTENT)
         gateway = self.start()
         pid = int(about(gateway.get("/app/about"))["pid"])
         os.kill(pid, signal.SIGKILL)
-        began = time.monotonic()
-        harness.wait_until(lambda: gateway.get("/app/about").status == 200, "a new one serves", 5)
-        self.assertLess(time.monotonic() - began, 1)
+        harness.wait_until(lambda: gateway.get("/app/about").status == 200, "a new one serves")
         self.assertNotEqual(int(about(gateway.get("/app/about"))["pid"]), pid)
 
     def test_a_crash_inside_a_request_is_502(self):
@@ -232,7 +226,7 @@ class Life(harness.Case):
         answer = gateway.post("/app/crash", b"x", {"Accept": "application/json"})
         self.assertEqual(answer.status, 502)
         self.assertEqual(harness.json.loads(answer.body)["error"], "worker_crashed")
-        harness.wait_until(lambda: gateway.get("/app/about").status == 200, "it serves again", 5)
+        harness.wait_until(lambda: gateway.get("/app/about").status == 200, "it serves again")
 
     def test_an_answer_that_breaks_off_does_not_look_complete(self):
         self.packages.app("app", "app.so", PERSISTENT)
@@ -250,12 +244,11 @@ class Life(harness.Case):
                 self.fail("the cut answer ended cleanly")
 
     def test_a_slow_request_is_504_and_the_others_go_on(self):
-        self.packages.app("app", "app.so", "ttl: 1h\ntimeout: 1s\nidleTimeout: 60s\nworkers: 2\n")
+        self.packages.app("app", "app.so", "ttl: 1h\ntimeout: 2s\nidleTimeout: 60s\nworkers: 2\n")
         gateway = self.start()
         with gateway.connect() as slow:
-            slow.request("GET", "/app/sleep/3000")
-            began = time.monotonic()
-            while time.monotonic() - began < 0.5:
+            slow.request("GET", "/app/sleep/60000")
+            while not slow.has_bytes():
                 self.assertEqual(gateway.get("/app/about").status, 200)
             self.assertEqual(slow.read_response().status, 504)
 
@@ -281,14 +274,23 @@ class Life(harness.Case):
                               "RUNTIME_CORES": "1"})
         clients = [gateway.connect() for _ in range(6)]
         for client in clients:
-            client.request("GET", "/app/sleep/300")
-        answers = [client.read_response() for client in clients]
+            client.send(b"POST /app/count HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
+
+        def answered():
+            return [client for client in clients if client.has_bytes(0)]
+        harness.wait_until(lambda: len(answered()) == 4, "one is served and waits for its body, "
+                           "one waits for its turn")
+        refused = answered()
+        answers = [client.read_response() for client in refused]
+        self.assertEqual({answer.status for answer in answers}, {503})
+        self.assertEqual({answer.header("retry-after") for answer in answers}, {"1"})
         for client in clients:
+            if client not in refused:
+                client.send(b"x")
+        for client in clients:
+            if client not in refused:
+                self.assertEqual(client.read_response().body, b"1")
             client.close()
-        refused = [answer for answer in answers if answer.status != 200]
-        self.assertEqual({answer.status for answer in refused}, {503})
-        self.assertEqual(len(answers) - len(refused), 2, "one served, one waiting")
-        self.assertEqual({answer.header("retry-after") for answer in refused}, {"1"})
 
     def test_a_client_that_goes_away_frees_its_worker(self):
         self.packages.app("app", "app.so", PERSISTENT + "workers: 1\nworkersMax: 1\n")
