@@ -26,6 +26,12 @@ void Client::release() {
     answer_ = nullptr;
 }
 
+void Client::finish() {
+    hold_body = false;
+    body_left = 1;
+    pool_.reactor().wake(*this);
+}
+
 void Client::drop_pieces() {
     for (Piece& piece : pieces) piece.release();
     pieces.clear();
@@ -37,6 +43,7 @@ void Client::end(Error error) {
 }
 
 void Client::send_body() {
+    if (hold_body) return;
     http::BodySink* sink = answer_->request_body();
     uint32_t room;
     while (!finished_ && (sent_ < body_.size() || body_left > 0) && (room = sink->room()) > 0) {
@@ -154,8 +161,23 @@ WorkerRequest World::request(std::string_view path, std::string_view query, http
 
 std::unique_ptr<Client> World::fetch(WorkerRequest request, std::string body) {
     auto client = std::make_unique<Client>(*pool_, request, std::move(body));
-    EXPECT_TRUE(until([&] { return client->done(); }, 20000)) << "no answer to " << request.path;
+    EXPECT_TRUE(until([&] { return client->done(); })) << "no answer to " << request.path;
     return client;
+}
+
+std::unique_ptr<Client> World::unfinished(uint32_t app) {
+    WorkerRequest asked = request("/count", {}, http::Method::post);
+    asked.app = app;
+    asked.body_length = 1;
+    auto client = std::make_unique<Client>(*pool_, asked);
+    client->hold_body = true;
+    return client;
+}
+
+uint32_t World::in_flight() const {
+    uint32_t sum = 0;
+    for (const WorkerView& view : supervisor_->workers()) sum += view.in_flight;
+    return sum;
 }
 
 AppSpec program_app(const char* name) {

@@ -28,6 +28,8 @@ class Client final : public loop::Runnable {
     [[nodiscard]] Reason reason() const noexcept { return error_.reason; }
     /// Ends the exchange now, as when a client goes away.
     void release();
+    /// Sends the body that an `unfinished` request held back.
+    void finish();
 
     std::string received;
     std::string field_text;  ///< `name: value` lines of the head.
@@ -36,6 +38,7 @@ class Client final : public loop::Runnable {
     bool hold_pieces = false;  ///< A client that does not read: pieces pile up here.
     bool use_reserve = false;  ///< Bodies go straight into the worker's region.
     uint32_t pull_max = 65536;
+    bool hold_body = false;  ///< A client that stops inside its body.
     uint64_t body_left = 0;  ///< Of a generated body.
     std::vector<Piece> pieces;
     http::FieldTable table;
@@ -63,8 +66,9 @@ class World {
     explicit World(std::vector<AppSpec> apps, std::function<void(SupervisorOptions&)> change = {});
     ~World();
 
-    /// Turns everything until `condition`, for at most `milliseconds`. False: it did not come.
-    bool until(const std::function<bool()>& condition, uint64_t milliseconds = 5000);
+    /// Turns everything until `condition`, for at most `milliseconds`. False: it did not come. The
+    /// limit is for what hangs, not for what is slow.
+    bool until(const std::function<bool()>& condition, uint64_t milliseconds = 60'000);
     void run_for(uint64_t milliseconds) {
         until([] { return false; }, milliseconds);
     }
@@ -72,6 +76,10 @@ class World {
                                                http::Method method = http::Method::get);
     /// One request, start to end.
     std::unique_ptr<Client> fetch(WorkerRequest request, std::string body = {});
+    /// A request that keeps a worker of `app` busy until it is told to finish; it gets `1` then.
+    std::unique_ptr<Client> unfinished(uint32_t app = 0);
+    /// How many requests workers are at.
+    [[nodiscard]] uint32_t in_flight() const;
     void close();
 
     [[nodiscard]] CorePool& pool() { return *pool_; }

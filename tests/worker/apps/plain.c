@@ -211,6 +211,7 @@ int main(void) {
         fprintf(stderr, "cannot find my shoes\n");
         return 7;
     }
-    if (getenv("SLOW_TO_START")) pause_ms(300);
+    const char* slow = getenv("SLOW_TO_START");
+    if (slow) pause_ms(atol(slow));
     return rtw_worker_run(&app);
 }
