@@ -161,7 +161,7 @@ Settings come from the environment; the most used:
   RUNTIME_DATA_DIR      the gateway's own folder: its admin socket, its keys
   RUNTIME_LOG_LEVEL     debug, info, warn, error or off
 
-A proxy in five lines:
+A whole proxy:
   mounts:
     - base: /
       upstream: http://127.0.0.1:3000
