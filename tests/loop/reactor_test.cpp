@@ -37,7 +37,7 @@ class ReactorTest : public ::testing::TestWithParam<unsigned> {
         ring_.reset();
     }
     void turn_until(const std::function<bool()>& condition) {
-        for (int i = 0; i < 5000 && !condition(); ++i) reactor_->turn(kMillisecond);
+        for (int i = 0; i < 60'000 && !condition(); ++i) reactor_->turn(kMillisecond);
         EXPECT_TRUE(condition());
     }
 
@@ -131,7 +131,7 @@ TEST_P(ReactorTest, a_sleeping_reactor_wakes_for_its_timer_and_not_before) {
     };
     const Nanoseconds deadline = reactor_->now() + 30 * kMillisecond;
     reactor_->arm(alarm.timer, deadline);
-    for (int i = 0; i < 200 && alarm.fired == 0; ++i) reactor_->turn(kNanosecondsPerSecond);
+    for (int i = 0; i < 200 && alarm.fired == 0; ++i) reactor_->turn(60 * kNanosecondsPerSecond);
     ASSERT_NE(alarm.fired, 0u);
     EXPECT_GE(alarm.fired, deadline);
     EXPECT_LE(alarm.fired, deadline + surface_->lateness_max());
@@ -169,10 +169,10 @@ TEST_P(ReactorTest, what_arrives_between_the_announcement_and_the_sleep_is_seen)
     reactor_->add_poller(inbox);
     inbox.on_announce = [&] { inbox.waiting = 1; };
     const Nanoseconds began = ring_->clock();
-    reactor_->turn(kNanosecondsPerSecond);
+    reactor_->turn(60 * kNanosecondsPerSecond);
     EXPECT_EQ(inbox.taken, 1u);
     EXPECT_FALSE(inbox.asleep);
-    EXPECT_LT(ring_->clock(), began + kNanosecondsPerSecond / 2);
+    EXPECT_LT(ring_->clock(), began + 30 * kNanosecondsPerSecond);
     inbox.unlink();
 }
 
@@ -288,10 +288,9 @@ TEST_P(ReactorTest, messages_from_other_threads_arrive_promptly_while_it_sleeps_
     if (!surface_->has_threads()) GTEST_SKIP();
     static constexpr uint64_t kSenders = 2, kMessages = 20'000;
     struct Tally {
-        Reactor* reactor;
         std::atomic<uint64_t> count = 0;
         uint64_t sum = 0;
-    } tally{reactor_.get()};
+    } tally;
     std::vector<std::thread> senders;
     for (uint64_t sender = 0; sender < kSenders; ++sender) {
         senders.emplace_back([&] {
@@ -300,11 +299,9 @@ TEST_P(ReactorTest, messages_from_other_threads_arrive_promptly_while_it_sleeps_
                                           auto& self = *static_cast<Tally*>(context);
                                           ++self.count;
                                           self.sum += value;
-                                          if (self.count == kSenders * kMessages)
-                                              self.reactor->stop();
                                       }, &tally, i};
                 while (!reactor_->post(message)) std::this_thread::yield();
-                // The last one taken, the reactor falls asleep: a lost wake-up costs a second.
+                // The last one taken, the reactor falls asleep: a lost wake-up costs a minute.
                 if (i % 1000 == 0) {
                     while (tally.count.load(std::memory_order_relaxed) % 1000 != 0)
                         std::this_thread::yield();
@@ -313,11 +310,11 @@ TEST_P(ReactorTest, messages_from_other_threads_arrive_promptly_while_it_sleeps_
         });
     }
     const Nanoseconds began = ring_->clock();
-    reactor_->run();
+    while (tally.count != kSenders * kMessages) reactor_->turn(60 * kNanosecondsPerSecond);
     for (std::thread& thread : senders) thread.join();
     EXPECT_EQ(tally.count, kSenders * kMessages);
     EXPECT_EQ(tally.sum, kSenders * kMessages * (kMessages + 1) / 2);
-    EXPECT_LT(ring_->clock() - began, 10 * kNanosecondsPerSecond);
+    EXPECT_LT(ring_->clock() - began, 60 * kNanosecondsPerSecond);
 }
 
 INSTANTIATE_TEST_SUITE_P(Variation, ReactorTest, ::testing::Range(0U, Surface::variations));

@@ -6,8 +6,8 @@ namespace {
 class KernelSurface final : public Surface {
  public:
     [[nodiscard]] bool has_threads() const override { return true; }
-    // Shared machines pause for a while now and then.
-    [[nodiscard]] Nanoseconds lateness_max() const override { return kNanosecondsPerSecond; }
+    // Shared machines pause for a while now and then, emulated ones for longer.
+    [[nodiscard]] Nanoseconds lateness_max() const override { return 20 * kNanosecondsPerSecond; }
 };
 
 }  // namespace

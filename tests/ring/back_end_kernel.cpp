@@ -47,7 +47,7 @@ Fd bound_socket() {
 // A connect() returns before its connection can be accepted: who accepts waits for it.
 Fd accept_next(int listener, int flags = 0) {
     pollfd waiting{listener, POLLIN, 0};
-    if (::poll(&waiting, 1, 10'000) != 1) return {};
+    if (::poll(&waiting, 1, 60'000) != 1) return {};
     return Fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | flags));
 }
 

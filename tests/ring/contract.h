@@ -20,7 +20,7 @@
 namespace ringtime::ring {
 
 inline constexpr Nanoseconds kStep = kNanosecondsPerMillisecond;
-inline constexpr unsigned kPatience = 5000;
+inline constexpr unsigned kPatience = 60'000;  // Steps; for what hangs, not for what is slow.
 
 /// An operation that keeps a record of its completions, and the bytes they brought.
 struct Recorded {

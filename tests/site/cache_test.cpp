@@ -91,19 +91,34 @@ TEST_F(SiteTest, follows_a_release_link) {
 TEST_F(SiteTest, in_steady_use_no_request_waits) {
     folder_.write("a.txt", "hello");
     Site site(options());
-    fetch(site, "/a.txt");
-    uint64_t waits = cache_->counters().waits;
-    Nanoseconds until = monotonic_now() + 2500 * kNanosecondsPerMillisecond;
-    while (monotonic_now() < until) {
-        reactor_->turn(5 * kNanosecondsPerMillisecond);
-        auto answer = begin(site, "/a.txt");
-        answer->pump();
-        ASSERT_TRUE(answer->over);
+    Nanoseconds longest = 0;
+    // Use is not steady on a machine that stands still: then it is tried again.
+    for (int attempt = 0; attempt < 20; ++attempt) {
+        fetch(site, "/a.txt");
+        const auto before = cache_->counters();
+        unsigned waited = 0;
+        longest = 0;
+        Nanoseconds now = monotonic_now();
+        const Nanoseconds until = now + 2500 * kNanosecondsPerMillisecond;
+        while (now < until) {
+            reactor_->turn(5 * kNanosecondsPerMillisecond);
+            auto answer = begin(site, "/a.txt");
+            answer->pump();
+            if (!answer->over) ++waited;
+            answer->finish();
+            longest = std::max(longest, monotonic_now() - now);
+            now = monotonic_now();
+        }
+        if (longest > 100 * kNanosecondsPerMillisecond) continue;
+        EXPECT_EQ(waited, 0U);
+        EXPECT_EQ(cache_->counters().waits, before.waits);
+        EXPECT_GE(cache_->counters().lookups, before.lookups + 2);
+        EXPECT_LE(cache_->counters().lookups, before.lookups + 8);
+        EXPECT_EQ(cache_->counters().reads, 1U);
+        return;
     }
-    EXPECT_EQ(cache_->counters().waits, waits);
-    EXPECT_GE(cache_->counters().lookups, 3U);
-    EXPECT_LE(cache_->counters().lookups, 8U);
-    EXPECT_EQ(cache_->counters().reads, 1U);
+    GTEST_SKIP() << "the machine stands still for " << longest / kNanosecondsPerMillisecond
+                 << " ms at a time";
 }
 
 TEST_F(SiteTest, many_who_ask_at_once_share_one_lookup) {
