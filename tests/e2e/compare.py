@@ -17,6 +17,7 @@ import sys
 import tempfile
 
 import harness
+import nginx
 from client import Closed
 from test_messages import Recorder, read_messages
 
@@ -25,19 +26,10 @@ PATIENCE = 0.3
 
 
 def start_nginx(folder, port, upstream):
-    config = os.path.join(folder, "nginx.conf")
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in
-                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    with open(config, "w", encoding="utf-8") as f:
-        f.write(f"""daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log crit;
-events {{ }}
-http {{ access_log off; {temporary}
-upstream all {{ server 127.0.0.1:{upstream}; keepalive 4; }}
-server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://all;
-proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; }} }} }}
-""")
-    return subprocess.Popen(["nginx", "-c", config, "-e", f"{folder}/log"],
-                            stdin=subprocess.DEVNULL)
+    return subprocess.Popen(nginx.command(
+        folder, port, """location / { proxy_pass http://all; proxy_http_version 1.1;
+proxy_set_header Connection ""; proxy_set_header Host $http_host; }""",
+        f"upstream all {{ server 127.0.0.1:{upstream}; keepalive 4; }}"), stdin=subprocess.DEVNULL)
 
 
 def start_haproxy(folder, port, upstream):
@@ -104,9 +96,8 @@ def main():
     ours = Recorder()
     packages.proxy("all", "/", ours.port)
     gateway = harness.Gateway(packages).wait_ready()
-    nginx = serve("nginx", start_nginx)
-    haproxy = serve("haproxy", start_haproxy)
-    servers = {"ringtime": (gateway.port, ours), "nginx": nginx[:2], "haproxy": haproxy[:2]}
+    others = {"nginx": serve("nginx", start_nginx), "haproxy": serve("haproxy", start_haproxy)}
+    servers = {"ringtime": (gateway.port, ours), **{name: s[:2] for name, s in others.items()}}
     sums = {name: collections.Counter() for name in servers}
     try:
         for case in read_messages("requests.txt"):
@@ -120,7 +111,7 @@ def main():
                 print(f"{'<' if laxer else ' '} {row} line {case.line}: {case.raw[:70]!r}")
     finally:
         gateway.kill()
-        for _, _, process in (nginx, haproxy):
+        for _, _, process in others.values():
             process.terminate()
             process.wait()
     for name, counts in sums.items():

@@ -13,6 +13,7 @@ import sys
 import threading
 
 import harness
+import nginx
 from client import chunked
 from servers import pattern
 from upstreams import Case, named
@@ -86,16 +87,11 @@ class Backends(Case):
         return folder
 
     def nginx(self, port):
-        folder = self.files()
-        temporary = "".join(f"{kind}_temp_path {self.packages.root}/{kind};" for kind in
-                            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        config = self.packages.write(f"nginx-{port}.conf", f"""
-daemon off; worker_processes 1; pid {self.packages.root}/nginx-{port}.pid;
-error_log {self.packages.root}/nginx.log crit; events {{}}
-http {{ access_log off; {temporary} keepalive_requests 3;
-  server {{ listen 127.0.0.1:{port}; root {folder}; }} }}""")
-        self.begin(port, self.tool("nginx"), "-c", config)
-        return config
+        self.tool("nginx")
+        command = nginx.command(self.packages.root, port, f"root {self.files()};",
+                                "keepalive_requests 3;")
+        self.begin(port, *command)
+        return command
 
     def haproxy(self, text, port):
         config = self.packages.write(f"haproxy-{port}.cfg", f"""
@@ -120,7 +116,7 @@ defaults
 
     def test_nginx(self):
         ports = [harness.free_port(), harness.free_port()]
-        configs = [self.nginx(port) for port in ports]
+        commands = [self.nginx(port) for port in ports]
         self.upstream(ports)
         gateway = self.start()
         self.files_are_served(gateway)
@@ -136,8 +132,8 @@ defaults
         asking.start()
         try:
             for turn in range(6):
-                subprocess.run([self.tool("nginx"), "-c", configs[turn % 2], "-s", "reload"],
-                               check=True, capture_output=True)
+                subprocess.run([*commands[turn % 2], "-s", "reload"], check=True,
+                               capture_output=True)
                 seen = len(statuses)
                 harness.wait_until(lambda seen=seen: len(statuses) > seen + 20, "answers")
         finally:

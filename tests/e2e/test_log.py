@@ -32,6 +32,8 @@ class Ids(harness.Case):
         answer = self.gateway.get("/up/b/5")
         self.assertEqual(self.upstream.requests[-1].header("x-request-id"),
                          answer.header("x-request-id"))
+        answer = self.gateway.get("/app/fields")
+        self.assertIn(f"x-request-id: {answer.header('x-request-id')}\n", answer.body.decode())
 
     def test_a_client_of_no_trust_cannot_choose_it(self):
         answer = self.gateway.get("/", {"X-Request-Id": "chosen-by-me"})

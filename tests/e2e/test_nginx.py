@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import harness
+import nginx
 from client import exchange
 
 # Where a value differs, or one side alone has the field, and why.
@@ -64,20 +65,6 @@ REQUESTS = [
 ]
 
 
-def start_nginx(folder, root, port):
-    config = os.path.join(folder, "nginx.conf")
-    temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in
-                        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    with open(config, "w", encoding="utf-8") as f:
-        f.write(f"""daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log crit;
-events {{ }}
-http {{ access_log off; {temporary} include /etc/nginx/mime.types; if_modified_since before;
-server {{ listen 127.0.0.1:{port}; location / {{ root {root}; }} }} }}
-""")
-    return subprocess.Popen(["nginx", "-c", config, "-e", f"{folder}/log"],
-                            stdin=subprocess.DEVNULL)
-
-
 def differences(ours, theirs):
     names = {name for name, _ in ours.fields} | {name for name, _ in theirs.fields}
     for name in sorted(names):
@@ -103,9 +90,11 @@ class Nginx(harness.Case):
         os.chmod(self.packages.root, 0o755)  # nginx's worker is another user.
         self.gateway = self.start()
         self.port = harness.free_port()
-        nginx = start_nginx(self.packages.root, root, self.port)
-        self.addCleanup(nginx.wait)
-        self.addCleanup(nginx.terminate)
+        process = subprocess.Popen(nginx.command(
+            self.packages.root, self.port, f"location / {{ root {root}; }}",
+            "include /etc/nginx/mime.types; if_modified_since before;"), stdin=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
 
         def up():
             try:
