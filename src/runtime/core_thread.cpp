@@ -73,6 +73,7 @@ void CoreThread::join() {
 bool CoreThread::start(std::string& problem) {
     std::promise<std::string> started;
     std::future<std::string> outcome = started.get_future();
+    finished_.store(false);
     thread_ =
         std::thread([this, promise = std::move(started)]() mutable { run(std::move(promise)); });
     problem = outcome.get();

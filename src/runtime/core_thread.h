@@ -101,7 +101,7 @@ class CoreThread {
     CoreOptions options_;
     CoreShared shared_;
     std::thread thread_;
-    std::atomic<bool> finished_{false};
+    std::atomic<bool> finished_{true};  ///< Nothing runs on it: not yet, or not any more.
     std::promise<void> let_go_;
     std::mutex mutex_;        ///< Guards parts_, which ends with the thread.
     Parts* parts_ = nullptr;

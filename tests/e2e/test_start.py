@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A start that cannot be good: one clear message, exit status 1, and nothing half-started."""
 
+import resource
 import socket
 
 import harness
@@ -81,6 +82,15 @@ class Refused(harness.Case):
                             ("RUNTIME_LISTEN", "nowhere"), ("RUNTIME_DRAIN", "-1s")):
             with self.subTest(name=name):
                 self.refuse_start(name, value, env={name: value})
+
+    def test_a_core_that_cannot_start(self):
+        self.packages.site("site", {"index.html": ""})
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (200 << 20, before[1]))
+        try:  # The first of two: the other was never begun.
+            self.refuse_start("address space", "ulimit -v", env={"RUNTIME_CORES": "2"})
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
 
     def test_a_taken_port(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
