@@ -16,7 +16,7 @@ namespace {
 constexpr std::array<int, 5> kFatal = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr size_t kStackBytes = 32 * 1024;
 
-// A handler finds everything here; it may not allocate, lock or format.
+// A handler finds everything here; it may not allocate, wait or format.
 std::atomic<Cores*> g_cores{nullptr};
 std::array<struct sigaction, kFatal.size()> g_before;
 thread_local const char* t_plugin = nullptr;

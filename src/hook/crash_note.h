@@ -2,7 +2,7 @@
 // When the process dies of a signal, says whose code the thread was in before it does: a native
 // plugin shares the gateway's process, and without its name a core dump tells nobody whom to ask.
 //
-//     ringtime: signal 11 (address (nil)) in plugin shop, on_request, core 0
+//     ringtime: signal 11 at address 0x0 in plugin shop, on_request, core 0
 
 #include <string>
 

@@ -88,10 +88,11 @@ class Misbehaving(harness.Case):
         harness.wait_until(lambda: self.told()["refused"] == 20, lambda: self.told())
         self.assertEqual(self.told()["late"], 0)
 
-    def suspended(self, count):
+    def suspended(self, count, path="/up/b/10", what="suspend for ever"):
+        """Clients whose requests wait in the plugin: in its hook, or in its route."""
         clients = [self.gateway.connect() for _ in range(count)]
         for client in clients:
-            client.request("GET", "/up/b/10", [("X-Do", "suspend for ever")])
+            client.request("GET", path, [("X-Do", what)])
         harness.wait_until(lambda: self.told()["kept"] == count, lambda: self.told())
         return clients
 
@@ -110,23 +111,16 @@ class Misbehaving(harness.Case):
         self.assertEqual(self.upstream.requests, [])
         self.serves()
 
-    def hanging(self, count):
-        clients = [self.gateway.connect() for _ in range(count)]
-        for client in clients:
-            client.request("GET", "/rascal/hang", [("X-Do", "hang")])
-        harness.wait_until(lambda: self.told()["kept"] == count, lambda: self.told())
-        return clients
-
     def test_a_route_that_hangs_holds_nobody_who_left(self):
         self.gateway = self.start()
-        for client in self.hanging(10):
+        for client in self.suspended(10, "/rascal/hang", "in a route"):
             client.reset()
         harness.wait_until(lambda: self.told()["done"] == 10, lambda: self.told())
         self.serves()
 
     def test_a_route_that_hangs_does_not_hold_the_end(self):
         self.gateway = self.start({"RUNTIME_DRAIN": "1s"})
-        clients = self.hanging(3)
+        clients = self.suspended(3, "/rascal/hang", "in a route")
         self.assertEqual(self.gateway.stop(), 0, self.gateway.log())
         for client in clients:
             self.assertRaises((Closed, ConnectionError), client.read_response)

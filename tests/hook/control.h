@@ -32,8 +32,6 @@ class Gate {
 };
 
 struct Control {
-    // A test that fails half-way leaves no plugin waiting: a condition would wait for it for ever.
-    ~Control() { gate.open(); }
     void note(std::string what) {
         std::lock_guard guard(lock);
         journal.push_back(std::move(what));
