@@ -352,7 +352,7 @@ struct ringtime_host {
     ringtime_status (*config_boolean)(ringtime_context *, ringtime_slice key, int *out);
     /* Elements of a list, members of an object; RINGTIME_MISSING for anything else. */
     ringtime_status (*config_count)(ringtime_context *, ringtime_slice key, size_t *out);
-    /* on_init, on_config: says why it is about to fail. */
+    /* on_init, on_config: says why it fails, which it then has, whatever it returns. */
     void (*fail)(ringtime_context *, ringtime_slice message);
     /* on_init: offers a service to plugins that declare this one as a dependency. The pointer stays
      * valid until on_shutdown. */

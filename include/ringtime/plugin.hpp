@@ -532,6 +532,7 @@ class Context {
         return static_cast<T*>(host_->use(raw_, detail::slice(name), version));
     }
 
+    /// on_init, on_config: refuses, as an exception does, but the hook goes on to its end.
     void fail(std::string_view why) noexcept { host_->fail(raw_, detail::slice(why)); }
 
  private:

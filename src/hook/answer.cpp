@@ -52,6 +52,28 @@ void build(http::ResponseHead& head, uint16_t status, char* block, const Checked
 
 }  // namespace
 
+std::string refused_answer(uint16_t status, const ringtime_field_line* lines, size_t count,
+                           const ringtime_bytes* body) {
+    size_t size = body ? body->bytes.size : 0;
+    if (status < 200 || status > 599)
+        return fmt::format("answers with status {}, which is not 200 to 599", status);
+    if (size > 0 && has_no_content(status))
+        return fmt::format("answers with status {} and content, which it cannot have", status);
+    for (size_t i = 0; i < count; ++i) {
+        std::string_view name = to_view(lines[i].name);
+        ringtime_status refused = check_line(name, to_view(lines[i].value));
+        if (refused == RINGTIME_OK) continue;
+        return fmt::format("answers with the field `{:.64}`, {}", name,
+                           refused == RINGTIME_FORBIDDEN ? "which is the gateway's own"
+                                                         : "whose name or value is not valid");
+    }
+    if (body && !body->release && size > copied_body_bytes_max)
+        return fmt::format("answers with {} bytes to copy, but more than {} are lent: let "
+                           "respond_owned() have them",
+                           size, copied_body_bytes_max);
+    return fmt::format("answers with {} fields and {} bytes, which is too much", count, size);
+}
+
 std::unique_ptr<StaticAnswer> StaticAnswer::make(uint16_t status, const ringtime_field_line* lines,
                                                  size_t count, ringtime_slice body) {
     Checked checked = check(status, lines, count, body.size);

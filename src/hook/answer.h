@@ -38,6 +38,11 @@ class StaticAnswer {
 /// Copied bodies of dynamic answers; larger ones are lent.
 inline constexpr size_t copied_body_bytes_max = 128 * 1024;
 
+/// What is wrong with an answer that prepare() refused, for the log. Of the body, which may have
+/// been given back, only the size is looked at.
+[[nodiscard]] std::string refused_answer(uint16_t status, const ringtime_field_line* lines,
+                                         size_t count, const ringtime_bytes* body);
+
 class PluginAnswer final : public http::Answer, private http::BodySource {
  public:
     /// Makes a head in `arena` and takes the body. Fails with the status plugins see; the answer

@@ -107,7 +107,11 @@ ringtime_status ChainRun::respond(uint16_t status, const ringtime_field_line* li
     }
     ringtime_status result =
         answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
-    if (result == RINGTIME_OK) choose(answer_);
+    if (result == RINGTIME_OK) {
+        choose(answer_);
+    } else {
+        complain(Fault::refused, refused_answer(status, lines, count, body));
+    }
     return result;
 }
 
@@ -123,7 +127,10 @@ ringtime_status ChainRun::respond_instead(uint16_t status, const ringtime_field_
     }
     ringtime_status result =
         answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
-    if (result != RINGTIME_OK) return result;
+    if (result != RINGTIME_OK) {
+        complain(Fault::refused, refused_answer(status, lines, count, body));
+        return result;
+    }
     chosen_ = &answer_;
     loose_ = instead_ = true;
     return RINGTIME_OK;

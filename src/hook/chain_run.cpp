@@ -1,5 +1,7 @@
 #include "hook/chain_run.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 #include <utility>
 
@@ -214,7 +216,11 @@ Outcome ChainRun::settle(const HookEntry& entry, Lane& lane, Hook hook,
         drop_answer();
     HookCounters& counters = counters_of(entry, hook);
     bool instead = std::exchange(instead_, false);
-    if (instead && verdict != RINGTIME_RESPOND) return fail(entry, Reason::hook_failed);
+    if (instead && verdict != RINGTIME_RESPOND) {
+        complain(Fault::not_replaced, "replaced the response, but did not say so: return what "
+                                      "replace() returns");
+        return fail(entry, Reason::hook_failed);
+    }
     if (verdict == RINGTIME_CONTINUE) return Outcome::go_on;
     if (verdict == RINGTIME_RESPOND && chosen_ &&
         (hook == Hook::request || hook == Hook::route || instead)) {
@@ -232,7 +238,25 @@ Outcome ChainRun::settle(const HookEntry& entry, Lane& lane, Hook hook,
             core_->port().arm(lane.timer, core_->port().now() + from_milliseconds(lane.timeout_ms));
         return Outcome::paused;
     }
+    complain_of(verdict);
     return fail(entry, Reason::hook_failed);
+}
+
+// A hook that throws has said so already, and one that fails on purpose knows why.
+void ChainRun::complain_of(ringtime_verdict verdict) noexcept {
+    if (verdict == RINGTIME_RESPOND) {
+        complain(Fault::no_answer,
+                 "said that it has answered, but it has not: return what respond() returns");
+    } else if (verdict == RINGTIME_PAUSE) {
+        complain(Fault::no_pause, "said that it has paused, but it has not: call pause() first");
+    } else if (verdict != RINGTIME_FAIL) {
+        complain(Fault::no_verdict,
+                 fmt::format("returned {}, which is no verdict", static_cast<int>(verdict)));
+    }
+}
+
+void ChainRun::complain(Fault fault, std::string_view what) noexcept {
+    current_->cores[core_->index()].complain(fault, hook_, what);
 }
 
 Outcome ChainRun::fail(const HookEntry& entry, Reason reason) noexcept {
@@ -284,6 +308,9 @@ Outcome ChainRun::wake_up(Lane& lane, Hook hook) noexcept {
     lane.waiting = nullptr;
     if (!lane.resumed) {
         cancel_pause(lane);
+        entry.cores[core_->index()].complain(
+            Fault::not_resumed, hook,
+            fmt::format("paused, and nobody resumed it within {} ms", lane.timeout_ms));
         return fail(entry, Reason::hook_failed);
     }
     lane.resumed = lane.expired = false;

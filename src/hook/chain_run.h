@@ -195,6 +195,9 @@ class ChainRun {
     [[nodiscard]] Outcome wake_up(Lane& lane, Hook hook) noexcept;
     [[nodiscard]] Outcome fail(const HookEntry& entry, Reason reason) noexcept;
     [[nodiscard]] bool skips(const HookEntry& entry, uint8_t heeded) const noexcept;
+    /// Of the hook that runs.
+    void complain(Fault fault, std::string_view what) noexcept;
+    void complain_of(ringtime_verdict verdict) noexcept;
     void enter_phase(Lane& lane, Hook hook) noexcept;
     void show_request() noexcept;
     void cancel_pause(Lane& lane) noexcept;

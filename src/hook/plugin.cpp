@@ -176,7 +176,8 @@ bool Plugin::initialise() {
         set_failure(exception_text());
     }
     initialised_ = result == 0;
-    if (initialised_) return true;
+    // Who says why he fails has failed, whatever he returns.
+    if (initialised_ && failure_.empty()) return true;
     return fail(
         failure_.empty() ? "on_init failed without saying why" : "on_init failed: " + failure_,
         "see its configuration and its documentation");
@@ -335,11 +336,24 @@ void Plugin::set_failure(std::string_view why) {
     if (open_for_contributions_ || reconfiguring_) failure_ = why;
 }
 
+ringtime_status Plugin::refuse(ringtime_status status, const std::string& why) const {
+    log(RINGTIME_LOG_ERROR, why);
+    return status;
+}
+
+ringtime_status Plugin::admit(std::string_view what, size_t count) const {
+    if (!open_for_contributions_)
+        return refuse(RINGTIME_WRONG_PHASE, fmt::format("{} can be added in on_init only", what));
+    if (count == contributions_max)
+        return refuse(RINGTIME_LIMIT, fmt::format("{} too many: there can be {}", what, count));
+    return RINGTIME_OK;
+}
+
 ringtime_status Plugin::provide(std::string_view name, uint32_t version, void* service) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
-    if (name.empty() || !service) return RINGTIME_INVALID;
-    if (services_.size() == contributions_max) return RINGTIME_LIMIT;
+    if (auto refused = admit("a service", services_.size()); refused != RINGTIME_OK) return refused;
+    if (name.empty() || !service)
+        return refuse(RINGTIME_INVALID, "a service needs a name, and something that serves");
     for (const auto& other : earlier_) {
         for (const Service& theirs : other->services()) {
             if (theirs.name == name)
@@ -380,11 +394,19 @@ void* Plugin::use(std::string_view name, uint32_t version) {
 
 ringtime_status Plugin::add_route(RouteHandler handler) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
+    if (auto refused = admit("a route", handlers_.size()); refused != RINGTIME_OK) return refused;
     bool known =
         handler.method.empty() || http::intern_method(handler.method) != http::Method::other;
-    if (!handler.function || !known || !handler.pattern.starts_with('/')) return RINGTIME_INVALID;
-    if (handlers_.size() == contributions_max) return RINGTIME_LIMIT;
+    if (!known)
+        return refuse(RINGTIME_INVALID, fmt::format("the route `{}`: `{}` is no method; write one "
+                                                    "in capitals, or none for all",
+                                                    handler.pattern, handler.method));
+    if (!handler.pattern.starts_with('/'))
+        return refuse(RINGTIME_INVALID,
+                      fmt::format("the route `{}`: a pattern begins with `/`", handler.pattern));
+    if (!handler.function)
+        return refuse(RINGTIME_INVALID,
+                      fmt::format("the route `{}` has no handler", handler.pattern));
     gathers_for_routes_ = gathers_for_routes_ || handler.body_bytes_max > 0;
     handlers_.push_back(std::move(handler));
     return RINGTIME_OK;
@@ -393,27 +415,32 @@ ringtime_status Plugin::add_route(RouteHandler handler) {
 const StaticAnswer* Plugin::add_static(uint16_t status, const ringtime_field_line* lines,
                                        size_t count, ringtime_slice body) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_ || statics_.size() == contributions_max) return nullptr;
+    if (admit("a static answer", statics_.size()) != RINGTIME_OK) return nullptr;
     auto made = StaticAnswer::make(status, lines, count, body);
-    if (!made) return nullptr;
+    if (!made) {
+        ringtime_bytes kept{body, [](void*) {}, nullptr};
+        log(RINGTIME_LOG_ERROR, "make_static " + refused_answer(status, lines, count, &kept));
+        return nullptr;
+    }
     statics_.push_back(std::move(made));
     return statics_.back().get();
 }
 
 ringtime_status Plugin::add_probe(Probe probe) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
-    if (!probe.check || probe.name.empty() || probe.interval == 0) return RINGTIME_INVALID;
-    if (probes_.size() == contributions_max) return RINGTIME_LIMIT;
+    if (auto refused = admit("a probe", probes_.size()); refused != RINGTIME_OK) return refused;
+    if (!probe.check || probe.name.empty() || probe.interval == 0)
+        return refuse(RINGTIME_INVALID, "a probe needs a name, an interval and a check");
     probes_.push_back(std::move(probe));
     return RINGTIME_OK;
 }
 
 ringtime_status Plugin::add_metrics(const MetricsReader& reader) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
-    if (!reader.collect) return RINGTIME_INVALID;
-    if (metrics_readers_.size() == contributions_max) return RINGTIME_LIMIT;
+    if (auto refused = admit("a source of metrics", metrics_readers_.size());
+        refused != RINGTIME_OK)
+        return refused;
+    if (!reader.collect) return refuse(RINGTIME_INVALID, "a source of metrics needs a function");
     metrics_readers_.push_back(reader);
     return RINGTIME_OK;
 }
@@ -421,7 +448,7 @@ ringtime_status Plugin::add_metrics(const MetricsReader& reader) {
 EventChannel* Plugin::make_channel(std::string_view name,
                                    const ringtime_channel_options& options) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_ || channels_.size() == contributions_max) return nullptr;
+    if (admit("a channel", channels_.size()) != RINGTIME_OK) return nullptr;
     channels_.push_back(std::make_unique<EventChannel>(*this, std::string(name), options));
     return channels_.back().get();
 }
@@ -429,16 +456,16 @@ EventChannel* Plugin::make_channel(std::string_view name,
 SocketEndpoint* Plugin::make_endpoint(std::string_view name,
                                       const ringtime_endpoint_options& options) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_ || endpoints_.size() == contributions_max) return nullptr;
+    if (admit("an endpoint", endpoints_.size()) != RINGTIME_OK) return nullptr;
     endpoints_.push_back(std::make_unique<SocketEndpoint>(*this, std::string(name), options));
     return endpoints_.back().get();
 }
 
 ringtime_status Plugin::tap_log(const LogTap& tap) {
     std::lock_guard lock(lock_);
-    if (!open_for_contributions_) return RINGTIME_WRONG_PHASE;
-    if (!tap.function) return RINGTIME_INVALID;
-    if (log_taps_.size() == contributions_max) return RINGTIME_LIMIT;
+    if (auto refused = admit("a tap of the log", log_taps_.size()); refused != RINGTIME_OK)
+        return refused;
+    if (!tap.function) return refuse(RINGTIME_INVALID, "a tap of the log needs a function");
     log_taps_.push_back(tap);
     ++taps_counted_;
     host_cores_.log_taps().fetch_add(1);

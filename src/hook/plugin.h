@@ -98,6 +98,10 @@ struct PluginTimer : ListNode {
     bool stopped = false;  ///< stop_timer() was called inside function().
 };
 
+/// Why a request ends with 500 although nothing was thrown.
+enum class Fault : uint8_t { no_answer, no_pause, no_verdict, not_resumed, not_replaced, refused };
+inline constexpr size_t fault_count = static_cast<size_t>(Fault::refused) + 1;
+
 /// Timers of one plugin on one core.
 inline constexpr unsigned plugin_timers_max = 256;
 
@@ -114,7 +118,11 @@ struct alignas(128) PluginCore {
     HookCounters hooks[hook_count];
     /// Pieces of bytes it lent that have not come back: while there are any its code stays mapped.
     std::atomic<uint32_t> lent{0};
+    Nanoseconds quiet_until[fault_count] = {};
 
+    /// Says in the log what the plugin did wrong. One that is wrong is so for every request, so
+    /// each kind of it is said once a second.
+    void complain(Fault fault, Hook hook, std::string_view what) noexcept;
     [[nodiscard]] PluginTimer* start_timer(uint32_t after_ms, uint32_t every_ms,
                                            void (*function)(void*), void* user) noexcept;
     void stop_timer(PluginTimer& timer) noexcept;
@@ -302,6 +310,9 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
     bool open_library();
     bool take_table();
     bool initialise();
+    /// Whether one more of `what` may be contributed; the log says why not.
+    [[nodiscard]] ringtime_status admit(std::string_view what, size_t count) const;
+    [[nodiscard]] ringtime_status refuse(ringtime_status status, const std::string& why) const;
     bool build_routes();
     /// Puts it down; always false.
     bool fail(std::string cause, std::string remedy);

@@ -45,7 +45,7 @@ bool Plugin::reconfigure(const std::string& json, Milliseconds limit, std::strin
     });
     std::lock_guard lock(lock_);
     reconfiguring_ = false;
-    if (returned && *good) {
+    if (returned && *good && failure_.empty()) {
         spec_.config_json = json;
         return true;
     }

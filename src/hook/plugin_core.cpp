@@ -55,6 +55,14 @@ void PluginCore::on_expire(loop::Timer& expired) noexcept {
     mine.core->port().arm(timer.timer, mine.core->port().now() + from_milliseconds(timer.every_ms));
 }
 
+void PluginCore::complain(Fault fault, Hook hook, std::string_view what) noexcept {
+    Nanoseconds& quiet = quiet_until[static_cast<size_t>(fault)];
+    Nanoseconds now = core->port().now();
+    if (now < quiet) return;
+    quiet = now + kNanosecondsPerSecond;
+    plugin->log(RINGTIME_LOG_ERROR, fmt::format("{} {}", hook_name(hook), what));
+}
+
 // --- Calls back ---
 
 uint64_t PluginCore::enter(Hook hook) noexcept {

@@ -35,7 +35,10 @@ class Misbehaving(harness.Case):
             self.serves()
         self.assertEqual(self.ask("answer and go on").status, 200)
         self.assertEqual(self.ask("pause and go on").status, 200)
-        self.assertIn("rascal: on_request threw: on purpose", self.gateway.log())
+        log = self.gateway.log()
+        for said in ("threw: on purpose", "said that it has answered, but it has not",
+                     "said that it has paused, but it has not", "returned 99, which is no verdict"):
+            self.assertIn(f"rascal: on_request {said}", log)
 
     def test_it_throws_in_every_hook(self):
         self.gateway = self.start()
@@ -77,6 +80,7 @@ class Misbehaving(harness.Case):
     def test_it_suspends_and_nobody_resumes(self):
         self.gateway = self.start()
         self.assertEqual(self.ask("suspend").status, 500)
+        self.assertIn("rascal: on_request paused, and nobody resumed it within", self.gateway.log())
         # The token is worth nothing now.
         self.assertEqual(self.gateway.post("/rascal/release").body, b"0 of 1\n")
         self.serves()

@@ -85,6 +85,26 @@ TEST_F(HookTest, every_way_to_fail_closes_the_chain) {
     }
 }
 
+TEST_F(HookTest, why_a_request_failed_is_said_once_a_second) {
+    const std::pair<const char*, const char*> rows[] = {
+        {"answer badly", "a: on_request answers with the field `content-length`, which is the "
+                         "gateway's own"},
+        {"claim to answer", "a: on_request said that it has answered, but it has not"},
+        {"claim to pause", "a: on_request said that it has paused, but it has not"}};
+    for (auto [what, line] : rows) {
+        SCOPED_TRACE(what);
+        if (set) set->stop_core(0);
+        start({puppet("a", "\"on_request\":\"" + std::string(what) + "\"")});
+        Heard heard;
+        for (long said : {1, 1, 2}) {
+            if (said == 2) port.advance(1000);
+            EXPECT_EQ(request(), Outcome::failed);
+            run.end();
+            EXPECT_EQ(heard.count(line), said);
+        }
+    }
+}
+
 TEST_F(HookTest, an_exception_across_the_abi_is_a_failure) {
     start({spec("wild", "wild")});
     EXPECT_EQ(request(), Outcome::failed);

@@ -118,6 +118,28 @@ TEST_F(LoaderTest, an_abort_stops_what_had_started) {
     EXPECT_EQ(control.take(), (Journal{"a.on_init", "b.on_init", "a.on_shutdown"}));
 }
 
+TEST_F(LoaderTest, who_says_why_he_fails_has_failed) {
+    LoadResult result = load({puppet("a", R"("on_init":"say why")")});
+    EXPECT_FALSE(result.set);
+    ASSERT_EQ(result.problems.size(), 1u);
+    EXPECT_EQ(result.problems[0].cause, "on_init failed: the moon is full");
+    // He was made all the same, so he has his end.
+    EXPECT_EQ(control.take(), (Journal{"a.on_init", "a.on_shutdown"}));
+}
+
+TEST_F(LoaderTest, what_is_refused_of_a_contribution_is_said) {
+    const std::pair<const char*, const char*> rows[] = {
+        {"bad pattern", "the route `items/:id`: a pattern begins with `/`"},
+        {"bad method", "the route `/items/:id`: `Get` is no method"},
+        {"bad static", "make_static answers with status 204 and content"}};
+    for (auto [what, line] : rows) {
+        SCOPED_TRACE(what);
+        Heard heard;
+        EXPECT_FALSE(load({puppet("a", "\"on_init\":\"" + std::string(what) + "\"")}).set);
+        EXPECT_EQ(heard.count(line), 1);
+    }
+}
+
 TEST_F(LoaderTest, a_shutdown_that_never_returns_is_reported_and_the_rest_goes_on) {
     LoadResult result =
         load({puppet("a"), puppet("b", R"("on_shutdown":"block")")}, {.shutdown_limit = 2000});

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/log.h"
 #include "control.h"
 #include "hook/chain_run.h"
 #include "hook/plugin_set.h"
@@ -140,6 +141,32 @@ struct World {
         static auto& worlds = *new std::deque<World>;
         return worlds.emplace_back();
     }
+};
+
+/// Hears what is logged while it lives.
+class Heard final : private LogListener {
+ public:
+    Heard() { set_log_listener(this); }
+    ~Heard() { set_log_listener(nullptr); }
+    Heard(const Heard&) = delete;
+    Heard& operator=(const Heard&) = delete;
+
+    /// How many lines hold it.
+    [[nodiscard]] long count(std::string_view text) {
+        std::lock_guard guard(lock_);
+        return std::count_if(lines_.begin(), lines_.end(), [&](const std::string& line) {
+            return line.find(text) != line.npos;
+        });
+    }
+
+ private:
+    void on_line(LogLevel, uint64_t, std::string_view area,
+                 std::string_view text) noexcept override {
+        std::lock_guard guard(lock_);
+        lines_.push_back(std::string(area) + ": " + std::string(text));
+    }
+    std::mutex lock_;
+    std::vector<std::string> lines_;
 };
 
 /// Plugins on one core.

@@ -30,6 +30,10 @@ struct Puppet {
             control_.reached.open();
             control_.gate.wait();
         }
+        if (what == "say why") context.fail("the moon is full");
+        if (what == "bad pattern") context.route<&Puppet::item>("GET", "items/:id", this);
+        if (what == "bad method") context.route<&Puppet::item>("Get", "/items/:id", this);
+        if (what == "bad static") (void)context.make_static(204, "content");
         answer_ = context.make_static(418, "short and stout\n", {{"x-static", "yes"}});
         if (context.boolean("provide")) context.provide("pot", 2, this);
         std::string_view wanted = context.string("use");
