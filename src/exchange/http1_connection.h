@@ -98,6 +98,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void check_tunnel() noexcept;
     void watch_tunnel() noexcept;
     void notice_half_close() noexcept;
+    [[nodiscard]] bool body_was_cut() noexcept;
     [[nodiscard]] bool takes_its_time() noexcept;
     [[nodiscard]] bool endless() const noexcept;
     [[nodiscard]] uint64_t progress_period() const noexcept;

@@ -26,6 +26,15 @@ uint64_t Http1Connection::progress_period() const noexcept {
     return exchange_->half_closed_at == 0 ? period : std::min(period, timeouts::half_closed_ms);
 }
 
+// A target that takes nothing of a body leaves its bytes with the kernel, and so the end that may
+// stand behind them. True when that end comes too early.
+bool Http1Connection::body_was_cut() noexcept {
+    if (stream_.waits() || !stream_.connected() || stream_.failed()) return false;
+    uint64_t bytes = stream_.look_for_end();
+    return exchange_->framing.kind == http::BodyKind::length && !tunnel_ &&
+           bytes < exchange_->body_decoder.expected();
+}
+
 void Http1Connection::check_progress() noexcept {
     const Timeouts& limits = core_.snapshot().timeouts;
     Nanoseconds now = core_.reactor.now();
@@ -39,6 +48,8 @@ void Http1Connection::check_progress() noexcept {
         exchange_->time_out(Reason::stalled);
     } else if (endless()) {
         abort_response();
+        exchange_->time_out(Reason::client_closed);
+    } else if (body_was_cut()) {
         exchange_->time_out(Reason::client_closed);
     } else if (!response_started_ && !exchange_->body_decoder.done() &&
                pace.closed_slow(limits.body, now)) {

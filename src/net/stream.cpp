@@ -239,6 +239,20 @@ uint32_t Stream::receive_into(char* memory, uint32_t size) noexcept {
     return received > 0 ? static_cast<uint32_t>(received) : 0;
 }
 
+uint64_t Stream::look_for_end() noexcept {
+    ASSERT(state_ == State::open && !receive_op_.in_flight);
+    ring::PeerState peer = ring::look_at_peer(fd_);
+    if (peer.error != 0) fail(peer.error);
+    if (!peer.finished && !ended_) return UINT64_MAX;
+    uint64_t bytes = peer.unread;
+    for (uint16_t tag = first_buffer_; tag != kNoBuffer;) {
+        const auto& slice = pool_of(tag).slice(id_of(tag));
+        bytes += slice.end - slice.begin;
+        tag = slice.next;
+    }
+    return bytes;
+}
+
 void Stream::await_bytes() noexcept {
     receive_op_.kind = OpKind::poll;
     receive_op_.group = BufferGroup::none;

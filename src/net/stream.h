@@ -71,6 +71,10 @@ class Stream final : public loop::Flushable {
     [[nodiscard]] uint32_t receive_into(char* memory, uint32_t size) noexcept;
     /// The kernel was asked for bytes and has none yet.
     [[nodiscard]] bool waits() const noexcept { return receive_op_.in_flight; }
+    /// How many bytes can still come; UINT64_MAX while the peer has not ended. Who asks for none
+    /// hears of no end, nor of a reset, which this finds as well (failed()). Precondition:
+    /// connected(), not waits().
+    [[nodiscard]] uint64_t look_for_end() noexcept;
     /// The peer has sent everything (FIN). Bytes may still be readable.
     [[nodiscard]] bool ended() const noexcept { return ended_; }
     /// Reset, or any other error: nothing more can be received or sent.

@@ -55,6 +55,14 @@ void close_pipe(const int (&ends)[2]) noexcept;
 /// -errno.
 [[nodiscard]] ssize_t receive_now(int socket, void* out, size_t size) noexcept;
 
+/// How the other end of a connection does, seen without taking any of its bytes.
+struct PeerState {
+    int error = 0;         ///< That ended the connection: an errno, told once. 0: none.
+    bool finished = false; ///< It sends nothing more.
+    uint64_t unread = 0;   ///< Bytes that have arrived.
+};
+[[nodiscard]] PeerState look_at_peer(int socket) noexcept;
+
 /// All these bytes of a file lie in memory. False as well where the system cannot tell.
 [[nodiscard]] bool is_resident(int file, uint64_t offset, uint64_t size) noexcept;
 

@@ -6,7 +6,9 @@
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -400,6 +402,19 @@ ssize_t send_now(int socket, const msghdr& message, unsigned flags) noexcept {
 ssize_t receive_now(int socket, void* out, size_t size) noexcept {
     ssize_t received = ::recv(socket, out, size, MSG_DONTWAIT);
     return received < 0 ? -errno : received;
+}
+
+// POLLHUP is no reset: a socket of the unix domain has it when its peer has merely closed.
+PeerState look_at_peer(int socket) noexcept {
+    PeerState state;
+    socklen_t size = sizeof state.error;
+    (void)::getsockopt(socket, SOL_SOCKET, SO_ERROR, &state.error, &size);
+    pollfd end{socket, POLLRDHUP, 0};
+    state.finished = ::poll(&end, 1, 0) == 1 && (end.revents & (POLLRDHUP | POLLHUP)) != 0;
+    // After the end was seen: then everything before it has arrived.
+    int unread = 0;
+    if (::ioctl(socket, FIONREAD, &unread) == 0) state.unread = static_cast<uint64_t>(unread);
+    return state;
 }
 
 // cachestat(2), since 6.5; its numbers are the same on every architecture, and newer than our

@@ -216,8 +216,8 @@ def exchange(port, method, path, headers=(), body=b""):
         return client.ask(method, path, headers, body)
 
 
-class AdminClient(Client):
-    """A connection to the admin socket."""
+class UnixClient(Client):
+    """A connection to a socket of the unix domain."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)

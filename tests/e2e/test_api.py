@@ -8,7 +8,7 @@ import stat
 import subprocess
 
 import harness
-from client import AdminClient, Client, make_request
+from client import Client, UnixClient, make_request
 
 
 class ApiCase(harness.Case):
@@ -21,7 +21,7 @@ class ApiCase(harness.Case):
         return os.path.join(self.data, "admin.sock")
 
     def admin(self, path, method="GET", body=b"", headers=()):
-        with AdminClient(self.admin_socket) as client:
+        with UnixClient(self.admin_socket) as client:
             return client.ask(method, path, headers, body)
 
     def make_key(self, role, name=None):

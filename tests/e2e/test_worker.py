@@ -6,7 +6,7 @@ import signal
 import threading
 
 import harness
-from client import Client, Closed, chunked, make_request
+from client import Client, Closed, UnixClient, chunked, make_request
 from servers import pattern
 from websocket import WebSocket
 
@@ -177,6 +177,38 @@ class Uploads(harness.Case):
             self.assertEqual(self.pid(), pid)
         harness.wait_until(lambda: len(os.listdir(f"/proc/{self.gateway.pid}/fd")) <= before,
                            "their connections are closed")
+
+
+class Departures(harness.Case):
+    """Clients that leave while their app takes nothing of what they sent."""
+
+    def leaves(self, client, path, leave):
+        """Asleep in its handler the worker takes what its memory has room for, and no more."""
+        pid = int(about(self.gateway.get("/idle/about"))["pid"])
+        client.send(f"POST {path} HTTP/1.1\r\nHost: x\r\n"
+                    "Content-Length: 500000000\r\n\r\n".encode())
+        client.socket.settimeout(0.3)
+        with self.assertRaises(TimeoutError):
+            while True:
+                client.send(b"x" * 65536)
+        leave()
+        self.gateway.logged(path)
+        os.kill(pid, signal.SIGKILL)
+
+    def test_are_noticed(self):
+        self.packages.app("idle", "app.so", "ttl: 1h\ntimeout: 60s\nworkersMax: 1\n"
+                          "maxBodySize: 1gb\n")
+        path, port = os.path.join(self.packages.root, "socket"), harness.free_port()
+        self.gateway = self.launch({
+            "RUNTIME_LISTEN": f"127.0.0.1:{port} unix:{path}", "RUNTIME_CONFIG":
+            self.packages.write("ringtime.yaml", "timeouts: {bodyWindow: 1s}\n")})
+        self.gateway.port = port
+        self.gateway.wait_ready()
+        with self.gateway.connect() as client:
+            self.leaves(client, "/idle/sleep/600000", client.reset)
+        # Here an end is seen however much stands before it.
+        with UnixClient(path) as client:
+            self.leaves(client, "/idle/sleep/600001", client.finish_sending)
 
 
 class Life(harness.Case):

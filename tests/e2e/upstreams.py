@@ -4,7 +4,7 @@ import json
 import os
 
 import harness
-from client import AdminClient
+from client import UnixClient
 from servers import Upstream
 
 
@@ -38,7 +38,7 @@ class Case(harness.Case):
                                f"  servers: [{urls}]\n{extra}")
 
     def admin(self, path):
-        with AdminClient(os.path.join(self.packages.root, "data", "admin.sock")) as client:
+        with UnixClient(os.path.join(self.packages.root, "data", "admin.sock")) as client:
             return client.ask("GET", path).body.decode()
 
     def counters(self, name="up"):

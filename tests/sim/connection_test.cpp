@@ -19,6 +19,8 @@ using ring::SimWorld;
 
 constexpr Nanoseconds kSecond = kNanosecondsPerSecond;
 constexpr Nanoseconds kSettle = 100 * kNanosecondsPerMillisecond;
+/// More than an upstream that takes nothing leaves room for, so that the gateway stops reading.
+constexpr size_t kUntakenBytes = 300'000;
 /// Longer than any deadline of a connection.
 constexpr Nanoseconds kForever = 300 * kSecond;
 
@@ -29,6 +31,7 @@ enum class State : uint8_t {
     in_head,           ///< Some of a head.
     idle,              ///< Between two requests.
     in_body,           ///< The upstream waits for the rest of the client's body.
+    untaken,           ///< The upstream takes nothing of a body that is under way.
     at_upstream,       ///< The client waits for an upstream that says nothing.
     taking,            ///< An answer is under way to a client that does not read.
     taking_unbounded,  ///< The same, of an answer in chunks that does not end.
@@ -66,6 +69,11 @@ void Scene::enter_state() {
             client->send("POST /up/x?id=2&upload=1000 HTTP/1.1\r\nHost: h\r\n"
                          "Content-Length: 1000\r\n\r\n" +
                          body_of(2, 10));
+            break;
+        case State::untaken:
+            client->send("POST /up/x?id=2&fault=10 HTTP/1.1\r\nHost: h\r\n"
+                         "Content-Length: 2000000\r\n\r\n" +
+                         std::string(kUntakenBytes, 'x'));
             break;
         case State::at_upstream:
             client->send("GET /up/x?fault=6 HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -134,6 +142,7 @@ struct Row {
 constexpr Nanoseconds kHead = 10 * kSecond;
 constexpr Nanoseconds kKeepAlive = 60 * kSecond;
 constexpr Nanoseconds kBody = 10 * kSecond;  // Windows are judged one period late at most.
+constexpr Nanoseconds kWindow = 5 * kSecond;
 constexpr Nanoseconds kStall = 60 * kSecond;
 constexpr Nanoseconds kUpstream = 60 * kSecond;
 constexpr Nanoseconds kLinger = 2 * kSecond;
@@ -166,6 +175,11 @@ const Row kRows[] = {
     {State::in_body, Event::silence, "408 fin", kBody + kLinger},
     {State::in_body, Event::drain, "408 fin", kBody + kLinger},
     {State::in_body, Event::abort, "reset", 0},
+
+    {State::untaken, Event::fin, "reset", kWindow},
+    {State::untaken, Event::reset, "", kWindow},
+    {State::untaken, Event::silence, "504 fin", 2 * kUpstream + kLinger},
+    {State::untaken, Event::abort, "reset", 0},
 
     // Half-closed the client still gets its answer.
     {State::at_upstream, Event::fin, "504 fin", kUpstream + kLinger},

@@ -209,6 +209,7 @@ class Planner {
             case OriginFault::cut_by_fin:
             case OriginFault::cut_by_reset:
             case OriginFault::before_body:
+            case OriginFault::deaf:
             case OriginFault::count_: return {502};
         }
         return {};

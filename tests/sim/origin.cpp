@@ -31,6 +31,7 @@ void Origin::on_change(ring::SimPeer& peer) {
         const std::string target = request.first_line.substr(request.first_line.find(' ') + 1);
         const uint64_t id = query_number(target, "id", 0);
         const auto fault = static_cast<OriginFault>(query_number(target, "fault", 0));
+        if (fault == OriginFault::deaf) return peer.stop_reading();
         const std::string& expected = expected_body(id, query_number(target, "upload", 0));
         if (!expected.starts_with(request.body))
             return world_.violate("an upstream received other bytes than the client sent");
@@ -90,7 +91,8 @@ void Origin::answer(ring::SimPeer& peer, uint64_t id, std::string_view target, b
         case OriginFault::none:
         case OriginFault::cut_by_fin:
         case OriginFault::cut_by_reset:
-        case OriginFault::before_body: break;
+        case OriginFault::before_body:
+        case OriginFault::deaf: break;
         case OriginFault::drip:
             peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
             return drip(peer);

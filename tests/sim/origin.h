@@ -25,6 +25,7 @@ enum class OriginFault : uint8_t {
     interim,       ///< Not a fault: 103 before the answer.
     count_,
     drip = count_,  ///< On request only: a chunk each second, without end.
+    deaf,          ///< On request only: takes what it was sent with the head, and no more.
 };
 
 class Origin {

@@ -46,6 +46,7 @@ class Reader final : public loop::Runnable {
         if (stream_.closed() || stream_.closing()) return;
         while (read_some()) {
             if (!random_.chance(50)) continue;
+            if (!stream_.waits() && stream_.connected()) look();
             reactor_.arm(rest_, reactor_.now() + random_.between(1, 50) * 1'000'000);
             return;
         }
@@ -59,7 +60,15 @@ class Reader final : public loop::Runnable {
     [[nodiscard]] const std::string& received() const { return received_; }
     [[nodiscard]] size_t in_place() const { return in_place_; }
 
+    /// Bytes of the whole stream, as they were foreseen; 0 when its end was never looked at.
+    [[nodiscard]] size_t foreseen() const { return foreseen_; }
+
  private:
+    void look() {
+        const uint64_t left = stream_.look_for_end();
+        if (left != UINT64_MAX) foreseen_ = received_.size() + left;
+    }
+
     void begin_part() {
         left_ = random_.between(1, 20'000);
         constexpr Receive modes[] = {Receive::small, Receive::bulk, Receive::watch};
@@ -97,6 +106,7 @@ class Reader final : public loop::Runnable {
     std::string received_;
     size_t left_ = 0;
     size_t in_place_ = 0;
+    size_t foreseen_ = 0;
     bool failed_ = false;
 };
 
@@ -107,7 +117,7 @@ std::string letters(SimRandom& random, size_t size) {
 }
 
 TEST(SimulatedStream, takes_in_place_what_came_in_order_and_sees_its_end) {
-    size_t in_place = 0;
+    size_t in_place = 0, foreseen = 0;
     bool passed = ring::run_seeds(
         150,
         [&](SimWorld& world) {
@@ -139,11 +149,16 @@ TEST(SimulatedStream, takes_in_place_what_came_in_order_and_sees_its_end) {
             EXPECT_EQ(reader.received(), sent.substr(0, reader.received().size()));
             EXPECT_TRUE(reader.failed() || reader.received().size() == sent.size());
             EXPECT_TRUE(!reader.failed() || cut || world.counters().network_resets > 0);
+            if (!reader.failed() && reader.foreseen() > 0) {
+                EXPECT_EQ(reader.foreseen(), sent.size());
+                ++foreseen;
+            }
             in_place += reader.in_place();
         },
         [] { return testing::Test::HasFailure(); });
     EXPECT_TRUE(passed);
     EXPECT_GT(in_place, 0U);
+    EXPECT_GT(foreseen, 0U);
 }
 
 }  // namespace

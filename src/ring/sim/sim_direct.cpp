@@ -189,6 +189,18 @@ ssize_t receive_now(int fd, void* out, size_t size) noexcept {
     return static_cast<ssize_t>(size);
 }
 
+PeerState look_at_peer(int fd) noexcept {
+    SimWorld& world = SimWorld::current();
+    SimSocket* socket = world.find(fd);
+    if (!socket || socket->kind != SimSocket::Kind::stream || socket->closing) {
+        world.violate("a look at what is no open connection");
+        return {};
+    }
+    SimLink& link = *socket->link;
+    return {link.take_error(socket->side), link.ended(socket->side),
+            link.arrived(socket->side).size()};
+}
+
 bool is_resident(int, uint64_t, uint64_t) noexcept {
     SimWorld& world = SimWorld::current();
     return !world.random().chance(world.faults().would_block);
