@@ -448,6 +448,10 @@ struct ringtime_host {
     ringtime_status (*respond_instead)(ringtime_exchange *, uint16_t status,
                                        const ringtime_field_line *fields, size_t field_count,
                                        const ringtime_bytes *body);
+    /* Any thread: not 0 once the plugin is to end on that core, by a reload or with the gateway,
+     * which waits a moment for work on helper threads. Work that blocks for long asks now and then,
+     * and gives up. */
+    int (*core_ending)(ringtime_core *);
 };
 
 /* ---- What a plugin exports ----------------------------------------------------------------- */

@@ -317,6 +317,7 @@ class Core {
     Core(const ringtime_host* host, ringtime_core* raw) noexcept : host_(host), raw_(raw) {}
 
     [[nodiscard]] uint32_t index() const noexcept { return host_->core_index(raw_); }
+    /// Monotonic, read once per turn of the core's loop: too coarse to time a hook with.
     [[nodiscard]] uint64_t now_ns() const noexcept { return host_->core_now_ns(raw_); }
     /// `core.every<&Limits::refill>(100ms, this)`.
     template <auto Tick, typename T>
@@ -342,6 +343,13 @@ class Core {
             return false;
         (void)task.release();
         return true;
+    }
+
+    /// Any thread: the plugin is to end here, and work on helper threads is waited for only a
+    /// moment. What blocks for long asks now and then, and gives up. The first gateways never say.
+    [[nodiscard]] bool ending() const noexcept {
+        constexpr size_t needed = offsetof(ringtime_host, core_ending) + sizeof host_->core_ending;
+        return host_->struct_size >= needed && host_->core_ending(raw_) != 0;
     }
 
     /// Asks another server; `done(const FetchAnswer&)` is called here, exactly once. False, and it

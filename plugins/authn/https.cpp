@@ -36,6 +36,11 @@ size_t gather(char* bytes, size_t, size_t count, void* user) {
     return count;
 }
 
+// Called with every turn of the transfer, and each second while nothing moves.
+int ask_whether_to_end(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return (*static_cast<const std::function<bool()>*>(user))() ? 1 : 0;
+}
+
 // A thread of the library that still resolves a name when its request has timed out goes on in it,
 // and so do the libraries behind it: they stay in memory when the plugin is replaced.
 void prepare_library() {
@@ -103,7 +108,7 @@ void check_https(const HttpsRequest& request) {
     if (!request.authorities.empty()) check_authorities(request.authorities);
 }
 
-HttpsAnswer get_https(const HttpsRequest& request) {
+HttpsAnswer get_https(const HttpsRequest& request, const std::function<bool()>& give_up) {
     Owned<CURL> handle(curl_easy_init());
     Owned<curl_slist> lines(curl_slist_append(nullptr, "accept: application/json"));
     Gathered gathered{{}, request.body_bytes_max};
@@ -111,6 +116,10 @@ HttpsAnswer get_https(const HttpsRequest& request) {
     bool good = handle && lines && configure(handle.get(), request) &&
                 curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, lines.get()) == CURLE_OK &&
                 curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, problem) == CURLE_OK &&
+                curl_easy_setopt(handle.get(), CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+                curl_easy_setopt(handle.get(), CURLOPT_XFERINFOFUNCTION, &ask_whether_to_end) ==
+                    CURLE_OK &&
+                curl_easy_setopt(handle.get(), CURLOPT_XFERINFODATA, &give_up) == CURLE_OK &&
                 curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, &gather) == CURLE_OK &&
                 curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &gathered) == CURLE_OK;
     if (!good) return {"libcurl cannot be used", 0, {}};

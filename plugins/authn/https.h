@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <string>
 
 namespace authn {
@@ -27,7 +28,8 @@ struct HttpsAnswer {
 /// password, authorities that are no certificates. Once before the first get_https().
 void check_https(const HttpsRequest& request);
 
-/// Any thread.
-[[nodiscard]] HttpsAnswer get_https(const HttpsRequest& request);
+/// Any thread. Within a second of `give_up` saying so it has ended, without an answer.
+[[nodiscard]] HttpsAnswer get_https(const HttpsRequest& request,
+                                    const std::function<bool()>& give_up);
 
 }  // namespace authn

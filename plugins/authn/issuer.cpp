@@ -10,7 +10,7 @@ namespace authn {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
-// Also how long a helper thread can be busy with it, and the end of the gateway be held up.
+// Also how long a helper thread can be busy with it.
 constexpr std::chrono::milliseconds kFetchTimeout{5000};
 // More requests than these are answered without waiting.
 constexpr size_t kWaitersMost = 256;
@@ -134,8 +134,9 @@ bool Issuer::ask_http(ringtime::Core core) {
 }
 
 bool Issuer::ask_https(ringtime::Core core) {
-    auto ask = [this] { return get_https(https_); };
+    auto ask = [this, core] { return get_https(https_, [core] { return core.ending(); }); };
     return core.run(ask, [this, core](std::optional<HttpsAnswer> answer) {
+        if (core.ending()) return;  // The requests are over, those that waited as well.
         if (!answer) return finish(std::nullopt, "asking failed");
         if (!answer->problem.empty()) return finish(std::nullopt, answer->problem);
         take(core, answer->status, std::move(answer->body));

@@ -59,8 +59,8 @@ LoadResult load_configuration(const Environment& environment) {
     if (nothing) {
         diagnostics.error(
             "environment", {}, "there is nothing to serve",
-            "set RUNTIME_WORKER_DIRS to the folders of your apps, or RUNTIME_CONFIG to a "
-            "file with mounts");
+            "set RUNTIME_WORKER_DIRS to the folders of your apps, RUNTIME_PLUGIN_DIRS to those "
+            "of plugins, or RUNTIME_CONFIG to a file with mounts");
     }
     return result;
 }

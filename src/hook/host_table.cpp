@@ -368,6 +368,7 @@ void fill_core_calls(ringtime_host& host) noexcept {
     };
     host.run_helper = [](ringtime_core* core, void (*work)(void*), void (*done)(void*),
                          void* argument) { return core_of(core).run_helper(work, done, argument); };
+    host.core_ending = [](ringtime_core* core) -> int { return core_of(core).closing; };
     host.fetch = [](ringtime_core* core, const ringtime_fetch* request, ringtime_fetched done,
                     void* user) { return core_of(core).fetch(*request, done, user); };
 }

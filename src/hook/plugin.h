@@ -111,7 +111,7 @@ struct alignas(128) PluginCore {
     HookCore* core = nullptr;
     void* state = nullptr;
     bool started = false;
-    bool closing = false;      ///< It stops: nothing new may begin.
+    std::atomic<bool> closing{false};  ///< It stops: nothing new may begin. Helpers ask as well.
     unsigned outstanding = 0;  ///< Helpers' work and fetches that will call back.
     unsigned timer_count = 0;
     List<PluginTimer> timers;

@@ -99,11 +99,15 @@ class Unpacker {
             if (!take(*entry)) return false;
         }
         if (entries_ > 0) return true;
-        return fail("the archive", "is empty");
+        return fail_whole("is empty");
     }
 
     bool fail(std::string_view what, std::string_view why) {
         problem_ = fmt::format("{}: {}", what, why);
+        return false;
+    }
+    bool fail_whole(std::string_view why) {
+        problem_ = fmt::format("the archive {}", why);
         return false;
     }
     bool fail_errno(std::string_view what) { return fail(what, std::strerror(errno)); }
@@ -127,7 +131,8 @@ class Unpacker {
                 return static_cast<Unpacker*>(self)->seek(offset, whence);
             });
         if (archive_read_open1(reader_.get()) == ARCHIVE_OK) return true;
-        return fail("the archive", "is neither .tar.gz nor .zip");
+        return fail_whole(
+            "is neither .tar.gz nor .zip; send the file itself, as curl --data-binary @FILE does");
     }
 
     la_ssize_t read(const void** out) {
@@ -156,7 +161,7 @@ class Unpacker {
         std::string path = bytes ? bytes : "";
         std::string name = config::quote(path);
         if (++entries_ > limits_.entries_max)
-            return fail("the archive", fmt::format("more than {} entries", limits_.entries_max));
+            return fail_whole(fmt::format("has more than {} entries", limits_.entries_max));
         if (!split_path(path, parts_)) return fail(name, "a path that is not allowed");
         if (archive_entry_is_encrypted(&entry)) return fail(name, "encrypted");
         if (archive_entry_hardlink(&entry) || archive_entry_symlink(&entry))

@@ -448,8 +448,8 @@ TEST_F(Packages, nothing_to_serve_is_an_error) {
     empty.set("RUNTIME_PLUGIN_DIRS", tree.path("plugins"));
     EXPECT_EQ(tree.messages(load_configuration(empty).diagnostics),
               Lines{"environment: error: there is nothing to serve; set RUNTIME_WORKER_DIRS to the "
-                    "folders of "
-                    "your apps, or RUNTIME_CONFIG to a file with mounts"});
+                    "folders of your apps, RUNTIME_PLUGIN_DIRS to those of plugins, or "
+                    "RUNTIME_CONFIG to a file with mounts"});
 }
 
 TEST_F(Packages, a_package_that_mounts_nothing_is_told) {

@@ -352,6 +352,15 @@ class Authn(harness.Case):
                            lambda: self.gateway.log())
         self.assertEqual(self.ask(bearer(TOKENS["new"])).status, 200)
 
+    def test_a_key_server_that_keeps_silent_does_not_hold_the_end(self):
+        silent = self.add(Upstream(lambda connection, _: connection.wait_closed()))
+        # Less than a fetch takes by itself: the gateway would not wait for that, and say so.
+        config = self.packages.write("ringtime.yaml", "timeouts: {pluginShutdown: 1s}\n")
+        self.begin(jwt(f"https://127.0.0.1:{silent.port}/jwks.json"), {"RUNTIME_CONFIG": config})
+        harness.wait_until(lambda: silent.connections, "a fetch")
+        self.assertEqual(self.gateway.stop(), 0)
+        self.assertNotIn("did not return", self.gateway.log())
+
     def test_certificates_that_are_not_to_be_believed(self):
         folder = os.path.join(self.packages.plugins, "authn")
         make_authority(folder)
