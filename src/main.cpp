@@ -247,7 +247,10 @@ class CommandLine {
 
     void add_configuration_commands() {
         add(app_, kBefore, "run", "Start the gateway; TERM or Ctrl-C drains it", ::run);
-        add(app_, kBefore, "check", "Read the whole configuration and say what is wrong", check);
+        add(app_, kBefore, "check",
+            "Read the whole configuration and say what is wrong; plugins are not loaded, workers "
+            "not started",
+            check);
         auto* routes_command =
             add(app_, kBefore, "routes", "List what is mounted where", routes);
         add_json(routes_command);

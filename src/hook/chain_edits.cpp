@@ -1,5 +1,7 @@
 // The part of ChainRun that host calls reach: what a hook reads and changes.
 
+#include <fmt/format.h>
+
 #include "base/limits.h"
 #include "hook/chain_run.h"
 #include "hook/socket_link.h"
@@ -103,7 +105,7 @@ ringtime_status ChainRun::respond(uint16_t status, const ringtime_field_line* li
                                   const ringtime_bytes* body) noexcept {
     if (!may_answer()) {
         if (body && body->release) body->release(body->owner);
-        return RINGTIME_WRONG_PHASE;
+        return refuse_call("respond()", RINGTIME_WRONG_PHASE);
     }
     ringtime_status result =
         answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
@@ -123,7 +125,7 @@ ringtime_status ChainRun::respond_instead(uint16_t status, const ringtime_field_
                     (!chosen_ || chosen_ == &answer_);
     if (!possible) {
         if (body && body->release) body->release(body->owner);
-        return RINGTIME_WRONG_PHASE;
+        return refuse_call("replace()", RINGTIME_WRONG_PHASE);
     }
     ringtime_status result =
         answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
@@ -134,6 +136,17 @@ ringtime_status ChainRun::respond_instead(uint16_t status, const ringtime_field_
     chosen_ = &answer_;
     loose_ = instead_ = true;
     return RINGTIME_OK;
+}
+
+// Outside of a hook there is nobody to name.
+ringtime_status ChainRun::refuse_call(std::string_view call, ringtime_status status) noexcept {
+    if (!current_) return status;
+    std::string_view why = "a field, an event or a protocol is not valid";
+    if (status == RINGTIME_WRONG_PHASE) why = "it cannot be used in this hook, or not any more";
+    if (status == RINGTIME_FORBIDDEN) why = "a field is the gateway's own";
+    if (status == RINGTIME_LIMIT) why = "a limit is reached";
+    complain(Fault::refused, fmt::format("is refused {}: {}", call, why));
+    return status;
 }
 
 bool ChainRun::may_answer() const noexcept {
@@ -154,17 +167,17 @@ void ChainRun::drop_answer() noexcept {
 ringtime_status ChainRun::respond_events(EventChannel& channel,
                                          std::span<const ringtime_field_line> lines,
                                          std::span<const ringtime_event> first) noexcept {
-    if (!may_answer()) return RINGTIME_WRONG_PHASE;
+    if (!may_answer()) return refuse_call("events()", RINGTIME_WRONG_PHASE);
     if (plugin_core()->closing) return RINGTIME_GONE;
     ringtime_status why = RINGTIME_OK;
     EventStream* stream =
         channel.subscribe(core_->index(), wake_, lines, first.size(), why);
-    if (!stream) return why;
+    if (!stream) return refuse_call("events()", why);
     for (const ringtime_event& event : first) {
         SharedBytes* text = encode_event(event);
         if (!text) {
             stream->release();
-            return RINGTIME_INVALID;
+            return refuse_call("events()", RINGTIME_INVALID);
         }
         (void)stream->offer(*text);
         text->drop();
@@ -174,7 +187,7 @@ ringtime_status ChainRun::respond_events(EventChannel& channel,
 }
 
 ringtime_status ChainRun::respond(const StaticAnswer& answer) noexcept {
-    if (!may_answer()) return RINGTIME_WRONG_PHASE;
+    if (!may_answer()) return refuse_call("respond()", RINGTIME_WRONG_PHASE);
     answer_.prepare(answer);
     choose(answer_);
     return RINGTIME_OK;
@@ -223,24 +236,24 @@ ringtime_status ChainRun::refuse_websocket(http::SocketOffer offer) noexcept {
 ringtime_status ChainRun::respond_websocket(SocketEndpoint& endpoint,
                                             std::span<const ringtime_field_line> lines,
                                             std::string_view protocol, void* state) noexcept {
-    if (!may_answer()) return RINGTIME_WRONG_PHASE;
+    if (!may_answer()) return refuse_call("websocket()", RINGTIME_WRONG_PHASE);
     if (plugin_core()->closing) return RINGTIME_GONE;
     const http::RequestHead& head = *facts_->head;
     http::SocketOffer offer = http::check_socket_offer(head);
     if (offer != http::SocketOffer::good) return refuse_websocket(offer);
     if (!protocol.empty() && !http::offers_socket_protocol(head.fields, protocol))
-        return RINGTIME_INVALID;
+        return refuse_call("websocket()", RINGTIME_INVALID);
     for (const ringtime_field_line& line : lines) {
         ringtime_status refused = check_line(to_view(line.name), to_view(line.value));
-        if (refused != RINGTIME_OK) return refused;
+        if (refused != RINGTIME_OK) return refuse_call("websocket()", refused);
     }
     SocketLink* link = endpoint.open(core_->index(), wake_, state);
-    if (!link) return RINGTIME_LIMIT;
+    if (!link) return refuse_call("websocket()", RINGTIME_LIMIT);
     std::string_view key = head.fields.get(http::FieldId::sec_websocket_key);
     if (!link->prepare(key, protocol, lines.data(), lines.size())) {
         link->disown();
         link->release();
-        return RINGTIME_LIMIT;
+        return refuse_call("websocket()", RINGTIME_LIMIT);
     }
     choose(*link);
     return RINGTIME_OK;

@@ -198,6 +198,7 @@ class ChainRun {
     /// Of the hook that runs.
     void complain(Fault fault, std::string_view what) noexcept;
     void complain_of(ringtime_verdict verdict) noexcept;
+    ringtime_status refuse_call(std::string_view call, ringtime_status status) noexcept;
     void enter_phase(Lane& lane, Hook hook) noexcept;
     void show_request() noexcept;
     void cancel_pause(Lane& lane) noexcept;

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """A plugin that does everything wrong: its own requests fail closed, all others go on."""
 
+import os
+import shutil
 import signal
 
 import harness
@@ -133,6 +135,20 @@ class Misbehaving(harness.Case):
         self.gateway = self.start({"RUNTIME_CORES": "1"})
         for _ in range(20):
             self.assertEqual(self.ask("hoard").body, b"enough\n")
+        self.serves()
+
+    def test_what_it_lends_comes_back_before_it_is_unloaded(self):
+        self.gateway = self.start({"RUNTIME_DRAIN": "1s"})
+        with self.gateway.connect() as client:
+            client.request("GET", "/up/b/10", [("X-Do", "lend")])
+            self.assertEqual(client.read_head().status, 200)  # And nothing of the rest.
+            shutil.rmtree(os.path.join(self.packages.plugins, "rascal"))
+            self.gateway.signal(signal.SIGHUP)
+            harness.wait_until(lambda: "generation 1 is gone" in self.gateway.log(),
+                               lambda: self.gateway.log())
+        self.assertNotIn("stays in memory", self.gateway.log())
+        with open(f"/proc/{self.gateway.pid}/maps", encoding="utf-8") as mapped:
+            self.assertNotIn("rascal.so", mapped.read())
         self.serves()
 
     def test_a_request_that_is_suspended_for_ever_does_not_hold_a_reload(self):

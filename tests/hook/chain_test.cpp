@@ -105,6 +105,15 @@ TEST_F(HookTest, why_a_request_failed_is_said_once_a_second) {
     }
 }
 
+TEST_F(HookTest, a_call_in_the_wrong_hook_is_said) {
+    start({puppet("a", R"("on_response":"respond")")});
+    EXPECT_EQ(request(), Outcome::go_on);
+    Heard heard;
+    EXPECT_EQ(respond(200), Outcome::failed);
+    EXPECT_EQ(heard.count("a: on_response is refused respond(): it cannot be used in this hook"),
+              1);
+}
+
 TEST_F(HookTest, an_exception_across_the_abi_is_a_failure) {
     start({spec("wild", "wild")});
     EXPECT_EQ(request(), Outcome::failed);

@@ -42,6 +42,7 @@ class Rascal {
         if (what == "abort") std::abort();
         if (what == "dig") return dig(request, 1) > 1 ? Verdict::next : Verdict::failed;
         if (what == "hoard") return hoard(request);
+        if (what == "lend") return request.respond_owned(200, std::string(64u << 20, 'x'));
         if (what == "answer and go on") {
             Verdict ignored = request.respond(418, "never seen\n");
             return ignored == Verdict::answered ? Verdict::next : Verdict::failed;

@@ -79,7 +79,7 @@ struct Puppet {
             response.set_status(203);
         }
         if (what == "pause") return pause(request);
-        return replace(response, what);
+        return replace(request, response, what);
     }
     Verdict on_response_body(ringtime::Request& request, ringtime::Chunk& chunk) {
         std::string_view what = context_.string("on_response_body");
@@ -141,9 +141,11 @@ struct Puppet {
         }
         return Verdict::next;
     }
-    Verdict replace(ringtime::Response& response, std::string_view what) {
+    Verdict replace(ringtime::Request& request, ringtime::Response& response,
+                    std::string_view what) {
         auto good = [&] { return response.replace(201, "instead\n", {{"x-by", name_}}); };
         if (what == "replace") return good();
+        if (what == "respond") return request.respond(200, "too late\n");
         if (what == "replace badly") return response.replace(200, "x", {{"content-length", "7"}});
         if (what == "replace twice") return good() == Verdict::answered ? good() : Verdict::next;
         if (what == "replace and go on") (void)good();
