@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "cycles.h"
 #include "http/body_decoder.h"
 #include "http/framing.h"
 #include "http/head_parser.h"
@@ -149,7 +150,7 @@ void bench_parse(benchmark::State& state, std::string_view text, const ScanPath*
     std::string bytes(text);
     RequestParser parser({}, *path);
     RequestHead head;
-    for (auto _ : state) {
+    bench::in_cycles(state, [&] {
         const char* data = bytes.data();
         benchmark::DoNotOptimize(data);
         ParseOutcome outcome = parser.parse(data, bytes.size(), head);
@@ -157,7 +158,7 @@ void bench_parse(benchmark::State& state, std::string_view text, const ScanPath*
         benchmark::DoNotOptimize(outcome);
         benchmark::DoNotOptimize(framing);
         benchmark::ClobberMemory();
-    }
+    });
     state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * bytes.size()));
 }
 
@@ -165,7 +166,7 @@ void bench_scalar(benchmark::State& state, std::string_view text) {
     std::string bytes(text);
     RequestHead head;
     ScalarParser parser;
-    for (auto _ : state) {
+    bench::in_cycles(state, [&] {
         const char* data = bytes.data();
         benchmark::DoNotOptimize(data);
         size_t size = parser.parse(data, bytes.size(), head);
@@ -173,7 +174,7 @@ void bench_scalar(benchmark::State& state, std::string_view text) {
         benchmark::DoNotOptimize(size);
         benchmark::DoNotOptimize(framing);
         benchmark::ClobberMemory();
-    }
+    });
     state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * bytes.size()));
 }
 

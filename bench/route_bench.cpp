@@ -16,12 +16,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "cycles.h"
 #include "route/pattern_routes.h"
 #include "route/table_builder.h"
 
 namespace {
 
 using namespace ringtime::route;
+using ringtime::bench::in_cycles;
 
 constexpr uint16_t get = 1 << 1;
 constexpr uint16_t all_methods = 0x3ff;
@@ -128,10 +130,10 @@ void lookup(benchmark::State& state) {
     auto count = static_cast<size_t>(state.range(0));
     Fixture& fixture = fixture_of(count);
     Questions questions(fixture.paths, static_cast<size_t>(state.range(1)));
-    for (auto _ : state) {
+    in_cycles(state, [&] {
         Match match = fixture.table->match("www.example.com", questions.next(), get);
         benchmark::DoNotOptimize(match);
-    }
+    });
     TableStats stats = fixture.table->stats();
     state.counters["bytes_per_route"] =
         static_cast<double>(stats.bytes) / static_cast<double>(count);
@@ -142,7 +144,7 @@ void hash_map(benchmark::State& state) {
     auto count = static_cast<size_t>(state.range(0));
     Fixture& fixture = fixture_of(count);
     Questions questions(fixture.bases, static_cast<size_t>(state.range(1)));
-    for (auto _ : state) benchmark::DoNotOptimize(fixture.map.find(questions.next())->second);
+    in_cycles(state, [&] { benchmark::DoNotOptimize(fixture.map.find(questions.next())->second); });
 }
 
 void linear_prefix_list(benchmark::State& state) {
@@ -196,7 +198,7 @@ void worst_path(benchmark::State& state) {
     path += "/az";
     require(path.size() <= 8192 && !result.table->match("", path, get).is_public, "the worst path");
     require(result.table->match("", "/x/ab/x/xb1z", get).is_public, "the globs match at all");
-    for (auto _ : state) benchmark::DoNotOptimize(result.table->match("", path, get));
+    in_cycles(state, [&] { benchmark::DoNotOptimize(result.table->match("", path, get)); });
     state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) *
                             static_cast<int64_t>(path.size()));
     state.counters["automata_bytes"] = static_cast<double>(result.table->stats().automata_bytes);

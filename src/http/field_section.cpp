@@ -4,6 +4,7 @@
 #include "http/find.h"
 #include "http/interning.h"
 #include "http/syntax.h"
+#include "http/whole_lines.h"
 #include "http/words.h"
 
 namespace ringtime::http {
@@ -66,38 +67,6 @@ bool is_alias_of_protected_field(std::string_view name) noexcept {
 }
 
 namespace detail {
-namespace {
-
-/// What the fast reader wants to know about a line. `end` is the first byte from the line's
-/// beginning (masks) or from the colon on (words) that ends it, or `size`; the colon counts only
-/// when `valid`.
-struct Line {
-    size_t colon;
-    size_t end;
-    FieldId id;
-    bool valid;
-};
-
-// Both searches of a line begin where it does, so that neither waits for the other.
-Line look_at_line(MaskFinder& find, const char* data, size_t line, size_t) noexcept {
-    size_t end = find.control(line);
-    size_t colon = find.not_token(line);
-    bool valid = colon != line && colon < end && data[colon] == ':';
-    FieldId id = valid ? interning::find(data + line, colon - line) : FieldId::other;
-    return {colon, end, id, valid};
-}
-
-// A name that is a known one need not be looked at byte by byte.
-Line look_at_line(const WordFinder& find, const char* data, size_t line, size_t size) noexcept {
-    if (line >= size || data[line] == '\r') return {line, line, FieldId::other, false};
-    size_t colon = find.colon(line);
-    if (colon >= size) return {colon, size, FieldId::other, false};
-    FieldId id = interning::find(data + line, colon - line);
-    bool valid = id != FieldId::other || is_token({data + line, colon - line});
-    return {colon, find.not_value(colon), id, valid};
-}
-
-}  // namespace
 
 Refusal FieldSection::name_fault(char byte, size_t name_size, unsigned fields_before) noexcept {
     bool blank = byte == ' ' || byte == '\t';
@@ -116,47 +85,21 @@ Refusal FieldSection::name_fault(char byte, size_t name_size, unsigned fields_be
 // wait.
 Step FieldSection::advance(const ScanPath& scan, const char* data, size_t size,
                            FieldTable& table) noexcept {
+    LineRules rules{fields_max, aliases == Aliases::refuse};
     for (;;) {
         bool fresh = scan_ == line_ && colon_ == 0;
         if (fresh) {
-            Step step = Step::more;
-            if (scan.classify) {
-                MaskFinder find(scan, data, size, line_);
-                step = take_whole_lines(find, data, size, table);
-            } else {
-                WordFinder find(data, size);
-                step = take_whole_lines(find, data, size, table);
+            WholeLines taken = take_whole_lines(scan, rules, {data, size}, line_, table);
+            line_ = scan_ = static_cast<uint32_t>(taken.end);
+            if (taken.all) {
+                end = line_ + 2;
+                return Step::next;
             }
-            if (step == Step::next) return step;
         }
         uint32_t line = line_;
         Step step = take_line(data, size, table);
         if (step != Step::next || line_ == line) return step;
     }
-}
-
-template <typename Finder>
-Step FieldSection::take_whole_lines(Finder& find, const char* data, size_t size,
-                                    FieldTable& table) noexcept {
-    size_t line = line_;
-    Step step = Step::more;
-    for (;;) {
-        Line found = look_at_line(find, data, line, size);
-        if (found.end + 1 >= size || !is_line_end(data + found.end)) break;
-        if (found.end == line) {
-            end = static_cast<uint32_t>(line + 2);
-            step = Step::next;
-            break;
-        }
-        if (!found.valid || table.size() >= fields_max) break;
-        if (found.id == FieldId::other && is_refused_alias({data + line, found.colon - line})) {
-            break;
-        }
-        table.add(field_at(data, line, found.colon, found.end, found.id));
-        line = found.end + 2;
-    }
-    line_ = scan_ = static_cast<uint32_t>(line);
-    return step;
 }
 
 // One line, as far as it has arrived. At the empty line, which ends the section, `line_` stays.

@@ -39,8 +39,6 @@ class FieldSection {
     uint32_t end = 0;                 ///< When done: offset behind the empty line.
 
   private:
-    template <typename Finder>
-    Step take_whole_lines(Finder& find, const char* data, size_t size, FieldTable& table) noexcept;
     Step take_line(const char* data, size_t size, FieldTable& table) noexcept;
     Step refused(Refusal why) noexcept {
         refusal = why;

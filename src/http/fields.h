@@ -142,21 +142,43 @@ class FieldTable {
     /// The first field of any name, by comparison; null when absent.
     [[nodiscard]] const Field* find(std::string_view name) const noexcept;
 
-    /// Precondition: !full(). Offsets count from `base`. Interning is the caller's.
-    void add(const Field& field) noexcept {
-        unsigned index = count_++;
-        fields_[index] = field;
-        fields_[index].next_same = 0;
-        if (field.id == FieldId::other) return;
-        auto id = static_cast<unsigned>(field.id);
-        if (!has(field.id)) {
-            present_ |= field_bit(field.id);
-            first_[id] = static_cast<uint8_t>(index);
-        } else {
-            fields_[last_[id]].next_same = static_cast<uint8_t>(index + 1);
+    /// Adds fields, whose interning is the caller's: they count when it ends. For a loop that adds
+    /// many: what it counts stays in registers, which bytes stored through pointers would forbid.
+    class Writer {
+     public:
+        explicit Writer(FieldTable& table) noexcept
+            : table_(table), count_(table.count_), present_(table.present_) {}
+        Writer(const Writer&) = delete;
+        Writer& operator=(const Writer&) = delete;
+        ~Writer() {
+            table_.count_ = count_;
+            table_.present_ = present_;
         }
-        last_[id] = static_cast<uint8_t>(index);
-    }
+        [[nodiscard]] unsigned size() const noexcept { return count_; }
+        /// Precondition: fewer than limits::fields_max. Offsets count from `base`.
+        void add(const Field& field) noexcept {
+            unsigned index = count_++;
+            Field& added = table_.fields_[index];
+            added = field;
+            added.next_same = 0;
+            if (field.id == FieldId::other) return;
+            auto id = static_cast<unsigned>(field.id);
+            if ((present_ & field_bit(field.id)) == 0) [[likely]] {
+                present_ |= field_bit(field.id);
+                table_.first_[id] = static_cast<uint8_t>(index);
+            } else {
+                table_.fields_[table_.last_[id]].next_same = static_cast<uint8_t>(index + 1);
+            }
+            table_.last_[id] = static_cast<uint8_t>(index);
+        }
+
+     private:
+        FieldTable& table_;
+        unsigned count_;
+        FieldSet present_;
+    };
+    /// Precondition: !full().
+    void add(const Field& field) noexcept { Writer(*this).add(field); }
 
  private:
     unsigned count_ = 0;

@@ -1,6 +1,9 @@
 #pragma once
 // How the head parsers search: one of these two, chosen once per call. Private to the parsers.
 
+#include <algorithm>
+#include <bit>
+
 #include "base/assert.h"
 #include "http/scan.h"
 #include "http/syntax.h"
@@ -8,9 +11,9 @@
 
 namespace ringtime::http::detail {
 
-/// Searches masks of 64-byte blocks, which are made when a search first reaches them: in runs of
-/// growing length, so that a short head before a full buffer of pipelined requests pays for itself
-/// only.
+/// Searches masks of 64-byte blocks, which are made in runs of growing length, so that a short head
+/// before a full buffer of pipelined requests pays for itself only. Behind the classified blocks
+/// stands one of hits: a search that ends at `classified()` or later has found nothing yet.
 class MaskFinder {
   public:
     static constexpr size_t kBytesMax = UINT16_MAX;
@@ -22,39 +25,38 @@ class MaskFinder {
         set_sentinel();
     }
 
-    /// First position in [from, size) with such a byte, else `size`. Precondition: from <= size.
-    [[nodiscard]] size_t not_token(size_t from) noexcept { return find(not_token_, from); }
-    [[nodiscard]] size_t control(size_t from) noexcept { return find(control_, from); }
+    /// First position from `from` on with such a byte. Precondition: from <= classified().
+    [[nodiscard]] size_t not_token(size_t from) const noexcept { return find(not_token_, from); }
+    [[nodiscard]] size_t control(size_t from) const noexcept { return find(control_, from); }
 
-  private:
-    /// A block of hits behind the classified ones ends every search there.
-    void set_sentinel() noexcept { not_token_[ready_] = control_[ready_] = ~uint64_t{0}; }
+    /// Bytes whose masks are made.
+    [[nodiscard]] size_t classified() const noexcept { return classified_; }
 
-    size_t find(const uint64_t* masks, size_t from) noexcept {
-        for (;;) {
-            size_t block = from / 64;
-            size_t at = from;
-            uint64_t hits = masks[block] >> (from % 64);
-            if (hits == 0) {
-                do hits = masks[++block];
-                while (hits == 0);
-                at = block * 64;
-            }
-            if (block < ready_) [[likely]]
-                return at + static_cast<size_t>(std::countr_zero(hits));
-            if (block * 64 >= size_) return size_;
-            classify_more();
-        }
-    }
-
-    // Out of line, or its call costs the searching loop its registers.
-    [[gnu::noinline]] void classify_more() noexcept {
-        size_t blocks = (size_ + 63) / 64 - ready_;
-        size_t count = run_ < blocks ? run_ : blocks;
+    /// False when all of the text is classified. Out of line, or its call costs the searching loop
+    /// its registers.
+    [[gnu::noinline]] bool classify_more() noexcept {
+        size_t blocks = (size_ + 63) / 64;
+        if (ready_ >= blocks) return false;
+        size_t count = std::min(run_, blocks - ready_);
         scan_.classify(data_, size_, ready_, count, {not_token_, control_});
         ready_ += count;
+        classified_ = std::min(ready_ * 64, size_);
         run_ *= 4;
         set_sentinel();
+        return true;
+    }
+
+  private:
+    void set_sentinel() noexcept { not_token_[ready_] = control_[ready_] = ~uint64_t{0}; }
+
+    [[nodiscard]] static size_t find(const uint64_t* masks, size_t from) noexcept {
+        size_t block = from / 64;
+        uint64_t hits = masks[block] >> (from % 64);
+        if (hits != 0) [[likely]]
+            return from + static_cast<size_t>(std::countr_zero(hits));
+        do hits = masks[++block];
+        while (hits == 0);
+        return block * 64 + static_cast<size_t>(std::countr_zero(hits));
     }
 
     static constexpr size_t kBlocksMax = kBytesMax / 64 + 1;
@@ -63,6 +65,7 @@ class MaskFinder {
     const char* data_;
     size_t size_;
     size_t ready_;
+    size_t classified_ = 0;
     size_t run_ = 2;
     uint64_t not_token_[kBlocksMax + 1];
     uint64_t control_[kBlocksMax + 1];

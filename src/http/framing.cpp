@@ -16,7 +16,14 @@ ConnectionOptions read_connection(const FieldTable& fields) noexcept {
     ConnectionOptions options;
     unsigned count = 0;
     for (const Field* line = fields.find(FieldId::connection); line; line = fields.next(*line)) {
-        ListElements elements(fields.value(*line));
+        std::string_view value = fields.value(*line);
+        // What nearly all clients send needs no reader of lists.
+        if (value == "keep-alive") [[likely]] {
+            options.too_many |= ++count > connection_options_max;
+            options.keep_alive = true;
+            continue;
+        }
+        ListElements elements(value);
         for (std::string_view option; elements.next(option);) {
             options.too_many |= ++count > connection_options_max;
             options.close |= equal_ignoring_case(option, "close");

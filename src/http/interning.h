@@ -81,6 +81,7 @@ inline constexpr std::array<std::string_view, kCount> kNames = {
 
 constexpr size_t kNameSizeMin = 2;
 constexpr size_t kNameSizeMax = 22;
+constexpr size_t kNameRoom = 24;
 
 /// Length, first and last letter tell all known names apart; the factor was searched for so that
 /// the upper byte of the product does as well. A collision after adding a name fails the build
@@ -92,9 +93,10 @@ constexpr uint8_t slot_of(size_t size, char first, char last) noexcept {
 }
 
 struct alignas(32) Known {
-    char text[24] = {};
+    char text[kNameRoom] = {};
     uint64_t size = 0;  ///< 0 for `other`, which so equals no name.
 };
+static_assert(sizeof(Known) == 32, "one load of AVX2");
 
 struct Tables {
     std::array<uint8_t, 256> ids{};  ///< By slot; 0 is `other`.

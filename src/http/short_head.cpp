@@ -1,5 +1,6 @@
 #include "http/short_head.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
@@ -50,9 +51,17 @@ RINGTIME_AVX2 inline Masks classify(const char* data, size_t size) noexcept {
             low.query | high.query << distance | beyond};
 }
 
-/// Bytes from `at` on until the first set bit. Precondition: at <= short_head_max.
+/// Bytes from `at` on until the first set bit; such a bit stands behind the text. Precondition:
+/// at <= short_head_max.
 RINGTIME_AVX2 inline size_t run(uint64_t mask, size_t at) noexcept {
     return static_cast<size_t>(__builtin_ctzll(mask >> at));
+}
+
+/// Whether the name is Host, which comes first where clients do as RFC 9110 §7.2 asks.
+inline bool is_host(const char* name, size_t size) noexcept {
+    uint32_t word;
+    std::memcpy(&word, name, sizeof word);
+    return size == 4 && (word | 0x20202020U) == ('h' | 'o' << 8 | 's' << 16 | 't' << 24);
 }
 
 /// More lines than a short head has room for.
@@ -63,13 +72,13 @@ RINGTIME_AVX2 inline size_t take_lines(const Masks& masks, const char* data, siz
                                        size_t line, FieldTable& table,
                                        std::string_view& host) noexcept {
     for (;;) {
-        if (line + 2 > size) return 0;
-        if (is_line_end(data + line)) return line + 2;
         size_t end = line + run(masks.control, line);
         size_t colon = line + run(masks.not_token, line);
         if (end + 2 > size || !is_line_end(data + end)) return 0;
-        if (colon == line || data[colon] != ':') return 0;
-        FieldId id = interning::find(data + line, colon - line);
+        if (data[colon] != ':' || colon == line) return end == line ? line + 2 : 0;
+        FieldId id = is_host(data + line, colon - line)
+                         ? FieldId::host
+                         : interning::find(data + line, colon - line);
         Field field = field_at(data, line, colon, end, id);
         if (id == FieldId::host) {
             // A second line, or more than a name: the rest of the grammar is parse_authority()'s.
@@ -100,26 +109,26 @@ RINGTIME_AVX2 size_t read_short_head(const HeadLimits& limits, const char* data,
                  run(masks.not_target, target) == target_size &&
                  target_size <= limits.target_bytes;
     if (!usual || limits.fields < kFieldsMax) return 0;
-    Method method = intern_method(data, method_end);
-    if (method == Method::other || method >= Method::connect) return 0;
     out.fields.clear();
     std::string_view host;
     size_t end = take_lines(masks, data, size, line_end + 2, out.fields, host);
     if (end == 0 || host.empty()) return 0;
+    size_t path_size = std::min(run(masks.query, target), target_size);
+    // The first call of a function, when no mask is needed any more: vectors do not survive one.
+    Method method = intern_method(data, method_end);
+    if (method == Method::other || method >= Method::connect) return 0;
 
     out.fields.base = data;
     out.method = method;
     out.version = Version::http_1_1;
     out.form = TargetForm::origin;
     out.method_text = {data, method_end};
-    out.target = out.path = {data + target, target_size};
+    out.target = {data + target, target_size};
+    out.path = {data + target, path_size};
     out.query = {};
-    out.host = out.authority = host;
-    size_t path_size = run(masks.query, target);
-    if (path_size < target_size) {
-        out.path = {data + target, path_size};
+    if (path_size < target_size)
         out.query = {data + target + path_size + 1, target_size - path_size - 1};
-    }
+    out.host = out.authority = host;
     return end;
 }
 
