@@ -111,6 +111,7 @@ void AccessLog::add(const AccessEntry& entry) noexcept {
     line.member("us", entry.duration_us);
     line.text("mount", entry.mount);
     if (!entry.server.empty()) line.text("server", entry.server);
+    if (!entry.plugin.empty()) line.text("plugin", entry.plugin);
     if (entry.retries > 0) line.member("retries", entry.retries);
     if (entry.reason != Reason::none) line.text("reason", describe(entry.reason).name);
     if (!entry.complete) line.raw(",\"complete\":false");

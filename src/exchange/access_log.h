@@ -22,6 +22,7 @@ struct AccessEntry {
     std::string_view mount;
     std::string_view server;  ///< Of an upstream: the one that answered; empty without one.
     unsigned retries = 0;     ///< Further attempts the upstream made.
+    std::string_view plugin;  ///< The one that answered, or failed the request.
     std::string_view user_agent;
     Reason reason = Reason::none;
     uint16_t status = 0;      ///< 0: nothing was answered.

@@ -414,6 +414,7 @@ void Exchange::write_access_log() noexcept {
     entry.mount = mount_ ? std::string_view(mount_->name) : mount_name_;
     entry.server = server_;
     entry.retries = retries_;
+    if (hooks_active_) entry.plugin = chain_run_.decided_by();
     entry.user_agent = head.fields.get(http::FieldId::user_agent);
     entry.reason = outcome_.reason;
     entry.status = response_started_ ? status_ : uint16_t{0};

@@ -80,10 +80,12 @@ class Hook(harness.Case):
                 self.assertEqual(answer.body, text)
                 self.assertEqual(answer.header("x-signed"), answer.header("x-request-id"))
                 entry = self.gateway.logged(answer.header("x-request-id"))
-                self.assertEqual(entry["status"], 201)
+                self.assertEqual((entry["status"], entry["plugin"]), (201, "hooks"))
                 # The log tells what was wrong, whatever the client is told.
                 self.assertEqual(entry.get("reason"), "not_found" if status == 404 else None)
-        self.assertEqual(self.ask("/up/b/10").body, b"0000000\n00")
+        answer = self.ask("/up/b/10")
+        self.assertEqual(answer.body, b"0000000\n00")
+        self.assertNotIn("plugin", self.gateway.logged(answer.header("x-request-id")))
 
     def test_routes_of_a_plugin(self):
         answer = self.ask("/hooks/items/42")

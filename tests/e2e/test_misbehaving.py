@@ -33,7 +33,10 @@ class Misbehaving(harness.Case):
     def test_what_is_said_wrongly_fails_closed(self):
         self.gateway = self.start()
         for what in ("throw", "throw a number", "say answered", "say paused", "say nonsense"):
-            self.assertEqual(self.ask(what).status, 500, what)
+            answer = self.ask(what)
+            self.assertEqual(answer.status, 500, what)
+            entry = self.gateway.logged(answer.header("x-request-id"))
+            self.assertEqual((entry["plugin"], entry["reason"]), ("rascal", "hook_failed"))
             self.serves()
         self.assertEqual(self.ask("answer and go on").status, 200)
         self.assertEqual(self.ask("pause and go on").status, 200)
