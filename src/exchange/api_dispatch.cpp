@@ -2,6 +2,7 @@
 // handed to the control thread when it is their turn.
 
 #include "exchange/core.h"
+#include "exchange/core_paths.h"
 #include "exchange/exchange.h"
 #include "exchange/http1_connection.h"
 
@@ -13,10 +14,9 @@ namespace {
 
 // `/api` and what lies below; data() null when `path` is something else.
 std::string_view below(std::string_view path, std::string_view base) noexcept {
-    if (!path.starts_with(base)) return {};
+    if (!at_or_below(path, base)) return {};
     path.remove_prefix(base.size());
-    if (path.empty()) return "/";
-    return path.front() == '/' ? path : std::string_view{};
+    return path.empty() ? "/" : path;
 }
 
 // Below the API's base, or data() null.

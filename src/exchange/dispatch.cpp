@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "exchange/core.h"
+#include "exchange/core_paths.h"
 #include "exchange/exchange.h"
 #include "http/target.h"
 
@@ -76,18 +77,16 @@ bool Exchange::answer_core_api() noexcept {
         dispatch_api();
         return true;
     }
-    bool health = path_ == "/health";
-    bool ready = path_ == "/ready";
-    bool well_known = path_ == "/.well-known/ringtime";
-    if (!health && !ready && !well_known) return false;
+    CorePath path = core_path(path_, hold_->snapshot->api_prefix);
+    if (path == CorePath::none || path == CorePath::api) return false;
     mount_ = nullptr;
     if (head.method != http::Method::get && head.method != http::Method::head) {
         answer_error({Reason::method_not_allowed, Source::client, Retry::no, 0, 0}, {},
                      {FieldId::allow, "GET, HEAD"});
-    } else if (well_known) {
+    } else if (path == CorePath::well_known) {
         lends_memory_ = true;  // Of the snapshot, held until it has left.
         answer_fixed(200, "application/json", text_piece(hold_->snapshot->well_known), {});
-    } else if (health) {
+    } else if (path == CorePath::health) {
         answer_fixed(200, "text/plain; charset=utf-8", text_piece("ok\n"), {});
     } else {
         std::string_view problem =

@@ -3,17 +3,10 @@
 #include <algorithm>
 
 #include "http/fields.h"
+#include "http/syntax.h"
 
 namespace ringtime::http {
 namespace {
-
-constexpr std::string_view kBlank = " \t";
-
-std::string_view trim(std::string_view text) noexcept {
-    size_t begin = text.find_first_not_of(kBlank);
-    if (begin == std::string_view::npos) return text.substr(text.size());
-    return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
 
 /// Whether the path that `reference` begins with is `base` or lies below it.
 bool is_below(std::string_view reference, std::string_view base) noexcept {

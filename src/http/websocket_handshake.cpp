@@ -66,11 +66,6 @@ class Sha1 {
     std::array<uint32_t, 5> state_ = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
 };
 
-bool same_letters(std::string_view text, std::string_view lower) noexcept {
-    return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
-                      [](char a, char b) { return to_lower(a) == b; });
-}
-
 /// Whether `matches(element)` for one of the elements of a list in all lines of a field.
 template <typename Matches>
 bool any_element(const FieldTable& fields, FieldId id, Matches&& matches) noexcept {
@@ -93,7 +88,7 @@ bool is_key(std::string_view key) noexcept {
 SocketOffer check_socket_offer(const RequestHead& head) noexcept {
     const FieldTable& fields = head.fields;
     auto is = [](std::string_view lower) {
-        return [lower](std::string_view element) { return same_letters(element, lower); };
+        return [lower](std::string_view element) { return equal_ignoring_case(element, lower); };
     };
     if (head.version == Version::http_1_0 ||
         !any_element(fields, FieldId::connection, is("upgrade")) ||

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/json.h"
+#include "exchange/core_paths.h"
 #include "hook/scope.h"
 #include "http/head_parser.h"
 #include "http/refusal.h"
@@ -158,16 +159,11 @@ std::vector<HookRow> hooks_of(const config::Configuration& configuration, const 
     return rows;
 }
 
-bool is_core_api(const exchange::Snapshot& snapshot, std::string_view path) {
-    const std::string& api = snapshot.api_prefix;
-    bool below = path.starts_with(api) && (path.size() == api.size() || path[api.size()] == '/');
-    return below || path == "/health" || path == "/ready" || path == "/.well-known/ringtime";
-}
-
 // What answers, as one word or more; empty when nothing does.
 std::string answering(const exchange::Snapshot& snapshot, const Request& request,
                       const route::Explanation& explanation) {
-    if (is_core_api(snapshot, request.path)) return "the gateway itself";
+    if (exchange::core_path(request.path, snapshot.api_prefix) != exchange::CorePath::none)
+        return "the gateway itself";
     if (!explanation.match.found()) return {};
     return target_text(snapshot, snapshot.mounts[explanation.match.mount]);
 }
