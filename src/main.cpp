@@ -11,6 +11,7 @@
 #include "runtime/live.h"
 #include "runtime/report.h"
 #include "runtime/scaffold.h"
+#include "runtime/scaffold_app.h"
 #include "runtime/scaffold_plugin.h"
 #include "runtime/server.h"
 

@@ -23,37 +23,73 @@ std::string parent_of(const std::string& path) {
     return slash == std::string::npos ? std::string{} : path.substr(0, slash);
 }
 
-constexpr std::string_view kAppManifest = R"(# What is mounted, where, and under which rules.
-name: {0}
-version: 0.1.0
-base: /{0}
-entrypoint: {0}.so
-ttl: 1h          # instances live on between requests; 0: fresh process state for every request
-timeout: 30s     # until the head of an answer
-workers: 1       # kept warm; more start while requests queue
-)";
+constexpr std::string_view kTest =
+    R"("""Starts a gateway with the {1} and asks it. RINGTIME names the program."""
 
-constexpr std::string_view kAppSource =
-    R"(// {0}: a Ringtime worker app. `make` builds {0}.so, which manifest.yaml names.
-#include <ringtime/worker.hpp>
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
 
-#include <string>
-using namespace ringtime::worker;
+HERE = pathlib.Path(__file__).resolve().parent
+MODULE = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else HERE / "{3}")
 
-struct App {{
-    Routes routes() {{
-        Routes routes;
-        routes.get("/", [](const Request&) {{ return Response::html("<h1>{0}</h1>\n"); }});
-        routes.get("/hello/:name", [](const Request& request) {{
-            return Response::text("Hello, " + std::string(request.param("name")) + "!\n");
-        }});
-        routes.post("/echo", [](const Request& request) {{
-            return Response::text(request.text());
-        }});
-        return routes;
-    }}
-}};
-RINGTIME_APP(App)
+
+class Package(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        root = pathlib.Path(self.folder.name)
+        for folder in ("apps", "plugins"):
+            (root / folder).mkdir()
+        package = root / "{2}/{0}"
+        (package / "{3}").parent.mkdir(parents=True)
+        shutil.copy(HERE / "manifest.yaml", package)
+        shutil.copy(MODULE, package / "{3}")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        settings = dict(os.environ, RUNTIME_LISTEN=f"127.0.0.1:{{self.port}}", RUNTIME_CORES="1",
+                        RUNTIME_WORKER_DIRS=str(root / "apps"),
+                        RUNTIME_PLUGIN_DIRS=str(root / "plugins"),
+                        RUNTIME_DATA_DIR=str(root / "data"))
+        self.gateway = subprocess.Popen([os.environ.get("RINGTIME", "ringtime"), "run"],
+                                        env=settings, stdout=subprocess.DEVNULL)
+        self.addCleanup(self.stop)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.gateway.poll() is None:
+            try:
+                if self.ask("/ready")[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        self.fail("the gateway did not start; what it said is above")
+
+    def stop(self):
+        self.gateway.terminate()
+        self.gateway.wait()
+
+    def ask(self, path, **headers):
+        fields = {{name.replace("_", "-"): value for name, value in headers.items()}}
+        request = urllib.request.Request(f"http://127.0.0.1:{{self.port}}{{path}}", headers=fields)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as answer:
+            with answer:
+                return answer.code, answer.headers, answer.read()
+{4}
+
+if __name__ == "__main__":
+    unittest.main()
 )";
 
 }  // namespace
@@ -74,6 +110,10 @@ bool write_scaffold(const std::string& folder, const std::vector<ScaffoldFile>& 
         return false;
     }
     return true;
+}
+
+std::string test_program(const ScaffoldTest& test) {
+    return fmt::format(kTest, test.name, test.kind, test.door, test.built, test.tests);
 }
 
 std::string find_sdk_headers() {
@@ -98,36 +138,6 @@ bool is_package_name(std::string_view name) noexcept {
 
 bool is_system_folder(std::string_view headers) noexcept {
     return headers == "/usr/include" || headers == "/usr/local/include";
-}
-
-std::string module_makefile(std::string_view module, std::string_view source) {
-    std::string headers = find_sdk_headers();
-    bool found = headers.empty() || is_system_folder(headers);
-    return fmt::format(
-        "# Where ringtime/*.h are: what pkg-config knows, else where this file was made beside.\n"
-        "RINGTIME_CFLAGS ?= $(shell pkg-config --cflags ringtime-worker 2>/dev/null || echo {})\n"
-        "CXXFLAGS ?= -O2 -g -Wall -Wextra\n\n"
-        "{}: {}\n"
-        "\t$(CXX) -std=c++17 $(CXXFLAGS) -fPIC -shared -fvisibility=hidden -fno-gnu-unique \\\n"
-        "\t    $(RINGTIME_CFLAGS) -o $@.new $< && mv $@.new $@\n\n"
-        "clean:\n\trm -f {}\n.PHONY: clean\n",
-        found ? std::string() : "-isystem " + headers, module, source, module);
-}
-
-bool scaffold_app(const std::string& name, std::string& problem) {
-    if (!is_package_name(name)) {
-        problem = fmt::format(
-            "\"{}\" is no name for an app: use small letters, digits and -, a letter first", name);
-        return false;
-    }
-    std::string module = name + ".so";
-    std::string source = name + ".cpp";
-    return write_scaffold(name,
-                          {{"manifest.yaml", fmt::format(kAppManifest, name)},
-                           {source, fmt::format(kAppSource, name)},
-                           {"Makefile", module_makefile(module, source)},
-                           {".gitignore", "*.so\n*.so.new\n"}},
-                          problem);
 }
 
 }  // namespace ringtime::runtime

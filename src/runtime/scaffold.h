@@ -18,6 +18,16 @@ struct ScaffoldFile {
 [[nodiscard]] bool write_scaffold(const std::string& folder,
                                   const std::vector<ScaffoldFile>& files, std::string& problem);
 
+struct ScaffoldTest {
+    std::string_view name;
+    std::string_view kind;   ///< What the package is.
+    std::string_view door;   ///< The folder it is served from: apps, plugins.
+    std::string built;       ///< The module, below the package's folder.
+    std::string tests;       ///< Methods that call self.ask(path, header=value).
+};
+/// A program of Python's standard library: starts a gateway with the built package alone, asks it.
+[[nodiscard]] std::string test_program(const ScaffoldTest& test);
+
 /// Where the SDK's headers lie, judged by where this program lies; empty when they do not.
 [[nodiscard]] std::string find_sdk_headers();
 /// Whether every compiler looks there by itself. Named with -isystem such a folder comes before the
@@ -26,11 +36,5 @@ struct ScaffoldFile {
 
 /// A package's short name: `[a-z0-9-]`, a letter first.
 [[nodiscard]] bool is_package_name(std::string_view name) noexcept;
-
-/// A Makefile that builds `module` from one C++ file.
-[[nodiscard]] std::string module_makefile(std::string_view module, std::string_view source);
-
-/// A worker app in C++. False: `problem` says why.
-[[nodiscard]] bool scaffold_app(const std::string& name, std::string& problem);
 
 }  // namespace ringtime::runtime

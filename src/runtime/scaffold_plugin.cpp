@@ -73,67 +73,7 @@ cpp = meson.get_compiler('cpp')
 test('{0}', find_program('python3'), args: [files('test.py'), {2}], depends: {2})
 )";
 
-constexpr std::string_view kTest =
-    R"("""Starts a gateway with the plugin and asks it. RINGTIME names the program."""
-
-import os
-import pathlib
-import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-import unittest
-import urllib.error
-import urllib.request
-
-HERE = pathlib.Path(__file__).resolve().parent
-MODULE = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else HERE / "build/{0}.so")
-
-
-class Plugin(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        root = pathlib.Path(self.folder.name)
-        (root / "apps").mkdir()
-        (root / "plugins/{0}/build").mkdir(parents=True)
-        shutil.copy(HERE / "manifest.yaml", root / "plugins/{0}")
-        shutil.copy(MODULE, root / "plugins/{0}/build/{0}.so")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        settings = dict(os.environ, RUNTIME_LISTEN=f"127.0.0.1:{{self.port}}", RUNTIME_CORES="1",
-                        RUNTIME_WORKER_DIRS=str(root / "apps"),
-                        RUNTIME_PLUGIN_DIRS=str(root / "plugins"),
-                        RUNTIME_DATA_DIR=str(root / "data"))
-        self.gateway = subprocess.Popen([os.environ.get("RINGTIME", "ringtime"), "run"],
-                                        env=settings, stdout=subprocess.DEVNULL)
-        self.addCleanup(self.stop)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and self.gateway.poll() is None:
-            try:
-                if self.ask("/ready")[0] == 200:
-                    return
-            except OSError:
-                time.sleep(0.05)
-        self.fail("the gateway did not start; what it said is above")
-
-    def stop(self):
-        self.gateway.terminate()
-        self.gateway.wait()
-
-    def ask(self, path, **headers):
-        fields = {{name.replace("_", "-"): value for name, value in headers.items()}}
-        request = urllib.request.Request(f"http://127.0.0.1:{{self.port}}{{path}}", headers=fields)
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as answer:
-            with answer:
-                return answer.code, answer.headers, answer.read()
-
+constexpr std::string_view kTests = R"(
     def test_it_greets(self):
         status, headers, body = self.ask("/{0}/hello/you")
         self.assertEqual((status, body), (200, b"Hello, you!\n"))
@@ -141,10 +81,6 @@ class Plugin(unittest.TestCase):
 
     def test_it_forbids(self):
         self.assertEqual(self.ask("/", x_forbidden="1")[0], 403)
-
-
-if __name__ == "__main__":
-    unittest.main()
 )";
 
 constexpr std::string_view kReadme = R"(# {0}
@@ -196,7 +132,11 @@ bool scaffold_plugin(const std::string& name, std::string& problem) {
         {{"manifest.yaml", fmt::format(kManifest, name)},
          {name + ".cpp", fmt::format(kSource, name)},
          {"meson.build", fmt::format(kMeson, name, headers, variable_of(name))},
-         {"test.py", fmt::format(kTest, name)},
+         {"test.py", test_program({.name = name,
+                                   .kind = "plugin",
+                                   .door = "plugins",
+                                   .built = "build/" + name + ".so",
+                                   .tests = fmt::format(kTests, name)})},
          {"README.md", fmt::format(kReadme, name)},
          {".gitignore", "build/\n"}},
         problem);

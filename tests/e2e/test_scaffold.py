@@ -39,6 +39,11 @@ class New(harness.Case):
         built = call("make", "-C", os.path.join(self.packages.apps, "shop-2"), "CXXFLAGS=-O0 -Wall")
         self.assertEqual(built.returncode, 0, built.stdout)
         self.assertNotIn("warning", built.stdout)
+        tested = subprocess.run(["make", "-C", os.path.join(self.packages.apps, "shop-2"), "test"],
+                                env=dict(os.environ, RINGTIME=harness.BINARY), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        self.assertEqual(tested.returncode, 0, tested.stdout)
+        self.assertIn("Ran 2 tests", tested.stdout)
         # Beside it lies a package of another kind: what was printed works all the same.
         self.assertEqual(self.new("plugin", "till-2").returncode, 0)
         gateway = self.served_as_told(made.stdout)
