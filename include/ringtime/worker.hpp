@@ -222,7 +222,7 @@ class Bridge {
             }
         });
         if (!fine && !answered) {
-            api()->respond(handle, 500, nullptr, 0, nullptr, 0);
+            detail::respond_failed(handle);
             return;
         }
         if (answered) return;

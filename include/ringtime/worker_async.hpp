@@ -205,7 +205,7 @@ class Responder {
         return *this;
     }
     ~Responder() {
-        if (handle_) detail::respond_empty(take(), 500);
+        if (handle_) detail::respond_failed(take());
     }
     Request request() const { return Request(handle_); }
     /// A streaming `response` is produced before this returns: start() is for those that last.
@@ -221,7 +221,7 @@ class Responder {
         }
         if (detail::api()->start(handle, response.status, fields.data(), fields.size(),
                                  response.length.value_or(RTW_UNKNOWN_LENGTH)) != 0) {
-            detail::respond_empty(handle, 500);
+            detail::respond_failed(handle);
             return {};
         }
         if (silent) {

@@ -267,6 +267,14 @@ inline bool has_no_body(const Request& request, unsigned status) {
     return request.method() == "HEAD" || status == 204 || status == 304;
 }
 
+/// Allocates nothing: what went wrong may be that nothing could be allocated.
+inline void respond_failed(rtw_request* handle) {
+    static const char name[] = "content-type", type[] = "text/plain; charset=utf-8";
+    static const char text[] = "The application failed.\n";
+    const rtw_header field = {{name, sizeof name - 1}, {type, sizeof type - 1}};
+    api()->respond(handle, 500, &field, 1, text, sizeof text - 1);
+}
+
 inline void answer(rtw_request* handle, const Response& response) {
     FieldList fields(response.headers);
     if (!response.stream && !response.tunnel) {
@@ -277,7 +285,7 @@ inline void answer(rtw_request* handle, const Response& response) {
     bool silent = has_no_body(Request(handle), response.status);
     if (api()->start(handle, response.status, fields.data(), fields.size(),
                      response.length.value_or(RTW_UNKNOWN_LENGTH)) != 0) {
-        api()->respond(handle, 500, nullptr, 0, nullptr, 0);
+        respond_failed(handle);
         return;
     }
     Socket stream(handle);

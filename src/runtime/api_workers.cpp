@@ -77,11 +77,14 @@ ApiReply act_on(ApiContext& context, const ApiArguments& arguments, Act act,
     const std::string& text = arguments.path.front();
     uint32_t id = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+    if (error != std::errc() || end != text.data() + text.size())
+        return error_reply(404, "not_found",
+                           fmt::format("{} is no ID of a worker; the list of workers has them",
+                                       text),
+                           arguments.request_id);
     bool acted = false;
-    if (error == std::errc() && end == text.data() + text.size()) {
-        context.gateway.on_main(
-            [&](worker::Supervisor& supervisor) { acted = (supervisor.*act)(id); });
-    }
+    context.gateway.on_main(
+        [&](worker::Supervisor& supervisor) { acted = (supervisor.*act)(id); });
     if (!acted)
         return error_reply(404, "not_found", fmt::format("no worker {} is ready", text),
                            arguments.request_id);

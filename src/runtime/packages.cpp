@@ -100,8 +100,6 @@ worker::AppSpec app_spec(const Package& package, const config::Settings& setting
                     : worker::EntryKind::program;
     spec.environment = manifest.env;
     spec.environment.emplace_back("WORKER_CONFIG", manifest.config_json);
-    if (auto grant = settings.apps.find(manifest.name.value); grant != settings.apps.end())
-        spec.operator_environment = grant->second.env;
     auto cores = static_cast<uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
     spec.workers = static_cast<uint32_t>(from.workers.value ? from.workers.value : cores);
     spec.workers_max = static_cast<uint32_t>(from.workers_max.value);

@@ -225,9 +225,13 @@ bool Server::serve(std::string& problem) {
     access_log_.start();
     Nanoseconds latest =
         monotonic_now() + from_milliseconds(configuration_.settings.timeouts.worker_ready_ms);
-    if (!apps_.empty() && !supervisor_->wait_ready(latest))
-        log_line(LogLevel::warn, "server",
-                 "some applications are not ready; they answer 503 until they are");
+    if (!apps_.empty() && !supervisor_->wait_ready(latest)) {
+        std::vector<std::string_view> names;
+        for (uint32_t app = 0; app < apps_.size(); ++app)
+            if (!supervisor_->ready(app)) names.push_back(apps_[app].name);
+        log_format(LogLevel::warn, "server", "not ready, and answered 503 until then: {}",
+                   fmt::join(names, ", "));
+    }
     for (auto& core : cores_) core->use(snapshot_);
     std::shared_ptr<hook::PluginSet> plugins = snapshot_->plugins;
     begin_reloads();

@@ -7,10 +7,10 @@
 
 namespace ringtime::worker {
 
-NoticeBoard::NoticeBoard() noexcept : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    ASSERT(fd_ >= 0);
+NoticeBoard::NoticeBoard() noexcept : fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+NoticeBoard::~NoticeBoard() {
+    if (fd_ >= 0) close(fd_);
 }
-NoticeBoard::~NoticeBoard() { close(fd_); }
 
 void NoticeBoard::post(Notice& notice, uint32_t bits) noexcept {
     // Whoever finds no bit set is the one that enters it; it is out of the list before bits become

@@ -36,6 +36,7 @@ class NoticeBoard {
     /// The supervisor: everything posted so far, oldest first; `bits` are to be exchanged for 0 by
     /// the reader before it acts on them.
     [[nodiscard]] Notice* take_all() noexcept;
+    /// -1 where the process was out of descriptors.
     [[nodiscard]] int fd() const noexcept { return fd_; }
 
   private:

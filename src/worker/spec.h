@@ -24,10 +24,8 @@ struct AppSpec {
     std::string directory;   ///< Absolute; the sandbox ends there.
     std::string entrypoint;  ///< Absolute path of the `.so` or the executable.
     EntryKind kind = EntryKind::module;
-    /// From the manifest: names that look like secrets are left out, with a warning.
+    /// Passed on as it is: what a manifest may ask for is decided where manifests are read.
     std::vector<std::pair<std::string, std::string>> environment;
-    /// From the operator's configuration: passed on as it is.
-    std::vector<std::pair<std::string, std::string>> operator_environment;
     std::vector<std::string> readable_paths;
     std::vector<std::string> writable_paths;
     uint32_t workers = 1;      ///< Kept warm.

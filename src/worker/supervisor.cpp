@@ -56,13 +56,14 @@ Supervisor::Supervisor(SupervisorOptions options)
     : options_(std::move(options)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       gate_(options_.ephemeral_max) {
-    ASSERT(epoll_ && options_.cores > 0 && options_.cores <= limits::cores_max);
+    ASSERT(options_.cores > 0 && options_.cores <= limits::cores_max);
     for (unsigned core = 0; core < options_.cores; ++core) {
         seats_.push_back(std::make_unique<CoreSeat>());
         seats_.back()->notice.subject = seats_.back().get();
         seats_.back()->notice.kind = Notice::Kind::core;
     }
-    ASSERT(watch(board_.fd(), Watch::board, 0));
+    // What could not be opened cannot be watched.
+    if (!watch(board_.fd(), Watch::board, 0)) shortage_ = errno == EBADF ? EMFILE : errno;
 }
 
 Supervisor::~Supervisor() {
@@ -125,6 +126,12 @@ bool Supervisor::start_zygote(std::string& problem) {
 
 bool Supervisor::start(std::vector<AppSpec> apps, std::string& problem) {
     now_ = monotonic_now();
+    if (shortage_ != 0) {
+        problem = fmt::format("cannot watch workers: {}; raise {}", std::strerror(shortage_),
+                              shortage_ == ENOSPC ? "sysctl fs.epoll.max_user_watches"
+                                                  : "the limit of open files (ulimit -n)");
+        return false;
+    }
     apps_.reserve(kAppsMax);
     // A pure proxy has no processes beside it.
     if (!apps.empty() && !start_zygote(problem)) return false;
@@ -167,12 +174,7 @@ Cgroup Supervisor::limit(const AppSpec& spec, uint32_t worker) {
 bool Supervisor::start_worker(App& app) {
     Worker& worker = take_record();
     const AppSpec& spec = app.state.spec;
-    std::vector<std::string> blocked;
-    auto environment = make_environment(spec, options_, worker.state.id, blocked);
-    if (!blocked.empty() && !app.settled)
-        log_format(LogLevel::warn, "worker",
-                   "app={} variables not passed on (they look like secrets): {}", spec.name,
-                   fmt::join(blocked, ", "));
+    auto environment = make_environment(spec, options_, worker.state.id);
     ProcessChannels channels;
     worker.cgroup = limit(spec, worker.state.id);
     bool origin = spec.ephemeral && app.forks;
@@ -221,8 +223,8 @@ void Supervisor::enlist(Worker& worker, App& app, WorkerRole role) {
 void Supervisor::begin_process(Worker& worker) {
     ++alive_;
     worker.phase = WorkerPhase::starting;
-    worker.worn_out = worker.doubted = worker.expected_end = worker.idle_told = worker.exited =
-        worker.was_ready = worker.vacant = worker.cut = false;
+    worker.worn_out = worker.spent = worker.doubted = worker.expected_end = false;
+    worker.idle_told = worker.exited = worker.was_ready = worker.vacant = worker.cut = false;
     worker.started_at = now_;
     worker.phase_deadline = now_ + from_milliseconds(options_.ready_ms);
     worker.wait_status = 0;
@@ -269,7 +271,10 @@ void Supervisor::worker_ready(Worker& worker, uint32_t concurrency) {
     app.start_failures = 0;
     app.settled = true;
     ++counters_.ready;
-    log_format(LogLevel::info, "worker", "app={} worker={} pid={} ready in {} ms",
+    bool renewal = std::any_of(app.members.begin(), app.members.end(),
+                               [](const Worker* other) { return other->spent; });
+    log_format(renewal ? LogLevel::debug : LogLevel::info, "worker",
+               "app={} worker={} pid={} ready in {} ms",
                app.state.spec.name, worker.state.id, worker.state.pid,
                (now_ - worker.started_at) / kNanosecondsPerMillisecond);
     if (worker.role == WorkerRole::origin) return origin_ready(worker);
@@ -348,7 +353,8 @@ void Supervisor::terminate(Worker& worker) {
 void Supervisor::kill_worker(Worker& worker, std::string_view why) {
     if (worker.phase == WorkerPhase::dead || worker.exited) return;
     forget_ready(worker);
-    if (worker.reason.empty()) worker.reason = why;
+    if (!worker.reason.ends_with(why))
+        worker.reason += (worker.reason.empty() ? "" : "; ") + std::string(why);
     worker.state.close();
     worker.phase = WorkerPhase::ending;
     worker.phase_deadline = now_ + from_milliseconds(kEndGrace);
@@ -378,8 +384,9 @@ void Supervisor::worker_ended(Worker& worker, int status) {
     }
     if (!worker.reason.empty()) cause = worker.reason + "; " + cause;
     if (worker.expected_end) {
-        log_format(LogLevel::info, "worker", "app={} worker={} pid={} {}", app.state.spec.name,
-                   worker.state.id, worker.state.pid, cause);
+        log_format(worker.spent && status == 0 ? LogLevel::debug : LogLevel::info, "worker",
+                   "app={} worker={} pid={} {}", app.state.spec.name, worker.state.id,
+                   worker.state.pid, cause);
     } else {
         if (!worker.was_ready) ++app.start_failures;
         note_failure(app, worker, cause);

@@ -176,6 +176,7 @@ class Supervisor {
         WorkerPhase phase = WorkerPhase::dead;
         bool used = false;      ///< This record belongs to a process.
         bool worn_out = false;  ///< To be replaced; ends when its replacement is ready.
+        bool spent = false;     ///< For having served as many as one may: nothing to tell anybody.
         bool doubted = false;   ///< It may have lost a request: its end is not waited for.
         bool expected_end = false;
         bool idle_told = false;
@@ -291,6 +292,7 @@ class Supervisor {
     [[nodiscard]] WorkerView view(const Worker& worker) const;
 
     SupervisorOptions options_;
+    int shortage_ = 0;  ///< Why nothing can be watched: an errno, told by start(). 0: it can.
     Fd epoll_;
     NoticeBoard board_;
     ZygoteClient zygote_;

@@ -254,7 +254,7 @@ void Supervisor::take_worker_notice(Worker& worker, uint32_t bits) {
     }
     bool ephemeral = worker.app->state.spec.ephemeral;
     if (bits & kWorkerWornOut && worker.phase == WorkerPhase::ready && !worker.worn_out) {
-        worker.worn_out = true;
+        worker.worn_out = worker.spent = true;
         if (ephemeral) begin_draining(worker, "served its request");
         reconcile(*worker.app);
     }

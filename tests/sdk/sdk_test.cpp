@@ -43,7 +43,9 @@ TEST(Sdk, what_no_route_takes_goes_to_fetch) {
 
 TEST(Sdk, an_exception_is_a_500_and_the_app_goes_on) {
     World world({program_app("routed")});
-    EXPECT_EQ(world.fetch(World::request("/throws"))->status(), 500);
+    auto thrown = world.fetch(World::request("/throws"));
+    EXPECT_EQ(thrown->status(), 500);
+    EXPECT_EQ(thrown->received, "The application failed.\n");
     EXPECT_EQ(world.fetch(World::request("/static"))->status(), 200);
     EXPECT_EQ(world.supervisor().counters().crashed, 0U);
 }

@@ -45,6 +45,14 @@ class Refusal : public testing::Test {
     void TearDown() override { refused = {}; }
 };
 
+TEST_F(Refusal, nothing_at_all_can_be_watched) {
+    refused.watches = true;
+    Supervisor supervisor{SupervisorOptions{}};
+    std::string problem;
+    EXPECT_FALSE(supervisor.start({}, problem));
+    EXPECT_NE(problem.find("fs.epoll.max_user_watches"), std::string::npos) << problem;
+}
+
 TEST_F(Refusal, a_worker_that_cannot_be_watched_is_a_failed_start) {
     AppSpec app = plain_app();
     app.workers_max = 1;  // Another one that is there would do.
