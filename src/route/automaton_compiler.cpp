@@ -12,6 +12,7 @@
 #include "base/assert.h"
 #include "route/automaton.h"
 #include "route/automaton_code.h"
+#include "route/block.h"
 
 namespace ringtime::route {
 namespace {
@@ -264,6 +265,8 @@ class BlobWriter {
     uint32_t append(const std::vector<T>& items) {
         return append(items.data(), items.size() * sizeof(T));
     }
+    /// What is appended next begins at a multiple of `words` of all the code.
+    void align(size_t words) { code_.resize((code_.size() + words - 1) / words * words); }
     void finish() {
         header.bytes = static_cast<uint32_t>((code_.size() - first_) * sizeof(uint64_t));
         std::memcpy(code_.data() + first_, &header, sizeof header);
@@ -415,6 +418,9 @@ void write_positions(const Positions& positions, const std::vector<uint16_t>& bi
     find_ends(seeds, classes, blob.header);
     blob.header.classes = static_cast<uint16_t>(classes.example.size());
     (void)blob.append(classes.of.data(), classes.of.size());
+    // The moves of a class are a cache line, and the code is placed at one: no load reads two.
+    static_assert(code::move_words * sizeof(uint64_t) == Block::alignment);
+    blob.align(code::move_words);
     blob.header.moves = blob.append(moves);
     blob.header.accepting = blob.append(rows);
     blob.header.sets = blob.append(members);
