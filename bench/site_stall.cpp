@@ -7,7 +7,7 @@
 // Fails when an answer is not one whole version of its file; never because of a time.
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // The command line: reads what it needs, says what is wrong, and leaves the work to runtime.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 
@@ -228,7 +228,7 @@ class CommandLine {
                 said += fmt::format("; did you mean \"{}\"?", closest);
         }
         fmt::print(stderr, "{0}: {1}\nCommands: {2}. `{0} --help` says what each does.\n", path,
-                   said, fmt::join(words, ", "));
+                   said, config::joined(words, ", "));
         return true;
     }
 

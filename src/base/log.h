@@ -5,7 +5,7 @@
 //     log_line(LogLevel::warn, "worker", "app=shop pid=812 ended: signal 11; restarting in 100
 //     ms");
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdint>
 #include <string_view>

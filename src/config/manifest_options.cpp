@@ -1,6 +1,6 @@
 // Worker options, the sandbox, the hooks' scope and the plugin's own typed configuration.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <simdjson.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // What a manifest says about a static site.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

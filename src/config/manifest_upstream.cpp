@@ -1,6 +1,6 @@
 // `upstream`: servers, and how they are chosen, watched and talked to.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // The file system's part of packages: searching folders and checking that named files are there.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // Rules between packages: each looks at all of them and names both places of a conflict.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <queue>

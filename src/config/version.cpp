@@ -1,6 +1,6 @@
 #include "config/version.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "config/values.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Closest words, for messages that say what was probably meant.
+// Words for messages: the closest one, for what was probably meant, and several in a row.
 
 #include <cstddef>
 #include <span>
@@ -19,6 +19,18 @@ inline constexpr size_t compared_word_max = 48;
 /// first of equals. Empty when none is near.
 [[nodiscard]] std::string_view closest_word(std::string_view word,
                                             std::span<const std::string_view> known) noexcept;
+
+/// All of them with `between` in between.
+template <typename Words>
+[[nodiscard]] std::string joined(const Words& words, std::string_view between) {
+    std::string text;
+    std::string_view gap;
+    for (std::string_view word : words) {
+        text.append(gap).append(word);
+        gap = between;
+    }
+    return text;
+}
 
 /// `a, b or c`.
 [[nodiscard]] std::string join_choices(std::span<const std::string_view> words);

@@ -1,7 +1,7 @@
 #include "config/yaml_tree.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <simdjson.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,6 +1,8 @@
 // Who answers: the gateway itself, or the target of the mount. Each way ends in an Answer.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
+
+#include <cstring>
 
 #include "exchange/core.h"
 #include "exchange/core_paths.h"

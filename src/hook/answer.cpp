@@ -1,6 +1,6 @@
 #include "hook/answer.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstring>
 

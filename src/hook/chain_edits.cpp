@@ -1,6 +1,6 @@
 // The part of ChainRun that host calls reach: what a hook reads and changes.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/limits.h"
 #include "hook/chain_run.h"

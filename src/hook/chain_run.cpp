@@ -1,6 +1,6 @@
 #include "hook/chain_run.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstring>
 #include <utility>

@@ -1,6 +1,6 @@
 #include "hook/config_values.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "http/syntax.h"
 

@@ -1,7 +1,7 @@
 // Another configuration for a plugin that goes on: its file, its scope and what it depends on are
 // the same, and it has said that it takes such changes.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "hook/limited_call.h"
 #include "hook/plugin.h"

@@ -1,7 +1,7 @@
 // What a plugin has of its own on one core: timers, work on helper threads, fetches. None of it is
 // made per request as a rule, so it comes from the heap.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <new>
 

@@ -1,6 +1,6 @@
 #include "hook/plugin_set.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

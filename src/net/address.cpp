@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace ringtime::net {
 

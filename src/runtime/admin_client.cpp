@@ -1,6 +1,6 @@
 #include "runtime/admin_client.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 

@@ -1,6 +1,6 @@
 // Keys over the API: for admins, and for the command line through the socket.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/json.h"
 #include "base/log.h"

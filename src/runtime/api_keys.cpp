@@ -1,6 +1,6 @@
 #include "runtime/api_keys.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <simdjson.h>

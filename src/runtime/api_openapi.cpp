@@ -1,6 +1,6 @@
 // The description of the API, written from the rows that route it.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Changing what serves: uploads, switches, removals, reloads. Each change of the folders stands or
 // is taken back with the reload that follows it, so that a refused upload leaves no trace.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "base/json.h"
 #include "base/log.h"

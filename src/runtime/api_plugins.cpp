@@ -1,6 +1,6 @@
 // What the native plugins do with the requests they see.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <iterator>
 

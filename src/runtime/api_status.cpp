@@ -1,6 +1,6 @@
 // How the gateway is doing, and where requests go.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include "base/json.h"

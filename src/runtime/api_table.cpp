@@ -1,6 +1,6 @@
 #include "runtime/api_table.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <simdjson.h>
 
 #include <algorithm>

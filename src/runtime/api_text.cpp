@@ -1,6 +1,6 @@
 #include "runtime/api_text.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <time.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // The worker processes. They belong to the main thread, which is asked.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <charconv>
 

@@ -1,11 +1,12 @@
 #include "runtime/changes.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 
+#include "config/words.h"
 #include "route/explain.h"
 #include "runtime/packages.h"
 #include "runtime/report.h"
@@ -81,9 +82,7 @@ Items public_routes_of(const Published& published) {
     return items;
 }
 
-std::string joined(const std::vector<std::string>& parts) {
-    return fmt::format("{}", fmt::join(parts, " "));
-}
+std::string joined(const std::vector<std::string>& parts) { return config::joined(parts, " "); }
 
 /// Where the hooks of a plugin run.
 Items hooks_of(const std::vector<hook::PluginSpec>& specs) {

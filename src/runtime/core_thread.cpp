@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>

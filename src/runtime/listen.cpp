@@ -1,6 +1,6 @@
 #include "runtime/listen.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>
 #include <unistd.h>

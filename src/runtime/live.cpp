@@ -1,6 +1,6 @@
 #include "runtime/live.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <simdjson.h>
 #include <stdlib.h>
 #include <unistd.h>

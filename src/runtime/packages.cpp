@@ -1,7 +1,7 @@
 #include "runtime/packages.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "config/words.h"
 
 namespace ringtime::runtime {
 namespace {
@@ -19,15 +20,6 @@ using config::Package;
 std::string folder_of(const std::string& path) {
     size_t slash = path.rfind('/');
     return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
-}
-
-std::string joined(const std::vector<std::string>& parts) {
-    std::string text;
-    for (const std::string& part : parts) {
-        if (!text.empty()) text += ':';
-        text += part;
-    }
-    return text;
 }
 
 // What a page may know: only names that say so themselves. The operator's values win.
@@ -157,8 +149,8 @@ std::vector<std::pair<std::string, std::string>> worker_environment(
     return {{"NODE_ENV", std::string(config::env_name(settings.env))},
             {"RUNTIME_API_URL", fmt::format("http://127.0.0.1:{}", settings.port)},
             {"RUNTIME_LOG_LEVEL", std::string(levels[static_cast<size_t>(settings.log_level)])},
-            {"RUNTIME_PLUGIN_DIRS", joined(settings.plugin_dirs)},
-            {"RUNTIME_WORKER_DIRS", joined(settings.worker_dirs)}};
+            {"RUNTIME_PLUGIN_DIRS", config::joined(settings.plugin_dirs, ":")},
+            {"RUNTIME_WORKER_DIRS", config::joined(settings.worker_dirs, ":")}};
 }
 
 std::string find_worker_host() {

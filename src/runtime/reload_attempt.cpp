@@ -1,6 +1,6 @@
 #include "runtime/reload_attempt.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <thread>

@@ -1,6 +1,6 @@
 #include "runtime/scaffold_app.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "runtime/scaffold.h"
 

@@ -1,6 +1,6 @@
 #include "runtime/scaffold_plugin.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "runtime/scaffold.h"
 

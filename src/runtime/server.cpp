@@ -1,7 +1,7 @@
 #include "runtime/server.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,6 +14,7 @@
 #include <numeric>
 
 #include "base/log.h"
+#include "config/words.h"
 #include "runtime/compile.h"
 #include "runtime/packages.h"
 
@@ -57,7 +58,7 @@ Server::Server(config::Environment environment, config::Configuration configurat
     : environment_(std::move(environment)),
       configuration_(std::move(configuration)),
       access_log_(configuration_.settings.access_log),
-      resolver_(fmt::format("{}", fmt::join(configuration_.settings.resolvers, ","))),
+      resolver_(config::joined(configuration_.settings.resolvers, ",")),
       keys_(keys_path(configuration_.settings.data_dir)),
       api_(*this, keys_, configuration_.settings.api_base()),
       manager_(environment_) {}
@@ -230,7 +231,7 @@ bool Server::serve(std::string& problem) {
         for (uint32_t app = 0; app < apps_.size(); ++app)
             if (!supervisor_->ready(app)) names.push_back(apps_[app].name);
         log_format(LogLevel::warn, "server", "not ready, and answered 503 until then: {}",
-                   fmt::join(names, ", "));
+                   config::joined(names, ", "));
     }
     for (auto& core : cores_) core->use(snapshot_);
     std::shared_ptr<hook::PluginSet> plugins = snapshot_->plugins;

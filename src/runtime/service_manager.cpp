@@ -1,7 +1,7 @@
 #include "runtime/service_manager.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>

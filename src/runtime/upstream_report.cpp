@@ -1,8 +1,9 @@
 #include "runtime/upstream_report.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "config/words.h"
 #include "runtime/api_text.h"
 
 namespace ringtime::runtime {
@@ -27,7 +28,7 @@ std::string latency_text(uint64_t us) {
 // What a name stands for; a server given by its address has been named already.
 std::string addresses_text(const ServerReading& server) {
     bool literal = server.addresses.size() == 1 && server.url.ends_with(server.addresses.front());
-    return literal ? "" : fmt::format("{}", fmt::join(server.addresses, " "));
+    return literal ? "" : config::joined(server.addresses, " ");
 }
 
 std::vector<std::string> row(const ServerReading& server) {

@@ -1,6 +1,6 @@
 // `upstream:` of a manifest as the upstream folder knows it.
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include "runtime/packages.h"
 

@@ -1,6 +1,6 @@
 #include "site/answer.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "site/content.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <cstdlib>

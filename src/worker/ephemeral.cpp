@@ -236,13 +236,12 @@ void Supervisor::note_spare_failure(Worker& spare, int status) {
     if (spare.expected_end || stopping_) return;
     // Of those that could not be forked together one speaks for all.
     if (!spare.was_ready && now_ < app.next_start) return;
-    const auto& last = spare.origin->err.last();
     std::string cause = describe_end(status);
     ++counters_.crashed;
     take_output(*spare.origin, Watch::err);
-    log_format(LogLevel::error, "worker", "app={} worker={} pid={} {}{}{}{}", app.state.spec.name,
+    log_format(LogLevel::error, "worker", "app={} worker={} pid={} {}{}{}", app.state.spec.name,
                spare.state.id, spare.state.pid, spare.reason.empty() ? "" : spare.reason + "; ",
-               cause, last.empty() ? "" : "; it said last: ", fmt::join(last, " | "));
+               cause, spare.origin->err.last_words());
     if (spare.was_ready) return;
     (void)delay_next_start(app, spare);
     ++app.start_failures;

@@ -11,7 +11,7 @@
 #include <csignal>
 #include <cstring>
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace ringtime::worker {
 namespace {

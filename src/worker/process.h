@@ -32,7 +32,13 @@ class OutputLines {
     void finish(Visit&& visit) {
         if (!partial_.empty()) end_line(visit);
     }
-    [[nodiscard]] const std::deque<std::string>& last() const noexcept { return last_; }
+    /// For the end of a line about its end: `; it said last: no such file | giving up`, or nothing.
+    [[nodiscard]] std::string last_words() const {
+        std::string text;
+        for (const std::string& line : last_)
+            text += (text.empty() ? "; it said last: " : " | ") + line;
+        return text;
+    }
     void clear() {
         partial_.clear();
         last_.clear();

@@ -436,9 +436,9 @@ void Supervisor::note_failure(App& app, Worker& worker, const std::string& cause
     ++counters_.crashed;
     Milliseconds delay = delay_next_start(app, worker);
     log_format(
-        LogLevel::error, "worker", "app={} worker={} pid={} {}; starting another in {} ms{}{}",
+        LogLevel::error, "worker", "app={} worker={} pid={} {}; starting another in {} ms{}",
         app.state.spec.name, worker.state.id, worker.state.pid, cause, delay,
-        worker.err.last().empty() ? "" : "; it said last: ", fmt::join(worker.err.last(), " | "));
+        worker.err.last_words());
     if (app.start_failures == 0) return;
     app.problem = cause;
     ++counters_.start_failures;
