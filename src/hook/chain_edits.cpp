@@ -112,7 +112,7 @@ ringtime_status ChainRun::respond(uint16_t status, const ringtime_field_line* li
     if (result == RINGTIME_OK) {
         choose(answer_);
     } else {
-        complain(Fault::refused, refused_answer(status, lines, count, body));
+        complain(Fault::refused, [&] { return refused_answer(status, lines, count, body); });
     }
     return result;
 }
@@ -130,7 +130,7 @@ ringtime_status ChainRun::respond_instead(uint16_t status, const ringtime_field_
     ringtime_status result =
         answer_.prepare(status, lines, count, body, *facts_->arena, lent_by_current());
     if (result != RINGTIME_OK) {
-        complain(Fault::refused, refused_answer(status, lines, count, body));
+        complain(Fault::refused, [&] { return refused_answer(status, lines, count, body); });
         return result;
     }
     chosen_ = &answer_;
@@ -145,7 +145,7 @@ ringtime_status ChainRun::refuse_call(std::string_view call, ringtime_status sta
     if (status == RINGTIME_WRONG_PHASE) why = "it cannot be used in this hook, or not any more";
     if (status == RINGTIME_FORBIDDEN) why = "a field is the gateway's own";
     if (status == RINGTIME_LIMIT) why = "a limit is reached";
-    complain(Fault::refused, fmt::format("is refused {}: {}", call, why));
+    complain(Fault::refused, [&] { return fmt::format("is refused {}: {}", call, why); });
     return status;
 }
 

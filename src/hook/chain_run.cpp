@@ -250,13 +250,10 @@ void ChainRun::complain_of(ringtime_verdict verdict) noexcept {
     } else if (verdict == RINGTIME_PAUSE) {
         complain(Fault::no_pause, "said that it has paused, but it has not: call pause() first");
     } else if (verdict != RINGTIME_FAIL) {
-        complain(Fault::no_verdict,
-                 fmt::format("returned {}, which is no verdict", static_cast<int>(verdict)));
+        complain(Fault::no_verdict, [&] {
+            return fmt::format("returned {}, which is no verdict", static_cast<int>(verdict));
+        });
     }
-}
-
-void ChainRun::complain(Fault fault, std::string_view what) noexcept {
-    current_->cores[core_->index()].complain(fault, hook_, what);
 }
 
 Outcome ChainRun::fail(const HookEntry& entry, Reason reason) noexcept {
@@ -308,9 +305,9 @@ Outcome ChainRun::wake_up(Lane& lane, Hook hook) noexcept {
     lane.waiting = nullptr;
     if (!lane.resumed) {
         cancel_pause(lane);
-        entry.cores[core_->index()].complain(
-            Fault::not_resumed, hook,
-            fmt::format("paused, and nobody resumed it within {} ms", lane.timeout_ms));
+        entry.cores[core_->index()].complain(Fault::not_resumed, hook, [&] {
+            return fmt::format("paused, and nobody resumed it within {} ms", lane.timeout_ms);
+        });
         return fail(entry, Reason::hook_failed);
     }
     lane.resumed = lane.expired = false;

@@ -196,7 +196,10 @@ class ChainRun {
     [[nodiscard]] Outcome fail(const HookEntry& entry, Reason reason) noexcept;
     [[nodiscard]] bool skips(const HookEntry& entry, uint8_t heeded) const noexcept;
     /// Of the hook that runs.
-    void complain(Fault fault, std::string_view what) noexcept;
+    template <typename What>
+    void complain(Fault fault, const What& what) noexcept {
+        plugin_core()->complain(fault, hook_, what);
+    }
     void complain_of(ringtime_verdict verdict) noexcept;
     ringtime_status refuse_call(std::string_view call, ringtime_status status) noexcept;
     void enter_phase(Lane& lane, Hook hook) noexcept;

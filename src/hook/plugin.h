@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/list.h"
@@ -121,8 +122,17 @@ struct alignas(128) PluginCore {
     Nanoseconds quiet_until[fault_count] = {};
 
     /// Says in the log what the plugin did wrong. One that is wrong is so for every request, so
-    /// each kind of it is said once a second.
-    void complain(Fault fault, Hook hook, std::string_view what) noexcept;
+    /// each kind of it is said once a second; `what`, a text or what makes one, is asked for only
+    /// then.
+    template <typename What>
+    void complain(Fault fault, Hook hook, const What& what) noexcept {
+        if (!may_complain(fault)) return;
+        if constexpr (std::is_invocable_v<const What&>) {
+            say_complaint(hook, what());
+        } else {
+            say_complaint(hook, what);
+        }
+    }
     [[nodiscard]] PluginTimer* start_timer(uint32_t after_ms, uint32_t every_ms,
                                            void (*function)(void*), void* user) noexcept;
     void stop_timer(PluginTimer& timer) noexcept;
@@ -145,6 +155,8 @@ struct alignas(128) PluginCore {
     }
 
  private:
+    [[nodiscard]] bool may_complain(Fault fault) noexcept;
+    void say_complaint(Hook hook, std::string_view what) noexcept;
     [[nodiscard]] uint64_t enter(Hook hook) noexcept;
     void note_exception(Hook hook) noexcept;
     static void on_expire(loop::Timer& timer) noexcept;

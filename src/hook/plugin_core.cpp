@@ -55,11 +55,16 @@ void PluginCore::on_expire(loop::Timer& expired) noexcept {
     mine.core->port().arm(timer.timer, mine.core->port().now() + from_milliseconds(timer.every_ms));
 }
 
-void PluginCore::complain(Fault fault, Hook hook, std::string_view what) noexcept {
+// Whoever is told yes has said it.
+bool PluginCore::may_complain(Fault fault) noexcept {
     Nanoseconds& quiet = quiet_until[static_cast<size_t>(fault)];
     Nanoseconds now = core->port().now();
-    if (now < quiet) return;
+    if (now < quiet) return false;
     quiet = now + kNanosecondsPerSecond;
+    return true;
+}
+
+void PluginCore::say_complaint(Hook hook, std::string_view what) noexcept {
     plugin->log(RINGTIME_LOG_ERROR, fmt::format("{} {}", hook_name(hook), what));
 }
 
