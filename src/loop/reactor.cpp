@@ -1,5 +1,7 @@
 #include "loop/reactor.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "ring/direct.h"
 
@@ -56,7 +58,6 @@ bool Reactor::post(const Message& message) noexcept {
 // Whoever publishes work for this core in memory looks at the announcement afterwards; we announce,
 // then look at the memory once more. With a full fence on both sides one of the two sees the other.
 bool Reactor::may_sleep() noexcept {
-    if (!ready_.empty()) return false;
     sleeping_.store(true, std::memory_order_relaxed);
     for (Poller* poller = pollers_.front(); poller; poller = pollers_.next(*poller))
         poller->announce_sleep();
@@ -120,13 +121,29 @@ void Reactor::note_turn(Nanoseconds began) noexcept {
     if (spent > kStall) ++counters_.stalls;
 }
 
+Nanoseconds Reactor::sleep_time() const noexcept {
+    Nanoseconds due = timers_.next_deadline();
+    return due <= now_ ? 1 : std::min(due - now_, kLongestSleep);
+}
+
+// What memory brought while the core was about to sleep is worked off at once: what it has to send
+// leaves with the system call that is due anyway.
+void Reactor::stay_up() noexcept {
+    now_ = ring_.clock();
+    take_in();
+    run_ready();
+    flush_dirty();
+}
+
 void Reactor::turn(Nanoseconds timeout) noexcept {
     Nanoseconds wait = 0;
-    if (may_sleep()) {
-        Nanoseconds due = timers_.next_deadline();
-        wait = due <= now_ ? 1 : due - now_;
-        if (wait > timeout) wait = timeout;
-        if (wait > kLongestSleep) wait = kLongestSleep;
+    // What the budget of the last turn left over comes after what has completed since.
+    if (ready_.empty()) {
+        if (may_sleep()) {
+            wait = std::min(sleep_time(), timeout);
+        } else {
+            stay_up();
+        }
     }
     ring_.enter(wait);
     now_ = ring_.clock();

@@ -1,7 +1,7 @@
 #pragma once
 // One core's event loop: the only place that enters the kernel, resumes runnables and advances
-// time. One turn: enter the ring (one system call) -> handlers wake runnables -> mailbox -> run
-// what is ready, within a budget -> expire timers -> flush what the turn produced. Lives on its
+// time. One turn: enter the ring (one system call) -> handlers wake runnables -> mailbox -> expire
+// timers -> run what is ready, within a budget -> flush what the turn produced. Lives on its
 // core's thread; only post() may be called from others.
 
 #include <atomic>
@@ -87,6 +87,8 @@ class Reactor {
 
  private:
     [[nodiscard]] bool may_sleep() noexcept;
+    [[nodiscard]] Nanoseconds sleep_time() const noexcept;
+    void stay_up() noexcept;
     void take_in() noexcept;
     void run_ready() noexcept;
     void flush_dirty() noexcept;

@@ -153,8 +153,10 @@ struct Inbox final : Poller {
     unsigned taken = 0;
     bool asleep = false;
     std::function<void()> on_announce;
+    std::function<void()> on_take;
     bool poll() noexcept override {
         taken += waiting;
+        if (waiting > 0 && on_take) on_take();
         return std::exchange(waiting, 0) > 0;
     }
     void announce_sleep() noexcept override {
@@ -173,6 +175,27 @@ TEST_P(ReactorTest, what_arrives_between_the_announcement_and_the_sleep_is_seen)
     EXPECT_EQ(inbox.taken, 1u);
     EXPECT_FALSE(inbox.asleep);
     EXPECT_LT(ring_->clock(), began + 30 * kNanosecondsPerSecond);
+    inbox.unlink();
+}
+
+TEST_P(ReactorTest, what_a_poller_finds_is_worked_off_before_the_next_system_call) {
+    Inbox inbox;
+    Work work;
+    Outlet outlet;
+    reactor_->turn(0);
+    uint64_t entered = ring_->counters().enters;
+    reactor_->add_poller(inbox);
+    inbox.on_announce = [&] { inbox.waiting = 1; };
+    inbox.on_take = [&] { reactor_->wake(work); };
+    work.action = [&] {
+        EXPECT_FALSE(inbox.asleep);
+        reactor_->flush_soon(outlet);
+    };
+    outlet.action = [&] { EXPECT_EQ(ring_->counters().enters, entered); };
+    reactor_->turn(60 * kNanosecondsPerSecond);
+    EXPECT_EQ(work.runs, 1u);
+    EXPECT_EQ(outlet.flushes, 1u);
+    EXPECT_EQ(ring_->counters().enters, entered + 1);
     inbox.unlink();
 }
 
