@@ -98,6 +98,12 @@ typedef struct rtw_region_info {
     uint32_t reserved[11];
 } rtw_region_info;
 
+/* What a side that sleeps wants its doorbell rung for. A worker in which nobody waits for memory
+ * need not be woken by FREE alone of exchanges that are over: the next request wakes it soon
+ * enough, and finds the memory come back. The gateway rings all the same before its ring is half
+ * full. */
+enum { RTW_WAKE_NEVER = 0, RTW_WAKE_FOR_ALL = 1, RTW_WAKE_FOR_WORK = 2 };
+
 /* Fields that change are 128 bytes apart: adjacent cache lines are fetched together. */
 typedef struct rtw_region {
     rtw_region_info info;
@@ -106,7 +112,7 @@ typedef struct rtw_region {
     uint32_t pad1[31];
     uint32_t head; /* of the other region's ring: descriptors ever consumed by this side */
     uint32_t pad2[31];
-    uint32_t wants_wake; /* this side is about to sleep, or does */
+    uint32_t wants_wake; /* this side is about to sleep, or does: an RTW_WAKE value */
     uint32_t loops;      /* worker: turns of its loop, for liveness */
     uint32_t begun;      /* worker: REQUESTs of this pair it has begun to handle, in ring order */
     uint32_t service_ns; /* worker: recent mean time to handle one request; 0 when not known */
@@ -260,13 +266,13 @@ static inline void rtw_put(rtw_producer* producer, const rtw_desc* desc) {
     ++producer->tail;
 }
 
-/* Makes what was put visible. Returns 1 when the peer sleeps and wants its doorbell rung. */
-static inline int rtw_publish(rtw_producer* producer) {
-    if (producer->published == producer->tail) return 0;
+/* Makes what was put visible. Returns what the peer, if it sleeps, wants its doorbell rung for. */
+static inline uint32_t rtw_publish(rtw_producer* producer) {
+    if (producer->published == producer->tail) return RTW_WAKE_NEVER;
     producer->published = producer->tail;
     rtw_store(&producer->own->tail, producer->tail);
     rtw_full_fence();
-    return rtw_peek(&producer->peer->wants_wake) != 0;
+    return rtw_peek(&producer->peer->wants_wake);
 }
 
 /* Consumer of one ring: `peer` is the region that holds it, `own` the region where it says how far

@@ -191,6 +191,8 @@ void Link::say(uint8_t kind, uint8_t flags, uint32_t slot, uint32_t offset,
 void Link::post(const rtw_desc& desc) noexcept {
     if (lost_ || condemned_) return;
     pool_.reactor().flush_soon(*this);
+    const Slot& slot = slots_[desc.exchange & 0xfff];
+    urgent_ = urgent_ || (slot.open && slot.generation == desc.exchange >> 12);
     if (unsaid_count_ == 0 && rtw_room(&producer_) > 0) {
         rtw_put(&producer_, &desc);
         return;
@@ -210,16 +212,24 @@ void Link::post(const rtw_desc& desc) noexcept {
     ++unsaid_count_;
 }
 
+// The memory of answers that have left goes back unnoticed, with the next request: waking the
+// worker for it would cost as much as the request did.
+bool Link::rings_for(uint32_t wants_wake) noexcept {
+    if (wants_wake != RTW_WAKE_FOR_WORK) return wants_wake != RTW_WAKE_NEVER;
+    return urgent_ || rtw_room(&producer_) <= RTW_RING_ENTRIES / 2;
+}
+
 // Once per turn: everything this turn had to say, and one doorbell if the worker sleeps.
 void Link::flush() noexcept {
     if (lost_) return;
     for (; unsaid_count_ > 0 && rtw_room(&producer_) > 0; --unsaid_count_)
         rtw_put(&producer_, &unsaid_[unsaid_.size() - unsaid_count_]);
     if (unsaid_count_ == 0) unsaid_.clear();
-    if (rtw_publish(&producer_)) {
+    if (rings_for(rtw_publish(&producer_))) {
         ++pool_.counters().doorbells;
         ring::ring_doorbell(worker_.doorbell);
     }
+    urgent_ = unsaid_count_ > 0;
     // Nobody tells when there is room again.
     if (unsaid_count_ > 0 && !again_timer_.armed())
         pool_.reactor().arm(again_timer_, pool_.reactor().now() + loop::TimerWheel::tick);

@@ -134,6 +134,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     void shrink_slab(uint32_t slab, uint32_t bytes) noexcept;
     void chain_slab(Slot& slot, uint32_t slab) noexcept;
     void post(const rtw_desc& desc) noexcept;
+    [[nodiscard]] bool rings_for(uint32_t wants_wake) noexcept;
     void say(uint8_t kind, uint8_t flags, uint32_t slot, uint32_t offset, uint32_t length) noexcept;
     void take(const rtw_desc& desc) noexcept;
     void take_head(uint32_t slot, const rtw_desc& desc) noexcept;
@@ -168,6 +169,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     std::vector<rtw_desc>
         unsaid_;  ///< What found the ring full; its last `unsaid_count_` are to be said.
     uint32_t unsaid_count_ = 0;
+    bool urgent_ = false;  ///< Of what the next flush says, something concerns an open exchange.
     uint32_t first_free_slot_ = no_slot;
     uint32_t open_slots_ = 0;
     uint32_t sequence_ = 0;

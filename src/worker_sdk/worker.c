@@ -216,14 +216,21 @@ static void spin(void) {
     if (rtw_this.spin_score > 0) --rtw_this.spin_score;
 }
 
+/* Before it sleeps in epoll_wait: nobody in this process may begin to wait for memory before it
+ * wakes, as a loop of the application's own might. */
+static uint32_t wake_for(int timeout_ms) {
+    int waiting = rtw_this.blocked || rtw_this.starved || rtw_this.writing;
+    return timeout_ms == 0 || waiting ? RTW_WAKE_FOR_ALL : RTW_WAKE_FOR_WORK;
+}
+
 /* Waits for a doorbell or the gateway's word; `timeout_ms` 0 only looks. */
 static void wait_for_events(int timeout_ms) {
     struct epoll_event events[3];
     if (timeout_ms != 0) spin();
-    set_wants_wake(1);
+    set_wants_wake(wake_for(timeout_ms));
     rtw_full_fence();
     int count = epoll_wait(rtw_this.epoll_fd, events, 3, anything_to_do() ? 0 : timeout_ms);
-    set_wants_wake(0);
+    set_wants_wake(RTW_WAKE_NEVER);
     for (int i = 0; i < count; ++i)
         if (events[i].data.fd == RTW_CONTROL_FD) rtw_take_control();
     count_loop();
@@ -389,7 +396,7 @@ static int api_process(void) {
     /* The descriptor is readable again only after the last look found nothing. */
     do {
         if (!turn(0)) return 0;
-        set_wants_wake(1);
+        set_wants_wake(RTW_WAKE_FOR_ALL);
         rtw_full_fence();
     } while (anything_to_do());
     return 1;
