@@ -84,6 +84,9 @@ extern rtw_worker rtw_this;
 /* Maps a pair of regions; takes over `fds`. 0 or -1. */
 int rtw_link_attach(uint32_t core, size_t region_bytes, const int fds[3]);
 void rtw_link_detach(rtw_link* link);
+/* Where the gateway holds none of B's bytes its pages go back to the system, but for the first,
+ * which every answer needs. */
+void rtw_link_trim(rtw_link* link);
 /* Never refuses: waits for the gateway, which always drains its ring. */
 void rtw_link_post(rtw_link* link, uint8_t kind, uint8_t flags, uint32_t exchange, uint32_t offset,
                    uint32_t length);

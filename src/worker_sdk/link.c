@@ -68,6 +68,13 @@ void rtw_link_detach(rtw_link* link) {
     munmap(link->tables, link->table_bytes);
 }
 
+void rtw_link_trim(rtw_link* link) {
+    size_t kept = RTW_ARENA_OFFSET + RTW_BLOCK_BYTES;
+    if (!link->attached || link->arena.free_units != link->arena.blocks * 64) return;
+    if (link->region_bytes > kept)
+        madvise((char*)link->outgoing + kept, link->region_bytes - kept, MADV_REMOVE);
+}
+
 void rtw_link_publish(rtw_link* link) {
     uint64_t one = 1;
     if (rtw_publish(&link->producer) && write(link->doorbell, &one, sizeof one) < 0) {
@@ -132,9 +139,17 @@ static void take_body(rtw_link* link, rtw_request* request, const rtw_desc* desc
     request->body_last = unit;
 }
 
+/* Bytes that lie one behind the other come back together, of several slabs as well. */
 static void take_free(rtw_link* link, rtw_request* request, const rtw_desc* desc) {
-    uint32_t unit = desc->offset / RTW_UNIT_BYTES;
-    rtw_slab_return(link, link->slab_of[unit], desc->length);
+    uint32_t offset = desc->offset;
+    for (uint32_t left = desc->length; left > 0;) {
+        uint32_t slab = link->slab_of[offset / RTW_UNIT_BYTES];
+        uint32_t part = slab * RTW_UNIT_BYTES + rtw_slab_size(link, slab) - offset;
+        if (part > left) part = left;
+        rtw_slab_return(link, slab, part);
+        offset += part;
+        left -= part;
+    }
     if (request && request->unfreed >= desc->length) request->unfreed -= desc->length;
 }
 

@@ -281,6 +281,8 @@ static void take_message(const rtw_control* control, const int* fds, unsigned co
             break;
         case RTW_IDLE:
             if (rtw_this.app->on_idle) rtw_this.app->on_idle(rtw_this.app->self);
+            drain_all(); /* what has come back nobody was woken for */
+            for (uint32_t i = 0; i < rtw_this.link_count; ++i) rtw_link_trim(&rtw_this.links[i]);
             break;
         case RTW_FORK:
             if (rtw_this.can_fork) rtw_template_take(control, fds, count);

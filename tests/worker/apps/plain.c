@@ -127,6 +127,13 @@ static void generate(rtw_request* request, long bytes) {
     api->finish(request);
 }
 
+static void pieces(rtw_request* request, long count) {
+    memset(scratch, 'p', 700);
+    api->start(request, 200, NULL, 0, RTW_UNKNOWN_LENGTH);
+    while (count-- > 0 && api->write(request, scratch, 700) == 0) continue;
+    api->finish(request);
+}
+
 static void events(rtw_request* request, long count) {
     api->start(request, 200, NULL, 0, RTW_UNKNOWN_LENGTH);
     for (long i = 0; i < count; ++i) {
@@ -169,6 +176,8 @@ static void on_request(void* self, rtw_request* request) {
         count_body(request);
     } else if (is(path, "/generate")) {
         generate(request, number(query));
+    } else if (is(path, "/pieces")) {
+        pieces(request, number(query));
     } else if (is(path, "/events")) {
         events(request, number(query));
     } else if (is(path, "/sleep")) {
