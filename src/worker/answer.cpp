@@ -88,8 +88,7 @@ void WorkerAnswer::worker_lost(bool begun, Reason reason) noexcept {
 
 void WorkerAnswer::recalled() noexcept {
     slot_ = no_slot;
-    if (stage_ != Stage::handed || body_sent_ != 0 || reserved_ || recalls_ == recalls_max)
-        return fail(Reason::worker_protocol, Source::worker);
+    if (!may_be_recalled()) return fail(Reason::worker_protocol, Source::worker);
     ++recalls_;
     --attempts_;
     ++pool_.counters().recalled;

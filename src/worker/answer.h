@@ -63,6 +63,10 @@ class WorkerAnswer final : public ListNode,
     [[nodiscard]] bool take_body(uint32_t offset, uint32_t length) noexcept;
     [[nodiscard]] bool take_end() noexcept;
     void memory_came_back() noexcept;
+    /// Whether it could wait for another instance.
+    [[nodiscard]] bool may_be_recalled() const noexcept {
+        return stage_ == Stage::handed && body_sent_ == 0 && !reserved_ && recalls_ < recalls_max;
+    }
     /// Taken back before it was begun: waits for another instance.
     void recalled() noexcept;
     /// The process is gone, or may not be listened to any longer.

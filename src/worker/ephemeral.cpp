@@ -284,7 +284,9 @@ void Supervisor::reconcile_ephemeral(App& app) {
     for (const Worker* worker : app.members) {
         if (worker->exited || worker->role != WorkerRole::spare) continue;
         ++live;
-        idle += worker->phase == WorkerPhase::starting || worker->phase == WorkerPhase::ready;
+        // Those of the origin before this one end with the first of this one's.
+        idle += worker->origin == app.origin && (worker->phase == WorkerPhase::starting ||
+                                                 worker->phase == WorkerPhase::ready);
     }
     // Those at work and those kept for the next: how many may be at work is the gate's to say.
     uint32_t most = std::min(options_.ephemeral_max + warm, RTW_SEATS_MAX);

@@ -139,6 +139,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     void take(const rtw_desc& desc) noexcept;
     void take_head(uint32_t slot, const rtw_desc& desc) noexcept;
     void take_body(uint32_t slot, const rtw_desc& desc) noexcept;
+    void take_end(uint32_t slot) noexcept;
     void take_free(uint32_t slot, const rtw_desc& desc) noexcept;
     void take_abort(uint32_t slot, const rtw_desc& desc) noexcept;
     [[nodiscard]] bool take_bytes(uint32_t slot, const rtw_desc& desc) noexcept;

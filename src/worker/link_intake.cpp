@@ -45,12 +45,8 @@ void Link::take(const rtw_desc& desc) noexcept {
             return take_free(index, desc);
         case RTW_ABORT:
             return take_abort(index, desc);
-        case RTW_END: {
-            WorkerAnswer* answer = slots_[index].answer;
-            if (answer && !answer->take_end()) strike("ended an answer before its end", index);
-            end_slot(index);
-            return pool_.place_given_back(*this);
-        }
+        case RTW_END:
+            return take_end(index);
         default:
             return strike("sent an unknown kind of message", index);
     }
@@ -78,11 +74,7 @@ void Link::take_head(uint32_t index, const rtw_desc& desc) noexcept {
         !answer || (head_bytes != 0 && answer->take_head(desc.offset, head_bytes, desc.length));
     if (!answer || !valid) free_bytes(desc.exchange, desc.offset, desc.length);
     if (!valid) strike("sent an invalid head", index);
-    if (!(desc.flags & RTW_END_STREAM)) return;
-    answer = slots_[index].answer;
-    if (answer && !answer->take_end()) strike("ended an answer before its end", index);
-    end_slot(index);
-    pool_.place_given_back(*this);
+    if (desc.flags & RTW_END_STREAM) take_end(index);
 }
 
 void Link::take_body(uint32_t index, const rtw_desc& desc) noexcept {
@@ -91,6 +83,14 @@ void Link::take_body(uint32_t index, const rtw_desc& desc) noexcept {
     bool valid = !answer || answer->take_body(desc.offset, desc.length);
     if (!answer || !valid) free_bytes(desc.exchange, desc.offset, desc.length);
     if (!valid) strike("sent a body that does not belong to its head", index);
+    if (desc.flags & RTW_END_STREAM) take_end(index);
+}
+
+void Link::take_end(uint32_t index) noexcept {
+    WorkerAnswer* answer = slots_[index].answer;
+    if (answer && !answer->take_end()) strike("ended an answer before its end", index);
+    end_slot(index);
+    pool_.place_given_back(*this);
 }
 
 void Link::take_free(uint32_t index, const rtw_desc& desc) noexcept {
@@ -222,6 +222,11 @@ void Link::recall() noexcept {
     if (recalled_ > 0 || lost_ || condemned_) return;
     rtw_region* to_worker = region_.to_worker();
     uint32_t first = rtw_load(&region_.to_gateway()->begun) + 1;
+    // One whose body has left us can begin nowhere else: it stays, and what is before it.
+    for (const Slot& slot : slots_) {
+        bool stays = slot.open && slot.answer && !slot.answer->may_be_recalled();
+        if (stays && static_cast<int32_t>(slot.sequence - first) >= 0) first = slot.sequence + 1;
+    }
     rtw_store(&to_worker->recall_from, first);
     rtw_store(&to_worker->recalling, 1);
     rtw_full_fence();

@@ -403,7 +403,12 @@ void Supervisor::reconcile(App& app) {
     }
     if (live == 0 && warm > 0) prove(app);
     bool replaced = count(app, WorkerPhase::ready) >= std::max(1U, std::min(warm, most));
-    if (replaced || (!room() && live == 0)) drain_worn_out(app);
+    // Without room for a replacement, and none that an end is about to make.
+    bool ends = std::any_of(app.members.begin(), app.members.end(), [](const Worker* worker) {
+        return worker->phase == WorkerPhase::ending;
+    });
+    bool stuck = !room() && starting == 0 && !ends;
+    if (replaced || stuck) drain_worn_out(app);
     bool waiting = app.state.waiting_cores.load() != 0 || app.state.hopeless.load() != 0;
     bool more = app.wants_more && waiting && starting == 0 && live < most;
     app.wants_more = more && !room();

@@ -128,6 +128,23 @@ TEST(Failure, requests_handed_in_advance_leave_a_worker_that_is_stuck) {
     EXPECT_EQ(world.pool().counters().strikes, 0U);
 }
 
+TEST(Failure, uploads_handed_in_advance_stay_with_a_worker_that_is_slow) {
+    AppSpec app = plain_app();
+    app.workers_max = 1;
+    World world({app});
+    for (int round = 0; round < 20; ++round) world.fetch(World::request("/hello"));
+    Client slow(world.pool(), World::request("/sleep", "100"));
+    std::vector<std::unique_ptr<Client>> uploads;
+    for (int i = 0; i < 5; ++i)
+        uploads.push_back(std::make_unique<Client>(
+            world.pool(), World::request("/count", {}, http::Method::post), "0123456789"));
+    for (auto& upload : uploads) {
+        ASSERT_TRUE(world.until([&] { return upload->done(); }));
+        EXPECT_EQ(upload->received, "10") << static_cast<int>(upload->reason());
+    }
+    EXPECT_EQ(world.pool().counters().failed, 0U);
+}
+
 TEST(Failure, a_worker_whose_loop_stands_still_is_ended) {
     AppSpec app = plain_app();
     app.timeout_ms = 2000;

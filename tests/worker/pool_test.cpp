@@ -1,6 +1,7 @@
 // One core and real worker processes: what a request sees.
 #include <fcntl.h>
 
+#include <set>
 #include <unordered_map>
 
 #include "harness.h"
@@ -430,6 +431,31 @@ TEST(Pool, an_operator_restarts_an_instance_without_a_gap) {
         now = client->received;
         return now != first;
     }));
+}
+
+TEST(Pool, instances_of_a_full_pool_are_replaced_one_after_the_other) {
+    AppSpec app = plain_app();
+    app.workers = 2;
+    World world({app}, [](SupervisorOptions& options) { options.pool_size = 2; });
+    auto ready = [&] {
+        std::set<int32_t> pids;
+        for (const WorkerView& view : world.supervisor().workers())
+            if (view.phase == WorkerPhase::ready) pids.insert(view.pid);
+        return pids;
+    };
+    ASSERT_TRUE(world.until([&] { return ready().size() == 2; }));
+    for (size_t restarted : {1, 2}) {
+        std::set<int32_t> before = ready();
+        size_t left = restarted;
+        for (const WorkerView& view : world.supervisor().workers())
+            if (left > 0 && world.supervisor().restart(view.id)) --left;
+        ASSERT_TRUE(world.until([&] {
+            EXPECT_FALSE(ready().empty());
+            std::set<int32_t> both = before;
+            both.merge(ready());
+            return ready().size() == 2 && both.size() == 2 + restarted;
+        })) << restarted;
+    }
 }
 
 }  // namespace
