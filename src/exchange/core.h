@@ -29,9 +29,11 @@ namespace ringtime::exchange {
 /// Whether the gateway as a whole is ready, for /ready; implemented by runtime, any thread.
 class Readiness {
  public:
-    /// Empty when ready for what `snapshot` holds, else why not, in one line.
-    [[nodiscard]] virtual std::string_view not_ready_because(
-        const Snapshot& snapshot) const noexcept = 0;
+    enum class Form : uint8_t { text, json };
+    /// Empty when ready for what `snapshot` holds, else what is not and why, as a body to answer
+    /// with. Health checks ask for it: it may allocate.
+    [[nodiscard]] virtual std::string not_ready_because(const Snapshot& snapshot,
+                                                        Form form) const = 0;
 
  protected:
     ~Readiness() = default;

@@ -91,13 +91,32 @@ bool Exchange::answer_core_api() noexcept {
     } else if (path == CorePath::health) {
         answer_fixed(200, "text/plain; charset=utf-8", text_piece("ok\n"), {});
     } else {
-        std::string_view problem =
-            core_.draining() ? "draining\n"
-                             : core_.readiness.not_ready_because(*hold_->snapshot);
-        answer_fixed(problem.empty() ? 200 : 503, "text/plain; charset=utf-8",
-                     text_piece(problem.empty() ? "ready\n" : problem), {});
+        answer_ready();
     }
     return true;
+}
+
+void Exchange::answer_ready() noexcept {
+    bool json = takes_json();
+    std::string_view type = json ? "application/json" : "text/plain; charset=utf-8";
+    if (core_.draining())
+        return answer_fixed(503, type,
+                            text_piece(json ? "{\"ready\":false,\"problems\":[{\"problem\":"
+                                              "\"draining\"}]}\n"
+                                            : "draining\n"),
+                            {});
+    std::string problems = core_.readiness.not_ready_because(
+        *hold_->snapshot, json ? Readiness::Form::json : Readiness::Form::text);
+    if (problems.empty())
+        return answer_fixed(200, type, text_piece(json ? "{\"ready\":true}\n" : "ready\n"), {});
+    net::TextBlock* block = nullptr;
+    Piece body = text_piece(json ? "{\"ready\":false}\n" : "not ready\n");
+    if (char* text = core_.io.texts.reserve(block, problems.size())) {
+        std::memcpy(text, problems.data(), problems.size());
+        body = core_.io.texts.commit(*block, problems.size());
+        core_.io.texts.let_go(block);
+    }
+    answer_fixed(503, type, body, {});
 }
 
 std::string_view Exchange::stripped_path(std::string_view path) noexcept {
@@ -158,6 +177,10 @@ void Exchange::take_refusal() noexcept {
 
 // --- Answers of the gateway's own ---
 
+bool Exchange::takes_json() const noexcept {
+    return head.fields.get(FieldId::accept).find("application/json") != std::string_view::npos;
+}
+
 void Exchange::answer_fixed(uint16_t status, std::string_view type, const Piece& body,
                             const OwnField& field) noexcept {
     http::HeadBuilder builder = fixed_.begin(status, body);
@@ -173,8 +196,7 @@ void Exchange::answer_error(Error error, std::string_view message,
     const ReasonInfo& info = describe(error.reason);
     if (message.empty()) message = info.message;
     if (outcome_.ok()) outcome_ = error;
-    bool json = api_ ||
-                head.fields.get(FieldId::accept).find("application/json") != std::string_view::npos;
+    bool json = api_ || takes_json();
     auto status = info.status == 0 ? uint16_t{500} : info.status;
     // The body may leave after this exchange has ended: it lies in a block of its own.
     size_t capacity = message.size() + info.name.size() + request_id_.size() + 64;

@@ -110,6 +110,8 @@ class Exchange {
     [[nodiscard]] bool dispatch() noexcept;
     void dispatch_to(const Mount& mount) noexcept;
     [[nodiscard]] bool answer_core_api() noexcept;
+    void answer_ready() noexcept;
+    [[nodiscard]] bool takes_json() const noexcept;
     void dispatch_worker() noexcept;
     void dispatch_site() noexcept;
     void take_refusal() noexcept;

@@ -58,25 +58,18 @@ Milliseconds Probes::round(Nanoseconds now) {
 void Probes::publish(const std::vector<PluginRef>& plugins) {
     std::lock_guard lock(lock_);
     views_.clear();
-    const std::string* problem = nullptr;
+    const Problem* problem = nullptr;
     for (const PluginRef& plugin : plugins) {
         for (size_t i = 0; i < plugin->probes().size(); ++i) {
             const Probe& probe = plugin->probes()[i];
             bool well = states_[{plugin.get(), i}].well;
             views_.push_back({plugin->spec().short_name, probe.name, probe.critical, well});
             if (well || !probe.critical || problem) continue;
-            problem = &*texts_.insert(fmt::format("the readiness probe {} of the plugin {} is not "
-                                                  "well\n",
-                                                  probe.name, plugin->spec().short_name))
-                            .first;
+            std::string text = fmt::format("its readiness probe {} is not well", probe.name);
+            problem = &*problems_.insert({plugin->spec().short_name, std::move(text)}).first;
         }
     }
     problem_.store(problem, std::memory_order_release);
-}
-
-std::string_view Probes::problem() const noexcept {
-    const std::string* text = problem_.load(std::memory_order_acquire);
-    return text ? std::string_view(*text) : std::string_view{};
 }
 
 std::vector<ProbeView> Probes::views() const {

@@ -42,9 +42,16 @@ class Probes final : public MetricSource {
     /// Asks every probe that is due at `now`, which tells how long to wait. For tests as well.
     [[nodiscard]] Milliseconds round(Nanoseconds now);
 
-    /// Any thread: empty when every critical probe is well, else a line that names one. The text
-    /// lives as long as this object.
-    [[nodiscard]] std::string_view problem() const noexcept;
+    struct Problem {
+        std::string plugin;
+        std::string text;  ///< Names the probe, too.
+        auto operator<=>(const Problem&) const = default;
+    };
+    /// Any thread: null when every critical probe is well, else one that is not. Lives as long as
+    /// this object.
+    [[nodiscard]] const Problem* problem() const noexcept {
+        return problem_.load(std::memory_order_acquire);
+    }
     [[nodiscard]] std::vector<ProbeView> views() const;
     void collect(MetricSink& sink) const override;
 
@@ -65,8 +72,8 @@ class Probes final : public MetricSource {
     mutable std::mutex lock_;  // tidy: allow(data-path) its own thread and readers of views
     std::map<Key, State> states_;
     std::vector<ProbeView> views_;
-    std::set<std::string> texts_;  ///< Never shrinks: cores may be reading one.
-    std::atomic<const std::string*> problem_{nullptr};
+    std::set<Problem> problems_;  ///< Never shrinks: cores may be reading one.
+    std::atomic<const Problem*> problem_{nullptr};
     std::condition_variable changed_;
     bool stopping_ = false;
     std::thread thread_;

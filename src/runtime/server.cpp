@@ -17,6 +17,7 @@
 #include "config/words.h"
 #include "runtime/compile.h"
 #include "runtime/packages.h"
+#include "runtime/readiness.h"
 
 namespace ringtime::runtime {
 namespace {
@@ -65,12 +66,23 @@ Server::Server(config::Environment environment, config::Configuration configurat
 
 Server::~Server() = default;
 
-std::string_view Server::not_ready_because(const exchange::Snapshot& snapshot) const noexcept {
-    if (!ready_.load()) return "starting\n";
-    for (uint32_t app : snapshot.apps) {
-        if (!supervisor_->ready(app)) return "an application has no worker that is ready\n";
+std::string Server::not_ready_because(const exchange::Snapshot& snapshot, Form form) const {
+    std::vector<Unready> all;
+    if (!ready_.load()) all.push_back({.problem = "starting"});
+    for (const exchange::Mount& mount : snapshot.mounts) {
+        if (mount.kind != exchange::TargetKind::worker || supervisor_->ready(mount.target))
+            continue;
+        std::string_view version = mount.version;
+        all.push_back({.kind = "app",
+                       .name = mount.name,
+                       .version = version == "latest" ? "" : version,
+                       .problem = supervisor_->hopeless(mount.target)
+                                      ? "it does not start; the log says why"
+                                      : "no worker is ready"});
     }
-    return probes_->problem();
+    if (const hook::Probes::Problem* problem = probes_->problem())
+        all.push_back({.kind = "plugin", .name = problem->plugin, .problem = problem->text});
+    return readiness_report(all, form);
 }
 
 // Growing the descriptor table later would stall a core for tens of milliseconds each time it

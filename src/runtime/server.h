@@ -43,8 +43,8 @@ class Server final : public exchange::Readiness, private Control {
     /// Runs until a signal ends it. Result: the process's exit code.
     [[nodiscard]] int run();
 
-    [[nodiscard]] std::string_view not_ready_because(
-        const exchange::Snapshot& snapshot) const noexcept override;
+    [[nodiscard]] std::string not_ready_because(const exchange::Snapshot& snapshot,
+                                                Form form) const override;
 
  private:
     [[nodiscard]] bool start(std::string& problem);

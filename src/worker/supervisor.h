@@ -107,6 +107,10 @@ class Supervisor {
         return state.ready.load(std::memory_order_relaxed) > 0 ||
                state.unproven.load(std::memory_order_relaxed) == 0;
     }
+    /// Its starts fail in a row; any thread.
+    [[nodiscard]] bool hopeless(uint32_t app) const noexcept {
+        return apps_[app]->state.hopeless.load(std::memory_order_relaxed) != 0;
+    }
     /// Instances of an app that take requests; any thread.
     [[nodiscard]] uint32_t ready_count(uint32_t app) const noexcept {
         return apps_[app]->state.ready.load(std::memory_order_relaxed);

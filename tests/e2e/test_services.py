@@ -255,7 +255,8 @@ class Services(harness.Case):
         self.assertEqual(self.gateway.get("/ready").status, 200)
         self.ask("/well/no", "POST")
         harness.wait_until(lambda: self.gateway.get("/ready").status == 503, "still ready")
-        self.assertIn(b"probe mood of the plugin butler", self.gateway.get("/ready").body)
+        self.assertEqual(self.gateway.get("/ready").body,
+                         b"plugin butler: its readiness probe mood is not well\n")
         self.ask("/well/yes", "POST")
         harness.wait_until(lambda: self.gateway.get("/ready").status == 200, "not ready again")
 

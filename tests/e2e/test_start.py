@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A start that cannot be good: one clear message, exit status 1, and nothing half-started."""
 
+import json
 import resource
 import socket
 
@@ -99,13 +100,23 @@ class Refused(harness.Case):
         self.assertIn("in use", log)
 
     def test_a_worker_that_does_not_come_up_leaves_the_rest_serving(self):
-        self.packages.manifest("apps/dead", "name: dead\nentrypoint: dead\nttl: 1h\n")
+        self.packages.manifest("apps/dead", "name: dead\nversion: 1.2.0\n"
+                               "entrypoint: dead\nttl: 1h\n")
         path = self.packages.write("apps/dead/dead", "#!/bin/sh\nexit 3\n")
         harness.os.chmod(path, 0o755)
         gateway = self.launch()
         harness.wait_until(lambda: self.answers(gateway), lambda: "it serves: " + gateway.log())
         self.assertEqual(gateway.get("/dead/").status, 503)
-        self.assertEqual(gateway.get("/ready").status, 503)
+        with gateway.connect() as client:
+            answer = client.ask("GET", "/ready")
+            self.assertEqual(answer.status, 503)
+            self.assertEqual(answer.body.splitlines()[0].split(b": ")[0], b"app dead@1.2.0")
+            answer = client.ask("GET", "/ready", headers={"Accept": "application/json"})
+            self.assertEqual(answer.status, 503)
+            told = json.loads(answer.body)
+            self.assertIs(told["ready"], False)
+            self.assertEqual([(one["app"], one["version"]) for one in told["problems"]],
+                             [("dead", "1.2.0")])
 
     @staticmethod
     def answers(gateway):

@@ -54,7 +54,8 @@ namespace ringtime::exchange {
 namespace {
 
 struct Ready final : Readiness {
-    [[nodiscard]] std::string_view not_ready_because(const Snapshot&) const noexcept override {
+    [[nodiscard]] std::string not_ready_because(const exchange::Snapshot&,
+                                                Form) const override {
         return {};
     }
 };

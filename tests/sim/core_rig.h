@@ -62,8 +62,8 @@ class CoreRig {
 
  private:
     struct AlwaysReady final : exchange::Readiness {
-        [[nodiscard]] std::string_view not_ready_because(
-            const exchange::Snapshot&) const noexcept override {
+        [[nodiscard]] std::string not_ready_because(const exchange::Snapshot&,
+                                                    Form) const override {
             return {};
         }
     };
