@@ -321,19 +321,19 @@ class CommandLine {
 
     void add_workers() {
         CLI::App* workers = add_noun(
-            "workers", "Worker processes; restart or drain one",
+            "workers", "Worker processes; restart or drain one, or an app's",
             [](const Arguments& arguments) { return live(arguments).get("/workers"); });
-        add_verb(workers, "restart", "Start a replacement, then drain it",
+        add_verb(workers, "restart", "Start replacements, then drain what they replace",
                  [](const Arguments& arguments) {
                      return live(arguments).act("workers", arguments.name, "restart");
                  })
-            ->add_option("ID", arguments_.name, "From the list")
+            ->add_option("WORKER", arguments_.name, "ID from the list, or an app: its name or base")
             ->required();
         add_verb(workers, "drain", "Let it finish its requests and end",
                  [](const Arguments& arguments) {
                      return live(arguments).act("workers", arguments.name, "drain");
                  })
-            ->add_option("ID", arguments_.name, "From the list")
+            ->add_option("WORKER", arguments_.name, "ID from the list, or an app: its name or base")
             ->required();
     }
 

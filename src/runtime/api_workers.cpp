@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "base/json.h"
 #include "runtime/api.h"
@@ -70,28 +72,87 @@ std::string workers_json(const std::vector<Row>& rows, const worker::SupervisorC
     return out;
 }
 
-using Act = bool (worker::Supervisor::*)(uint32_t);
+struct Deed {
+    bool (worker::Supervisor::*act)(uint32_t worker);
+    std::string_view done;
+};
+constexpr Deed kRestart{&worker::Supervisor::restart, "being replaced"};
+constexpr Deed kDrain{&worker::Supervisor::drain, "draining"};
 
-ApiReply act_on(ApiContext& context, const ApiArguments& arguments, Act act,
-                std::string_view done) {
-    const std::string& text = arguments.path.front();
+std::optional<uint32_t> worker_id(std::string_view text) noexcept {
     uint32_t id = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (error != std::errc() || end != text.data() + text.size())
-        return error_reply(404, "not_found",
-                           fmt::format("{} is no ID of a worker; the list of workers has them",
-                                       text),
-                           arguments.request_id);
+    bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole ? std::optional(id) : std::nullopt;
+}
+
+// Mounts of the apps that are called `text`: by name, in one version or in all, or by base.
+std::vector<const exchange::Mount*> find_apps(const exchange::Snapshot& snapshot,
+                                              std::string_view text) {
+    std::vector<const exchange::Mount*> found;
+    for (const exchange::Mount& mount : snapshot.mounts) {
+        if (mount.kind != exchange::TargetKind::worker) continue;
+        if (text == mount.name || text == mount.base ||
+            text == fmt::format("{}@{}", mount.name, mount.version))
+            found.push_back(&mount);
+    }
+    return found;
+}
+
+ApiReply act_on_worker(ApiContext& context, const ApiArguments& arguments, const Deed& deed,
+                       uint32_t id) {
     bool acted = false;
     context.gateway.on_main(
-        [&](worker::Supervisor& supervisor) { acted = (supervisor.*act)(id); });
+        [&](worker::Supervisor& supervisor) { acted = (supervisor.*deed.act)(id); });
     if (!acted)
-        return error_reply(404, "not_found", fmt::format("no worker {} is ready", text),
+        return error_reply(404, "not_found", fmt::format("no worker {} is ready", id),
                            arguments.request_id);
+    std::string done = fmt::format("is {}", deed.done);
     if (arguments.wants_text()) return text_reply(fmt::format("worker {} {}\n", id, done));
     std::string out;
     JsonWriter(out).begin_object().key("worker").number(id).key("done").string(done).end_object();
     return json_reply(std::move(out));
+}
+
+// All instances that take requests. The spares of an ephemeral app go with their origin.
+ApiReply act_on_apps(ApiContext& context, const ApiArguments& arguments, const Deed& deed,
+                     const std::vector<const exchange::Mount*>& apps) {
+    std::vector<uint32_t> ids;
+    context.gateway.on_main([&](worker::Supervisor& supervisor) {
+        for (const worker::WorkerView& view : supervisor.workers()) {
+            bool meant = std::any_of(apps.begin(), apps.end(), [&](const exchange::Mount* app) {
+                return app->target == view.app_index && app->name == view.app;
+            });
+            if (meant && view.role != worker::WorkerRole::spare &&
+                (supervisor.*deed.act)(view.id))
+                ids.push_back(view.id);
+        }
+    });
+    const std::string& name = apps.front()->name;
+    if (ids.empty())
+        return error_reply(404, "not_found", fmt::format("no worker of {} is ready", name),
+                           arguments.request_id);
+    std::string done = fmt::format("{} {}", ids.size() == 1 ? "is" : "are", deed.done);
+    if (arguments.wants_text())
+        return text_reply(fmt::format("{} worker{} of {} {}\n", ids.size(),
+                                      ids.size() == 1 ? "" : "s", name, done));
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object().key("app").string(name).key("workers").begin_array();
+    for (uint32_t id : ids) json.number(id);
+    json.end_array().key("done").string(done).end_object();
+    return json_reply(std::move(out));
+}
+
+ApiReply act_on(ApiContext& context, const ApiArguments& arguments, const Deed& deed) {
+    const std::string& text = arguments.path.front();
+    if (auto id = worker_id(text)) return act_on_worker(context, arguments, deed, *id);
+    auto live = context.gateway.live();
+    auto apps = find_apps(*live->snapshot, text);
+    if (!apps.empty()) return act_on_apps(context, arguments, deed, apps);
+    return error_reply(404, "not_found",
+                       fmt::format("{} is neither an ID nor an app in the list of workers", text),
+                       arguments.request_id);
 }
 
 }  // namespace
@@ -112,11 +173,11 @@ ApiReply api_workers(ApiContext& context, const ApiArguments& arguments) {
 }
 
 ApiReply api_restart_worker(ApiContext& context, const ApiArguments& arguments) {
-    return act_on(context, arguments, &worker::Supervisor::restart, "is being replaced");
+    return act_on(context, arguments, kRestart);
 }
 
 ApiReply api_drain_worker(ApiContext& context, const ApiArguments& arguments) {
-    return act_on(context, arguments, &worker::Supervisor::drain, "is draining");
+    return act_on(context, arguments, kDrain);
 }
 
 }  // namespace ringtime::runtime

@@ -243,11 +243,36 @@ class Endpoints(ApiCase):
             ready = [one["pid"] for one in now if one["state"] == "idle"]
             return len(ready) == 2 and first["pid"] not in ready
         harness.wait_until(replaced, "the worker is replaced")
-        for which in ("99999", "x", "-1", str(first["id"]) + "x"):
+        for which in ("99999", "x", "-1", str(first["id"]) + "x", "work@9.9.9", "%2Fup"):
             self.assertEqual(self.admin(f"/api/workers/{which}/drain", "POST").status, 404)
         upstreams = json.loads(self.admin("/api/upstreams").body)["upstreams"]
         self.assertEqual(upstreams[0]["servers"][0]["url"], "http://127.0.0.1:9")
         self.assertIn("127.0.0.1:9", self.ringtime("upstreams"))
+
+    def test_all_workers_of_an_app_are_replaced(self):
+        self.packages.app("work", "app.so", "ttl: 1h\nworkers: 2\n")
+        self.packages.app("brief", "app.so", "ttl: 0\n")
+        self.start({"RUNTIME_POOL_SIZE": "20"})
+
+        def ready(app="work"):
+            return {one["pid"] for one in json.loads(self.admin("/api/workers").body)["workers"]
+                    if one["app"] == app and one["state"] == "idle" and one["role"] != "spare"}
+
+        for which in ("work", "/work", "work@latest"):
+            before = ready()
+            self.assertEqual(self.ringtime("workers", "restart", which),
+                             "2 workers of work are being replaced\n")
+            harness.wait_until(lambda: len(ready()) == 2 and not ready() & before, which)
+        before, others = ready(), ready("brief")
+        told = json.loads(self.admin("/api/workers/work/drain", "POST").body)
+        self.assertEqual((told["app"], len(told["workers"]), told["done"]),
+                         ("work", 2, "are draining"))
+        harness.wait_until(lambda: len(ready()) == 2 and not ready() & before, "others come")
+        self.assertEqual(ready("brief"), others)
+        self.assertEqual(self.ringtime("workers", "restart", "brief"),
+                         "1 worker of brief is being replaced\n")
+        harness.wait_until(lambda: len(ready("brief")) == 1 and not ready("brief") & others,
+                           "a new origin")
 
     def test_plugins_show_what_hooks_do(self):
         self.packages.plugin("hooks", "hooks.so", "base: /hooks\n")
