@@ -6,6 +6,7 @@
 #include "loop/runnable.h"
 #include "loop/timer.h"
 #include "net/stream.h"
+#include "upstream/keep_alive.h"
 
 namespace ringtime::upstream {
 
@@ -45,6 +46,10 @@ class Connection final : public loop::Runnable {
     enum class Expects : uint8_t { small, large };
     void expect(Expects what) noexcept { expects_ = what; }
 
+    /// What the server said of it; see keep_alive.h.
+    void allow_idle(Milliseconds time) noexcept { idle_allowed_ = time; }
+    [[nodiscard]] Milliseconds idle_allowed() const noexcept { return idle_allowed_; }
+
     /// While idle: ended by the server, or it said something unasked.
     [[nodiscard]] bool disturbed() const noexcept {
         return stream_.ended() || stream_.failed() || !stream_.readable().empty();
@@ -69,6 +74,7 @@ class Connection final : public loop::Runnable {
     Ask* ask_ = nullptr;  ///< Set while it leaves for another core.
     loop::Timer timer_;
     uint64_t address_ = 0;
+    Milliseconds idle_allowed_ = keeps_for_ever;
     uint32_t uses_ = 0;
     bool expired_ = false;
     bool retired_ = false;

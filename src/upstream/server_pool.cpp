@@ -110,7 +110,7 @@ Connection* ServerPool::connect(const net::Endpoint& endpoint, int& error) noexc
 }
 
 void ServerPool::keep(Connection& connection) noexcept {
-    Milliseconds time = group_.spec().keep_alive;
+    Milliseconds time = std::min(group_.spec().keep_alive, connection.idle_allowed());
     follow_addresses();
     bool wanted = !group_.retired() && time != 0 && idle_.size() < group_.spec().idle_max &&
                   goes_to_server(connection.address());

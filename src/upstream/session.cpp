@@ -232,6 +232,8 @@ void Session::take_head() noexcept {
     bool large = framing_.kind == http::BodyKind::length &&
                  framing_.length >= limits::spliced_body_bytes_min;
     connection_->expect(large ? Connection::Expects::large : Connection::Expects::small);
+    if (head_.fields.present() & http::field_bit(http::FieldId::keep_alive))
+        connection_->allow_idle(announced_keep_alive(head_.fields));
     // Nothing more is received until it is known who moves it.
     if (large) stream().receive(net::Receive::watch);
 }

@@ -1,7 +1,9 @@
-// Idle connections that change cores: several cores in one world, moved step by step.
+// Idle connections, how long they are kept and how they change cores: several cores in one world,
+// moved step by step.
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -20,10 +22,10 @@ class HandingOver : public testing::Test {
         upstream = std::make_shared<Upstream>(one_server(kPort));
         world.serve(kPort, [this](ring::SimPeer& peer) {
             peers.push_back(&peer);
-            peer.on_change = [](ring::SimPeer& each) {
+            peer.on_change = [this](ring::SimPeer& each) {
                 if (!each.received().ends_with("\r\n\r\n")) return;
                 each.clear_received();
-                each.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
+                each.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n" + said + "\r\nhi");
             };
         });
         for (unsigned i = 0; i < 3; ++i) cores.push_back(std::make_unique<OneCore>(i, handover));
@@ -73,7 +75,20 @@ class HandingOver : public testing::Test {
     std::vector<std::unique_ptr<OneCore>> cores;
     std::shared_ptr<Upstream> upstream;
     std::vector<ring::SimPeer*> peers;
+    std::string said;  ///< Beside the length.
 };
+
+TEST_F(HandingOver, a_connection_is_let_go_of_before_its_server_does) {
+    said = "keep-alive: timeout=5, max=100\r\n";
+    EXPECT_EQ(ask(0), "hi");
+    turn_alone(0, 3'700);
+    EXPECT_EQ(read().idle, 1u);
+    turn_alone(0, 100);
+    EXPECT_EQ(read().idle, 0u);
+    said = "keep-alive: timeout=0\r\n";
+    EXPECT_EQ(ask(0), "hi");
+    EXPECT_EQ(read().idle, 0u);
+}
 
 TEST_F(HandingOver, a_core_without_a_connection_gets_one_from_another) {
     for (unsigned core : {0U, 1U, 2U, 1U, 0U}) EXPECT_EQ(ask(core), "hi");

@@ -4,7 +4,9 @@
 
 #include <string>
 
+#include "http/head_parser.h"
 #include "support.h"
+#include "upstream/keep_alive.h"
 #include "upstream/replay.h"
 #include "upstream/retry_budget.h"
 
@@ -69,6 +71,28 @@ TEST(Replay, keeps_nothing_of_a_body_that_is_too_large) {
     EXPECT_TRUE(replay.whole());
     replay.add("x");
     EXPECT_FALSE(replay.whole());
+}
+
+TEST(KeepAlive, three_quarters_of_what_the_server_says) {
+    const std::pair<std::string, Milliseconds> rows[] = {
+        {"keep-alive: timeout=5", 3750},
+        {"Keep-Alive: max=100,Timeout=20 ", 15'000},
+        {"Keep-Alive: timeout=0", 0},
+        {"Keep-Alive: timeout=4294967295", 3'221'225'471'250},
+        {"Keep-Alive: timeout=4294967296", keeps_for_ever},
+        {"Keep-Alive: timeout=", keeps_for_ever},
+        {"Keep-Alive: timeout=5s", keeps_for_ever},
+        {"Keep-Alive: timeout=-1", keeps_for_ever},
+        {"Keep-Alive: max=5", keeps_for_ever},
+        {"Connection: keep-alive", keeps_for_ever},
+    };
+    for (const auto& [line, expected] : rows) {
+        std::string text = "HTTP/1.1 200 OK\r\n" + line + "\r\n\r\n";
+        http::ResponseParser parser;
+        http::ResponseHead head;
+        ASSERT_TRUE(parser.parse(text.data(), text.size(), head).complete()) << line;
+        EXPECT_EQ(announced_keep_alive(head.fields), expected) << line;
+    }
 }
 
 TEST(LatencyScale, buckets_hold_what_their_bounds_say) {
