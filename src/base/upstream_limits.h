@@ -34,6 +34,8 @@ inline constexpr uint64_t upstream_keep_alive_ms = 60'000;  ///< Of an unused co
 inline constexpr uint64_t upstream_queue_ms = 5'000;
 /// Before the next address of a name is tried beside the ones before (RFC 8305 §5).
 inline constexpr uint64_t upstream_race_ms = 250;
+/// Before a unix socket whose queue is full is tried again.
+inline constexpr uint64_t upstream_crowded_ms = 20;
 /// An address that could not be reached is tried behind the others for so long.
 inline constexpr uint64_t upstream_shun_ms = 30'000;
 /// A core that is asked for a connection answers within a turn, or is not worth waiting for; then

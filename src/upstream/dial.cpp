@@ -47,6 +47,14 @@ void Dial::start_next() noexcept {
     set_timer();
 }
 
+// More clients stand at the door of a local server than it lets wait. For one of TCP the kernel
+// knocks again by itself; for a unix socket it does not.
+void Dial::come_again() noexcept {
+    begun_ = 0;
+    next_at_ = reactor_.now() + from_milliseconds(timeouts::upstream_crowded_ms);
+    set_timer();
+}
+
 void Dial::set_timer() noexcept { reactor_.arm(timer_, std::min(next_at_, deadline_)); }
 
 Dial::State Dial::advance() noexcept {
@@ -63,11 +71,15 @@ Dial::State Dial::advance() noexcept {
         }
         if (!attempt->stream().failed()) continue;
         error_ = attempt->stream().error();
-        pool_->shun(*set_, order_[i]);
         attempt->discard(net::Stream::Close::graceful);
         attempts_[i] = nullptr;
         --racing_;
-        failed = true;
+        if (error_ == EAGAIN && count_ == 1) {
+            come_again();
+        } else {
+            pool_->shun(*set_, order_[i]);
+            failed = true;
+        }
     }
     Nanoseconds now = reactor_.now();
     if (now >= deadline_) {
@@ -75,8 +87,8 @@ Dial::State Dial::advance() noexcept {
         cancel();
         return state_ = State::failed;
     }
-    if (failed || now >= next_at_ || racing_ == 0) start_next();
-    if (racing_ > 0) return State::connecting;
+    if (failed || now >= next_at_) start_next();
+    if (racing_ > 0 || begun_ < count_) return State::connecting;
     cancel();
     return state_ = State::failed;
 }

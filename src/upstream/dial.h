@@ -35,6 +35,7 @@ class Dial {
 
  private:
     void start_next() noexcept;
+    void come_again() noexcept;
     void set_timer() noexcept;
 
     loop::Reactor& reactor_;

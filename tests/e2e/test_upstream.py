@@ -4,6 +4,7 @@
 import os
 import re
 import select
+import socket
 import struct
 import threading
 
@@ -96,6 +97,38 @@ class Retries(Case):
         with gateway.connect() as client, self.assertRaises(Closed):
             client.ask("GET", "/up")
         self.assertTrue(self.gone.wait(harness.DEADLINE))
+
+
+class Local(Case):
+    def test_a_unix_socket_whose_queue_is_full_is_waited_for(self):
+        path = os.path.join(self.packages.root, "app.sock")
+        listener, crowd = self.closing(socket.socket(socket.AF_UNIX)), []
+        listener.bind(path)
+        listener.listen(0)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                crowd.append(self.closing(socket.socket(socket.AF_UNIX)))
+                crowd[-1].setblocking(False)
+                crowd[-1].connect(path)
+        self.upstream([f"unix:{path}"], "  retries: 0\n")
+        gateway = self.one_core()
+        with gateway.connect() as client:
+            client.request("POST", "/up", body=b"x")
+            harness.wait_until(lambda: self.counters()["servers"][0]["inFlight"] == 1, "it asks")
+            for one in crowd:
+                one.close()
+            listener.settimeout(harness.DEADLINE)
+            while True:
+                near = self.closing(listener.accept()[0])
+                near.settimeout(harness.DEADLINE)
+                if near.recv(4096) != b"":
+                    break
+            near.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            self.assertEqual(client.read_response().body, b"ok")
+
+    def closing(self, opened):
+        self.addCleanup(opened.close)
+        return opened
 
 
 def echo(connection, upstream):
