@@ -102,6 +102,12 @@ void Server::eject(Nanoseconds until) noexcept {
     ejections_.fetch_add(1, std::memory_order_relaxed);
 }
 
+bool Server::readmit(Nanoseconds now) noexcept {
+    Nanoseconds until = ejected_until_.load(std::memory_order_relaxed);
+    return until > now &&
+           ejected_until_.compare_exchange_strong(until, now, std::memory_order_relaxed);
+}
+
 Nanoseconds Server::usable_since() const noexcept {
     return std::max(up_since_.load(std::memory_order_relaxed),
                     ejected_until_.load(std::memory_order_relaxed));

@@ -69,6 +69,8 @@ class Server {
         return ejected_until_.load(std::memory_order_relaxed);
     }
     void eject(Nanoseconds until) noexcept;
+    /// Ends an ejection before its time; false when there is none.
+    bool readmit(Nanoseconds now) noexcept;
     [[nodiscard]] uint64_t ejections() const noexcept {
         return ejections_.load(std::memory_order_relaxed);
     }

@@ -249,8 +249,7 @@ void Session::note_answer() noexcept {
 // True when the answer says that this server cannot, and another one is asked instead.
 bool Session::refused_by_status() noexcept {
     if (head_.status < 502 || head_.status > 504) {
-        server_->counters().successes.add();
-        server_->server().note_success();
+        note_success();
     } else {
         note_failure();
     }
@@ -266,8 +265,7 @@ void Session::take_switch() noexcept {
         return attempt_failed(Cause::invalid, framing.ok() ? 0 : framing.error().detail);
     }
     note_answer();
-    server_->counters().successes.add();
-    server_->server().note_success();
+    note_success();
     replay_.clear();
     // A tunnel lasts as long as both sides like.
     pool_.io().reactor.disarm(total_timer_);

@@ -89,6 +89,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     void leave_server(net::Stream::Close how) noexcept;
     void fail(Reason reason, uint32_t detail = 0) noexcept;
     void note_failure() noexcept;
+    void note_success() noexcept;
 
     // session.cpp
     void start_request() noexcept;
@@ -118,6 +119,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     Group* group_ = nullptr;
     loop::Runnable* waker_ = nullptr;
     ServerPool* server_ = nullptr;       ///< Set while the request stays there.
+    const Server* last_server_ = nullptr;
     Connection* connection_ = nullptr;
     Ask* ask_ = nullptr;                 ///< Set while another core is asked for a connection.
     Connection* handed_ = nullptr;       ///< Its answer, until this session's next step.
@@ -128,6 +130,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     unsigned retries_ = 0;
     unsigned interims_ = 0;
     bool entered_ = false;           ///< Another attempt has begun since this was last cleared.
+    bool probes_ = false;            ///< The server is ejected, and was asked all the same.
     bool sent_ = false;              ///< Something of the request may have been taken.
     bool request_complete_ = false;  ///< The source of the body has ended.
     bool overdue_ = false;           ///< The total time is over.

@@ -52,6 +52,8 @@ void Session::enter(ServerPool& pool) noexcept {
         group_->wake_next();
     }
     server_ = &pool;
+    last_server_ = &pool.server();
+    probes_ = pool.server().ejected(now());
     entered_ = true;
     pool.enter();
     if (retries_ > 0) pool.counters().retries.add();
@@ -127,6 +129,12 @@ void Session::check_connecting() noexcept {
 void Session::note_failure() noexcept {
     server_->counters().failures.add();
     (void)group_->upstream().note_failure(server_->server(), now());
+}
+
+void Session::note_success() noexcept {
+    server_->counters().successes.add();
+    server_->server().note_success();
+    if (probes_) group_->upstream().readmit(server_->server(), now());
 }
 
 // A kept connection the server had closed meanwhile: nothing was answered, nothing is its fault.

@@ -37,4 +37,13 @@ bool Upstream::eject(Server& server, Nanoseconds now) noexcept {
     return true;
 }
 
+// Waiting for its time would not be wrong for the server but for the requests: when servers are
+// restarted in turn, the one that is back is out while the other one goes, and every request would
+// have to be repeated, which the budget does not pay for.
+void Upstream::readmit(Server& server, Nanoseconds now) noexcept {
+    if (!server.readmit(now)) return;
+    log_format(LogLevel::info, "upstream", "{}: {} has answered and gets requests again",
+               spec_.name, server.url());
+}
+
 }  // namespace ringtime::upstream

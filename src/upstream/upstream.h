@@ -26,6 +26,8 @@ class Upstream : public std::enable_shared_from_this<Upstream> {
     bool note_failure(Server& server, Nanoseconds now) noexcept;
     /// Puts `server` out of use for a while, unless too many are already.
     bool eject(Server& server, Nanoseconds now) noexcept;
+    /// `server` was asked although it is out of use, because no other was left, and has answered.
+    void readmit(Server& server, Nanoseconds now) noexcept;
 
     /// Requests waiting for a connection, on all cores.
     std::atomic<uint64_t> queued{0};

@@ -237,6 +237,23 @@ class Health(Case):
         self.assertEqual(set(got[8:]), {200})
         self.assertIn("failed too often", gateway.log())
 
+    def test_a_server_that_is_out_is_back_when_it_answers_for_want_of_another(self):
+        # As when servers are restarted in turn: the first is still out when the second one goes.
+        port, second = harness.free_port(), self.server(named("second"))
+        self.upstream([port, second.port], "  passive: {failures: 1, ejection: 1h}\n"
+                      "  balance: round-robin\n")
+        gateway = self.one_core()
+        for _ in range(2):
+            self.assertEqual(gateway.get("/up").body, b"second")
+        self.assertEqual([s["state"] for s in self.counters()["servers"]], ["ejected", "up"])
+        self.add(Upstream(named("first"), ("127.0.0.1", port)))
+        second.close()
+        self.assertEqual(gateway.get("/up").body, b"first")
+        self.assertEqual(self.counters()["servers"][0]["state"], "up")
+        for _ in range(4):
+            self.assertEqual(gateway.get("/up").body, b"first")
+        self.assertEqual([s["state"] for s in self.counters()["servers"]], ["up", "ejected"])
+
     def test_a_bad_rate_of_success_puts_a_server_out(self):
         def every_other(connection, upstream):
             while True:
