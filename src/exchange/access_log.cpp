@@ -6,6 +6,9 @@
 #include <charconv>
 #include <cstring>
 
+#include "http/refusal.h"
+#include "upstream/cause.h"
+
 namespace ringtime::exchange {
 namespace {
 
@@ -94,6 +97,13 @@ void write_time(Line& line, uint64_t wall_ms) noexcept {
 
 }  // namespace
 
+std::string_view cause_of(const Error& error) noexcept {
+    if (error.source == Source::upstream) return upstream::cause_of(error);
+    http::Refusal rule = http::refusal_of(error);
+    bool broken = error.source == Source::client && rule != http::Refusal::none;
+    return broken ? http::describe(rule).name : std::string_view{};
+}
+
 AccessLog::AccessLog(size_t capacity_bytes)
     : capacity_(capacity_bytes), bytes_(new char[capacity_bytes]) {}
 
@@ -114,6 +124,7 @@ void AccessLog::add(const AccessEntry& entry) noexcept {
     if (!entry.plugin.empty()) line.text("plugin", entry.plugin);
     if (entry.retries > 0) line.member("retries", entry.retries);
     if (entry.reason != Reason::none) line.text("reason", describe(entry.reason).name);
+    if (!entry.cause.empty()) line.text("cause", entry.cause);
     if (!entry.complete) line.raw(",\"complete\":false");
     line.text("agent", entry.user_agent);
     line.raw("}\n");

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/reason.h"
+#include "base/result.h"
 
 namespace ringtime::exchange {
 
@@ -20,17 +21,21 @@ struct AccessEntry {
     std::string_view target;  ///< As received.
     std::string_view host;
     std::string_view mount;
-    std::string_view server;  ///< Of an upstream: the one that answered; empty without one.
+    std::string_view server;  ///< Of an upstream: the one that answered, or failed last.
     unsigned retries = 0;     ///< Further attempts the upstream made.
     std::string_view plugin;  ///< The one that answered, or failed the request.
     std::string_view user_agent;
     Reason reason = Reason::none;
+    std::string_view cause;   ///< What stands behind it, in one word; empty when nothing does.
     uint16_t status = 0;      ///< 0: nothing was answered.
     uint64_t bytes_received = 0;
     uint64_t bytes_sent = 0;
     uint64_t duration_us = 0;
     bool complete = false;
 };
+
+/// For `cause`: the rule that a client's message broke, or what was wrong with an upstream.
+[[nodiscard]] std::string_view cause_of(const Error& error) noexcept;
 
 class AccessLog {
  public:

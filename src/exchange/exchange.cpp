@@ -268,7 +268,7 @@ bool Exchange::relay_response_body() noexcept {
 // The current answer, if any, is given up for one of the gateway's own; when its head has gone out
 // the only honest thing left is to cut the stream.
 void Exchange::fail(Error error) noexcept {
-    note_retries();
+    note_attempts();
     if (answer_) answer_->release();
     answer_ = nullptr;
     if (response_started_ || describe(error.reason).status == 0) {
@@ -364,6 +364,7 @@ void Exchange::finish() noexcept {
     hooked_request_.reset();
     hooked_response_.reset();
     end_hooks();
+    note_attempts();
     if (answer_) answer_->release();
     answer_ = nullptr;
     count();
@@ -417,6 +418,7 @@ void Exchange::write_access_log() noexcept {
     if (hooks_active_) entry.plugin = chain_run_.decided_by();
     entry.user_agent = head.fields.get(http::FieldId::user_agent);
     entry.reason = outcome_.reason;
+    entry.cause = cause_of(outcome_);
     entry.status = response_started_ ? status_ : uint16_t{0};
     entry.bytes_received = received_;
     entry.bytes_sent = sent_;

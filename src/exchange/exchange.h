@@ -138,7 +138,7 @@ class Exchange {
     // upstream_fields.cpp
     void dispatch_upstream() noexcept;
     void edit_upstream_answer() noexcept;
-    void note_retries() noexcept;
+    void note_attempts() noexcept;
     void rewrite_paths() noexcept;
     void set_sticky_cookie(std::string_view name, uint64_t identity) noexcept;
     [[nodiscard]] upstream::Affinity affinity(const upstream::UpstreamSpec& spec) const noexcept;
@@ -195,7 +195,7 @@ class Exchange {
     route::Match match_;
     http::Answer* answer_ = nullptr;
     upstream::Session* session_ = nullptr;  ///< The same while an upstream answers.
-    std::string_view server_;               ///< Which of it answered, for the access log.
+    std::string_view server_;               ///< Which of it answered or failed last, for the log.
     unsigned retries_ = 0;
 
     http::FieldDraft request_;

@@ -194,6 +194,7 @@ void Http1Connection::refuse(Error error) noexcept {
     entry.request_id = id;
     entry.peer = peer_.text(peer_text);
     entry.reason = error.reason;
+    entry.cause = cause_of(error);
     entry.status = info.status;
     entry.bytes_sent = to_head ? 0 : info.message.size() + 1;
     entry.complete = true;

@@ -128,16 +128,17 @@ void Exchange::edit_upstream_answer() noexcept {
     bool strip = spec.base_path == upstream::BasePath::strip && mount_->base.size() > 1;
     if (strip && spec.rewrite_location) rewrite_paths();
     const upstream::Server& server = session_->server();
-    server_ = server.url();  // The snapshot's, or kept_target_'s, until the line is written.
-    note_retries();
     if (!spec.sticky_cookie.empty() && server.identity() != upstream_request_.affinity.sticky)
         set_sticky_cookie(spec.sticky_cookie, server.identity());
     edit(response_, spec.response_fields);
 }
 
-// Before the session is given back.
-void Exchange::note_retries() noexcept {
-    if (session_ && answer_ == session_) retries_ = session_->retries();
+// Before the session is given back. The text is the snapshot's, or kept_target_'s, until the line
+// is written.
+void Exchange::note_attempts() noexcept {
+    if (!session_ || answer_ != session_) return;
+    retries_ = session_->retries();
+    if (const upstream::Server* server = session_->last_server()) server_ = server->url();
 }
 
 std::string_view Exchange::put_together(const http::Rewritten& parts) noexcept {

@@ -44,6 +44,7 @@ void Session::begin(Group& group, const UpstreamRequest& request,
     request_ = &request;
     waker_ = &waker;
     server_ = nullptr;
+    last_server_ = nullptr;
     connect_ = Connect::if_needed;
     error_ = {};
     retries_ = interims_ = 0;
@@ -158,7 +159,7 @@ http::Answer::Phase Session::advance() noexcept {
     bool waiting = state_ != State::failed && state_ != State::headed && state_ != State::complete;
     if (overdue_ && waiting) {
         if (server_) server_->counters().timeouts.add();
-        fail(Reason::upstream_timeout);
+        fail(Reason::upstream_timeout, Detail::total_timeout);
     }
     // Another attempt may get as far as the one before in the same turn.
     for (bool again = true; again;) {
@@ -204,7 +205,7 @@ void Session::head_overdue() noexcept {
         return connection_->set_deadline(after(spec().head_timeout));
     }
     server_->counters().timeouts.add();
-    attempt_failed(Cause::timeout, 0);
+    attempt_failed(Cause::timeout, Detail::head_timeout);
 }
 
 void Session::take_head() noexcept {
@@ -212,7 +213,7 @@ void Session::take_head() noexcept {
         if (head_.status == 101) return take_switch();
         if (++interims_ > limits::interim_responses_max) {
             server_->counters().invalid.add();
-            return attempt_failed(Cause::invalid, 0);
+            return attempt_failed(Cause::invalid, Detail::many_interims);
         }
         state_ = State::interim;
         return;
@@ -262,7 +263,8 @@ void Session::take_switch() noexcept {
     if (!framing.ok() || request_->upgrade.empty() ||
         !http::upgrade_was_offered(head_, request_->upgrade)) {
         server_->counters().invalid.add();
-        return attempt_failed(Cause::invalid, framing.ok() ? 0 : framing.error().detail);
+        return framing.ok() ? attempt_failed(Cause::invalid, Detail::unasked_switch)
+                            : attempt_failed(Cause::invalid, framing.error().detail);
     }
     note_answer();
     note_success();
@@ -314,7 +316,11 @@ Pull Session::cut_short() noexcept {
     (expired ? counters.timeouts : counters.resets).add();
     // How a tunnel ends, perhaps after days, says nothing of the server's health.
     if (!tunnel_) note_failure();
-    fail(expired ? Reason::upstream_timeout : Reason::upstream_reset);
+    if (expired) {
+        fail(Reason::upstream_timeout, Detail::idle_timeout);
+    } else {
+        fail(Reason::upstream_reset, why_lost());
+    }
     return Pull::failed;
 }
 
@@ -328,7 +334,7 @@ bool Session::overdue_body() noexcept {
 Pull Session::pull(Piece& out, uint32_t max) noexcept {
     if (overdue_ && state_ == State::headed) {
         server_->counters().timeouts.add();
-        fail(Reason::upstream_timeout);
+        fail(Reason::upstream_timeout, Detail::total_timeout);
     }
     if (state_ == State::failed) return Pull::failed;
     // What lies in the pipe comes first; the client takes it when it can.

@@ -14,6 +14,7 @@
 #include "http/framing.h"
 #include "http/head_parser.h"
 #include "net/gather.h"
+#include "upstream/cause.h"
 #include "upstream/dial.h"
 #include "upstream/pool.h"
 #include "upstream/replay.h"
@@ -31,6 +32,9 @@ class Session final : public http::Answer, public http::BodySource, public http:
 
     /// The server that answers. Precondition: a final head has come.
     [[nodiscard]] const Server& server() const noexcept { return server_->server(); }
+
+    /// The server of the last attempt; null while there has been none.
+    [[nodiscard]] const Server* last_server() const noexcept { return last_server_; }
 
     /// Attempts after the first, so far.
     [[nodiscard]] unsigned retries() const noexcept { return retries_; }
@@ -81,6 +85,10 @@ class Session final : public http::Answer, public http::BodySource, public http:
     void begin_kept(Connection& connection) noexcept;
     void check_connecting() noexcept;
     void attempt_failed(Cause cause, uint32_t detail) noexcept;
+    void attempt_failed(Cause cause, Detail detail) noexcept {
+        attempt_failed(cause, static_cast<uint32_t>(detail));
+    }
+    [[nodiscard]] uint32_t why_lost() const noexcept;
     [[nodiscard]] bool try_again(Cause cause) noexcept;
     [[nodiscard]] bool allowed(Cause cause) const noexcept;
     [[nodiscard]] bool repeatable() const noexcept;
@@ -88,6 +96,9 @@ class Session final : public http::Answer, public http::BodySource, public http:
     void connection_lost() noexcept;
     void leave_server(net::Stream::Close how) noexcept;
     void fail(Reason reason, uint32_t detail = 0) noexcept;
+    void fail(Reason reason, Detail detail) noexcept {
+        fail(reason, static_cast<uint32_t>(detail));
+    }
     void note_failure() noexcept;
     void note_success() noexcept;
 

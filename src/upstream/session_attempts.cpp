@@ -142,12 +142,20 @@ bool Session::was_stale() const noexcept {
     return connection_->uses() > 0 && gathered_.empty() && interims_ == 0;
 }
 
+uint32_t Session::why_lost() const noexcept {
+    return static_cast<uint32_t>(stream().failed() ? stream().error()
+                                                   : static_cast<int>(Detail::closed));
+}
+
 // It ended before a whole head had come. That a kept connection was closed is found out by using
 // it: such a request goes to a fresh one, and pays nothing for that.
 void Session::connection_lost() noexcept {
-    auto detail = static_cast<uint32_t>(stream().error());
+    uint32_t detail = why_lost();
     if (was_stale()) {
-        if (!repeatable()) return fail(Reason::upstream_reset, detail);
+        if (!repeatable()) {
+            server_->counters().resets.add();
+            return fail(Reason::upstream_reset, detail);
+        }
         connect_ = Connect::always;
         leave_server(net::Stream::Close::graceful);
         return find_place();
@@ -205,8 +213,9 @@ void Session::attempt_failed(Cause cause, uint32_t detail) noexcept {
     if (try_again(cause)) return;
     switch (cause) {
         case Cause::connect:
-            return fail(detail == ETIMEDOUT ? Reason::upstream_timeout : Reason::upstream_connect,
-                        detail);
+            if (detail == ETIMEDOUT)
+                return fail(Reason::upstream_timeout, Detail::connect_timeout);
+            return fail(Reason::upstream_connect, detail);
         case Cause::reset: return fail(Reason::upstream_reset, detail);
         case Cause::timeout: return fail(Reason::upstream_timeout, detail);
         case Cause::invalid: return fail(Reason::upstream_protocol, detail);

@@ -60,7 +60,9 @@ class AccessLog(harness.Case):
         self.assertEqual((entry["status"], entry["method"]), (200, "GET"))
         self.assertIn("/page", str(entry))
         failed = gateway.logged(gateway.get("/down").header("x-request-id"))
-        self.assertEqual((failed["status"], failed["reason"]), (502, "upstream_connect"))
+        self.assertEqual((failed["status"], failed["reason"], failed["cause"]),
+                         (502, "upstream_connect", "ECONNREFUSED"))
+        self.assertTrue(failed["server"].startswith("http://127.0.0.1:"), failed)
 
     def test_a_line_is_whole_whatever_its_request_holds(self):
         self.packages.site("site", {"index.html": "site"})
@@ -79,7 +81,8 @@ class AccessLog(harness.Case):
         with gateway.connect() as client:
             client.send(b"GET / HTTP/1.1\r\n\r\n")
             entry = gateway.logged(client.read_response().header("x-request-id"))
-        self.assertEqual((entry["status"], entry["reason"]), (400, "bad_request"))
+        self.assertEqual((entry["status"], entry["reason"], entry["cause"]),
+                         (400, "bad_request", "host_missing"))
 
     def test_no_line_is_lost_at_the_end(self):
         self.packages.site("site", {"index.html": "site"})

@@ -5,6 +5,7 @@ import json
 import threading
 
 import harness
+from client import Closed
 from upstreams import Case, named, status
 
 
@@ -33,20 +34,35 @@ class Counters(Case):
             self.assertIn(f"http://127.0.0.1:{bad.port}  ejected", text)
         self.assertEqual(len(json.loads(self.admin("/api/status"))["upstreams"]), 1)
 
+    def told(self, gateway, path, headers):
+        """What the log says of a POST, which is not repeated, to `path`."""
+        agent = f"asks {path}"
+        with gateway.connect() as client:
+            try:
+                client.ask("POST", path, {**headers, "User-Agent": agent}, b"x")
+            except Closed:
+                pass
+        entry = gateway.logged(agent)
+        return entry["status"], entry["reason"], entry.get("cause"), entry.get("server")
+
     def test_failures_are_told_apart(self):
         def script(connection, upstream):
             while True:
                 target = connection.read_request().target
                 if target == "/reset":
                     connection.reset()
+                elif target == "/close":
+                    return
+                elif target == "/half":
+                    return connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
                 elif target == "/garbage":
                     connection.send(b"garbage\r\n\r\n")
                 elif target == "/silence":
                     connection.wait_closed()
                 else:
                     connection.answer(b"ok")
-        server = self.server(script)
-        self.upstream([server.port, harness.free_port()],
+        server, refused = self.server(script), harness.free_port()
+        self.upstream([server.port, refused],
                       "  passive: false\n  retries: 0\n  balance: hash:header:X\n"
                       "  timeouts: {head: 300ms}\n")
         gateway = self.one_core()
@@ -57,12 +73,18 @@ class Counters(Case):
             if len(ways) == 2:
                 break
         before = self.counters()["servers"]
-        for path in ("/up/reset", "/up/garbage", "/up/silence"):
-            self.assertIn(gateway.get(path, ways[200]).status, (502, 504))
-        gateway.get("/up/", ways[502])
+        for path, told in (("/up/reset", (502, "upstream_reset", "ECONNRESET")),
+                           ("/up/close", (502, "upstream_reset", "closed")),
+                           ("/up/garbage", (502, "upstream_protocol", "status_line_malformed")),
+                           ("/up/silence", (504, "upstream_timeout", "head_timeout")),
+                           ("/up/half", (200, "upstream_reset", "closed")),
+                           ("/up/", (502, "upstream_connect", "ECONNREFUSED"))):
+            port = refused if path == "/up/" else server.port
+            self.assertEqual(self.told(gateway, path, ways[502 if path == "/up/" else 200]),
+                             (*told, f"http://127.0.0.1:{port}"))
         after = self.counters()["servers"]
-        for kind in ("resets", "invalid", "timeouts"):
-            self.assertEqual(after[0][kind] - before[0][kind], 1, kind)
+        for kind, count in (("resets", 3), ("invalid", 1), ("timeouts", 1)):
+            self.assertEqual(after[0][kind] - before[0][kind], count, kind)
         self.assertEqual(after[1]["connectFailures"] - before[1]["connectFailures"], 1)
 
     def test_the_queue_is_seen(self):
