@@ -32,6 +32,8 @@ namespace ringtime::timeouts {
 // Milliseconds.
 inline constexpr uint64_t upstream_keep_alive_ms = 60'000;  ///< Of an unused connection.
 inline constexpr uint64_t upstream_queue_ms = 5'000;
+/// Before who comes first of those that wait for a place looks for one unasked.
+inline constexpr uint64_t upstream_turn_ms = 100;
 /// Before the next address of a name is tried beside the ones before (RFC 8305 §5).
 inline constexpr uint64_t upstream_race_ms = 250;
 /// Before a unix socket whose queue is full is tried again.

@@ -1,9 +1,11 @@
 #include "upstream/group.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "upstream/hashing.h"
+#include "upstream/pool.h"
 
 namespace ringtime::upstream {
 namespace {
@@ -16,11 +18,12 @@ constexpr unsigned kHashLoadFree = 8;
 }  // namespace
 
 // tidy: allow(data-path) held while the core has connections to it
-Group::Group(net::Io& io, std::shared_ptr<Upstream> upstream)
+Group::Group(net::Io& io, std::shared_ptr<Upstream> upstream, Handover* handover)
     : budget(upstream->spec().retries.budget_percent),
       io_(io),
       upstream_(std::move(upstream)),
-      random_(scramble(io.reactor.now() ^ upstream_->id() ^ (uint64_t{io.reactor.core()} << 48))) {
+      random_(scramble(io.reactor.now() ^ upstream_->id() ^ (uint64_t{io.reactor.core()} << 48))),
+      handover_(handover) {
     for (size_t i = 0; i < upstream_->size(); ++i) {
         Server& server = upstream_->server(i);
         ServerCounters& counters = server.add_counters(io.reactor.core());
@@ -204,20 +207,43 @@ ServerPool* Group::by_hash(uint64_t key, ServerPool** from, unsigned count) noex
 // --- Waiting ---
 
 bool Group::enqueue(Waiter& waiter) noexcept {
-    if (waiting_count_ >= spec().queue_max) return false;
+    if (upstream_->queued.fetch_add(1) >= spec().queue_max) {
+        upstream_->queued.fetch_sub(1);
+        return false;
+    }
     ++waiting_count_;
-    upstream_->queued.fetch_add(1, std::memory_order_relaxed);
     waiting_.push_back(waiter);
+    // Before it is looked for a place once more: who gives one back meanwhile sees this.
+    upstream_->waiting_cores.fetch_or(own_bit());
     return true;
 }
 
+// Whoever comes first now has to look after itself.
 void Group::dequeue(Waiter& waiter) noexcept {
     waiter.unlink();
     --waiting_count_;
-    upstream_->queued.fetch_sub(1, std::memory_order_relaxed);
+    upstream_->queued.fetch_sub(1);
+    if (waiting_.empty()) {
+        upstream_->waiting_cores.fetch_and(~own_bit());
+    } else {
+        io_.reactor.wake(*waiting_.front()->waker);
+    }
 }
 
 void Group::wake_next() noexcept {
+    if (spec().connections_max == 0) return;
+    unsigned own = io_.reactor.core();
+    for (uint64_t cores = upstream_->waiting_cores.load(); cores != 0;) {
+        uint64_t behind_own = std::rotr(cores, static_cast<int>(own + 1));
+        unsigned core = (own + 1 + static_cast<unsigned>(std::countr_zero(behind_own))) % 64;
+        if (core == own) return take_turn();
+        if (handover_ && handover_->post(core, &CorePool::on_place, upstream_->id())) return;
+        cores &= ~(uint64_t{1} << core);
+    }
+}
+
+void Group::take_turn() noexcept {
+    // Nobody: whoever waited has passed the turn on when leaving.
     if (Waiter* next = waiting_.front()) io_.reactor.wake(*next->waker);
 }
 

@@ -28,10 +28,12 @@ struct Waiter : ListNode {
     loop::Runnable* waker = nullptr;
 };
 
+class Handover;
+
 class Group {
  public:
     // tidy: allow(data-path) held while the core has connections to it
-    Group(net::Io& io, std::shared_ptr<Upstream> upstream);
+    Group(net::Io& io, std::shared_ptr<Upstream> upstream, Handover* handover = nullptr);
     ~Group();
 
     [[nodiscard]] Upstream& upstream() noexcept { return *upstream_; }
@@ -57,14 +59,28 @@ class Group {
     [[nodiscard]] bool has_other(const Tried& tried, Level level) noexcept;
 
     // --- Waiting ---
-    /// False when the queue is full.
+    // Places are the upstream's, queues are the cores': whoever gives a place back, or leaves a
+    // queue without having taken one, gives the turn to the next core where somebody waits. A turn
+    // that finds no place is over; the next place that comes free makes another.
+
+    /// False when as many wait, on all cores, as may.
     [[nodiscard]] bool enqueue(Waiter& waiter) noexcept;
     void dequeue(Waiter& waiter) noexcept;
-    [[nodiscard]] bool someone_waits() noexcept { return !waiting_.empty(); }
+    /// On any core.
+    [[nodiscard]] bool someone_waits() const noexcept {
+        return spec().connections_max != 0 && upstream_->queued.load() > 0;
+    }
+    /// `waiter` comes first, and not after those of other cores.
+    [[nodiscard]] bool is_alone(const Waiter& waiter) noexcept {
+        return is_first(waiter) && upstream_->queued.load() == waiting_count_;
+    }
     [[nodiscard]] bool is_first(const Waiter& waiter) noexcept {
         return waiting_.front() == &waiter;
     }
+    /// The next core's turn.
     void wake_next() noexcept;
+    /// This one's.
+    void take_turn() noexcept;
 
     // --- Life ---
     /// Sessions that use the group.
@@ -89,6 +105,7 @@ class Group {
     [[nodiscard]] ServerPool* choose(const Affinity& affinity, ServerPool** from,
                                      unsigned count) noexcept;
     [[nodiscard]] uint64_t random() noexcept;
+    [[nodiscard]] uint64_t own_bit() const noexcept { return uint64_t{1} << io_.reactor.core(); }
     [[nodiscard]] Nanoseconds now() const noexcept { return io_.reactor.now(); }
 
     net::Io& io_;
@@ -99,6 +116,7 @@ class Group {
     size_t waiting_count_ = 0;
     uint64_t random_;
     bool retired_ = false;
+    Handover* handover_;
 };
 
 }  // namespace ringtime::upstream

@@ -31,12 +31,11 @@ void Handover::leave(const CorePool& pool) noexcept {
     while (seat.callers.load() != 0) std::this_thread::yield();
 }
 
-bool Handover::post(unsigned core, Function function, Ask& ask) noexcept {
+bool Handover::post(unsigned core, Function function, uint64_t argument) noexcept {
     Seat& seat = seats_[core];
     seat.callers.fetch_add(1);
     CorePool* pool = seat.pool.load();
-    bool posted = pool && pool->io().reactor.post(
-                              {function, pool, reinterpret_cast<uint64_t>(&ask)});
+    bool posted = pool && pool->io().reactor.post({function, pool, argument});
     seat.callers.fetch_sub(1);
     return posted;
 }

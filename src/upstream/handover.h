@@ -49,9 +49,12 @@ class Handover {
     /// No more of them are posted once this has returned; those that were wait in the mailbox.
     void leave(const CorePool& pool) noexcept;
 
-    using Function = void (*)(void* pool, uint64_t ask) noexcept;
+    using Function = void (*)(void* pool, uint64_t argument) noexcept;
     /// Any core. False when `core` has left or its mailbox is full.
-    [[nodiscard]] bool post(unsigned core, Function function, Ask& ask) noexcept;
+    [[nodiscard]] bool post(unsigned core, Function function, uint64_t argument) noexcept;
+    [[nodiscard]] bool post(unsigned core, Function function, Ask& ask) noexcept {
+        return post(core, function, reinterpret_cast<uint64_t>(&ask));
+    }
 
  private:
     struct alignas(64) Seat {

@@ -30,7 +30,7 @@ Group& CorePool::group(Upstream& upstream) {
     if (found == groups_.end())
         found = groups_
                     .emplace(upstream.id(),
-                             std::make_unique<Group>(io_, upstream.shared_from_this()))
+                             std::make_unique<Group>(io_, upstream.shared_from_this(), handover_))
                     .first;
     return *found->second;
 }
@@ -115,6 +115,12 @@ void CorePool::on_asked(void* pool, uint64_t ask) noexcept {
 
 void CorePool::on_answered(void* pool, uint64_t) noexcept {
     static_cast<CorePool*>(pool)->take_answers();
+}
+
+void CorePool::on_place(void* pool, uint64_t upstream) noexcept {
+    auto& groups = static_cast<CorePool*>(pool)->groups_;
+    auto found = groups.find(upstream);
+    if (found != groups.end()) found->second->take_turn();
 }
 
 ServerPool* CorePool::find(const Ask& ask) noexcept {

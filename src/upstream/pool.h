@@ -71,6 +71,7 @@ class CorePool {
     // For other cores, through the mailbox.
     static void on_asked(void* pool, uint64_t ask) noexcept;
     static void on_answered(void* pool, uint64_t ask) noexcept;
+    static void on_place(void* pool, uint64_t upstream) noexcept;
 
  private:
     [[nodiscard]] Group& group(Upstream& upstream);

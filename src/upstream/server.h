@@ -95,6 +95,19 @@ class Server {
         failures_in_a_row_.store(count, std::memory_order_relaxed);
     }
 
+    // --- Places: requests at once, of all cores together ---
+    /// False when `most` are taken.
+    [[nodiscard]] bool take_place(size_t most) noexcept {
+        size_t taken = places_taken_.load();
+        do {
+            if (taken >= most) return false;
+        } while (!places_taken_.compare_exchange_weak(taken, taken + 1));
+        return true;
+    }
+    void give_place() noexcept { places_taken_.fetch_sub(1); }
+    /// Only counted where there is a limit.
+    [[nodiscard]] size_t places_taken() const noexcept { return places_taken_.load(); }
+
     // --- Counters ---
     /// A core that begins to use it: its own counters.
     [[nodiscard]] ServerCounters& add_counters(unsigned core);
@@ -121,6 +134,7 @@ class Server {
     std::atomic<Nanoseconds> ejected_until_{0};
     std::atomic<uint64_t> ejections_{0};
     std::atomic<unsigned> failures_in_a_row_{0};
+    std::atomic<size_t> places_taken_{0};
     std::atomic<ServerCounters*> counters_{nullptr};
 };
 

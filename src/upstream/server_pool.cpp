@@ -31,7 +31,7 @@ ServerPool::~ServerPool() { ASSERT(slab_.used() == 0); }
 
 bool ServerPool::full() const noexcept {
     size_t most = group_.spec().connections_max;
-    return most != 0 && in_flight_ >= most;
+    return most != 0 && server_.places_taken() >= most;
 }
 
 double ServerPool::share(Nanoseconds now) const noexcept {
@@ -44,16 +44,20 @@ double ServerPool::share(Nanoseconds now) const noexcept {
     return weight * std::max(grown, kLeastShare);
 }
 
-void ServerPool::enter() noexcept {
+bool ServerPool::enter() noexcept {
+    size_t most = group_.spec().connections_max;
+    if (most != 0 && !server_.take_place(most)) return false;
     ++in_flight_;
     counters_.in_flight.add();
     counters_.requests.add();
+    return true;
 }
 
 void ServerPool::leave() noexcept {
     ASSERT(in_flight_ > 0);
     --in_flight_;
     counters_.in_flight.subtract();
+    if (group_.spec().connections_max != 0) server_.give_place();
     group_.wake_next();
 }
 
@@ -96,7 +100,7 @@ Connection* ServerPool::take_idle() noexcept {
 Connection* ServerPool::connect(const net::Endpoint& endpoint, int& error) noexcept {
     // A connection that is idle elsewhere in the pool makes room: the limit is on all of them.
     size_t most = group_.spec().connections_max;
-    if (most != 0 && !idle_.empty() && in_flight_ + idle_.size() > most)
+    if (most != 0 && !idle_.empty() && server_.places_taken() + idle_everywhere() > most)
         idle_.front()->discard(net::Stream::Close::graceful);
     Connection* connection = slab_.create(io_, *this);
     if (!connection) {
@@ -107,6 +111,12 @@ Connection* ServerPool::connect(const net::Endpoint& endpoint, int& error) noexc
     error = connection->stream().error();
     slab_.destroy(connection);
     return nullptr;
+}
+
+size_t ServerPool::idle_everywhere() const noexcept {
+    uint64_t idle = 0;
+    server_.for_each_counters([&](const ServerCounters& core) { idle += core.idle.get(); });
+    return idle;
 }
 
 void ServerPool::keep(Connection& connection) noexcept {

@@ -26,13 +26,14 @@ class ServerPool {
     /// Of the server in its upstream.
     [[nodiscard]] unsigned index() const noexcept { return index_; }
     [[nodiscard]] unsigned in_flight() const noexcept { return in_flight_; }
-    /// As many requests as the upstream allows a core and server.
+    /// The server has as many requests, of all cores, as the upstream allows.
     [[nodiscard]] bool full() const noexcept;
     /// Its weight, less while it starts slowly.
     [[nodiscard]] double share(Nanoseconds now) const noexcept;
 
     // --- A request's stay ---
-    void enter() noexcept;
+    /// False when another core has taken the last place meanwhile.
+    [[nodiscard]] bool enter() noexcept;
     /// Wakes a request that waits for the place.
     void leave() noexcept;
 
@@ -65,6 +66,7 @@ class ServerPool {
     friend class Connection;
     void follow_addresses() noexcept;
     [[nodiscard]] bool goes_to_server(uint64_t address) const noexcept;
+    [[nodiscard]] size_t idle_everywhere() const noexcept;
     void forget_idle(Connection& connection) noexcept;
     void destroy(Connection& connection) noexcept;
 

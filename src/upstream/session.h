@@ -78,7 +78,8 @@ class Session final : public http::Answer, public http::BodySource, public http:
     // session_attempts.cpp: which server, and what becomes of its failures.
     void find_place() noexcept;
     void wait_for_place() noexcept;
-    void enter(ServerPool& pool) noexcept;
+    [[nodiscard]] bool enter(ServerPool& pool) noexcept;
+    void set_queue_timer() noexcept;
     void check_queue() noexcept;
     void check_asking() noexcept;
     void stop_asking() noexcept;

@@ -14,12 +14,18 @@ namespace ringtime::upstream {
 void Session::find_place() noexcept {
     // Who came first is served first.
     if (!waiter_.linked() && group_->someone_waits()) return wait_for_place();
-    Group::Pick pick = group_->pick(request_->affinity, tried_);
-    switch (pick.outcome) {
-        case Group::Outcome::found: return enter(*pick.pool);
-        case Group::Outcome::full: return wait_for_place();
-        case Group::Outcome::unusable: return fail(Reason::upstream_connect);
-        case Group::Outcome::unresolved: return fail(Reason::upstream_connect, EHOSTUNREACH);
+    for (;;) {
+        Group::Pick pick = group_->pick(request_->affinity, tried_);
+        switch (pick.outcome) {
+            case Group::Outcome::found:
+                if (enter(*pick.pool)) return;
+                continue;  // Another core was quicker, or it would have the place.
+            case Group::Outcome::full: return wait_for_place();
+            case Group::Outcome::unusable:
+                return fail(Reason::upstream_connect, Detail::unusable);
+            case Group::Outcome::unresolved:
+                return fail(Reason::upstream_connect, Detail::unresolved);
+        }
     }
 }
 
@@ -32,7 +38,16 @@ void Session::wait_for_place() noexcept {
         return fail(Reason::queue_full);
     }
     queue_deadline_ = after(spec().queue_timeout);
-    pool_.io().reactor.arm(queue_timer_, queue_deadline_);
+    set_queue_timer();
+    // What came free before this one was seen to wait makes no turn for it.
+    if (group_->is_alone(waiter_)) pool_.io().reactor.wake(*waker_);
+}
+
+// Turns are messages between cores; should one get lost in a full mailbox, whoever comes first on
+// its core looks again by itself.
+void Session::set_queue_timer() noexcept {
+    Nanoseconds look = group_->is_first(waiter_) ? after(timeouts::upstream_turn_ms) : UINT64_MAX;
+    pool_.io().reactor.arm(queue_timer_, std::min(queue_deadline_, look));
 }
 
 void Session::check_queue() noexcept {
@@ -40,35 +55,40 @@ void Session::check_queue() noexcept {
         find_place();
         if (state_ != State::queued) return;
     }
-    if (now() < queue_deadline_) return;
+    if (now() < queue_deadline_) return set_queue_timer();
     group_->upstream().queue_timeouts.fetch_add(1, std::memory_order_relaxed);
     fail(Reason::queue_timeout);
 }
 
-void Session::enter(ServerPool& pool) noexcept {
+// False when the server has no place any more.
+bool Session::enter(ServerPool& pool) noexcept {
+    if (!pool.enter()) return false;
     if (waiter_.linked()) {
         group_->dequeue(waiter_);
         pool_.io().reactor.disarm(queue_timer_);
-        group_->wake_next();
+        if (!pool.full()) group_->wake_next();
     }
     server_ = &pool;
     last_server_ = &pool.server();
     probes_ = pool.server().ejected(now());
     entered_ = true;
-    pool.enter();
     if (retries_ > 0) pool.counters().retries.add();
     parser_.reset();
     bool reusable = connect_ == Connect::if_needed && spec().proxy_header == ProxyHeader::off;
-    Connection* kept = reusable ? pool.take_idle() : nullptr;
-    if (kept) return begin_kept(*kept);
+    if (Connection* kept = reusable ? pool.take_idle() : nullptr) {
+        begin_kept(*kept);
+        return true;
+    }
     ask_ = reusable ? pool_.ask_others(*this, group_->upstream(), pool) : nullptr;
     if (ask_) {
         state_ = State::asking;
         queue_deadline_ = after(timeouts::handover_ms);
-        return pool_.io().reactor.arm(queue_timer_, queue_deadline_);
+        pool_.io().reactor.arm(queue_timer_, queue_deadline_);
+    } else {
+        state_ = State::connecting;
+        dial_.begin(pool, *waker_, spec().connect_timeout);
     }
-    state_ = State::connecting;
-    dial_.begin(pool, *waker_, spec().connect_timeout);
+    return true;
 }
 
 void Session::begin_kept(Connection& connection) noexcept {

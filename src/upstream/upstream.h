@@ -31,6 +31,8 @@ class Upstream : public std::enable_shared_from_this<Upstream> {
 
     /// Requests waiting for a connection, on all cores.
     std::atomic<uint64_t> queued{0};
+    /// The cores where they wait, a bit each.
+    std::atomic<uint64_t> waiting_cores{0};
     std::atomic<uint64_t> queue_full{0};
     std::atomic<uint64_t> queue_timeouts{0};
     std::atomic<uint64_t> retries_denied{0};  ///< For want of budget.
@@ -40,5 +42,6 @@ class Upstream : public std::enable_shared_from_this<Upstream> {
     uint64_t id_;
     std::vector<std::unique_ptr<Server>> servers_;
 };
+static_assert(limits::cores_max <= 64, "a bit for each core");
 
 }  // namespace ringtime::upstream

@@ -17,14 +17,14 @@ Affinity key(uint64_t value) { return {0, scramble(value), true}; }
 TEST(Choice, the_less_busy_of_two_takes_it) {
     Rig rig(spec_of(2));
     ServerPool& busy = rig.pool(0);
-    busy.enter();
+    ASSERT_TRUE(busy.enter());
     for (int i = 0; i < 50; ++i) EXPECT_EQ(rig.pick(), 1);
     busy.leave();
 }
 
 TEST(Choice, least_inflight_spreads_load_evenly_without_asking_all) {
     Rig rig(spec_of(10));
-    for (int i = 0; i < 1000; ++i) rig.group->pick({}, {}).pool->enter();
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(rig.group->pick({}, {}).pool->enter());
     for (unsigned i = 0; i < 10; ++i) {
         ServerPool& pool = rig.pool(i);
         EXPECT_NEAR(pool.in_flight(), 100, 12);
@@ -96,7 +96,7 @@ TEST(Choice, one_hot_key_does_not_overrun_its_server) {
     UpstreamSpec spec = spec_of(4);
     spec.balance = Balance::hash;
     Rig rig(spec);
-    for (int i = 0; i < 400; ++i) rig.group->pick(key(7), {}).pool->enter();
+    for (int i = 0; i < 400; ++i) ASSERT_TRUE(rig.group->pick(key(7), {}).pool->enter());
     for (unsigned i = 0; i < 4; ++i) {
         ServerPool& pool = rig.pool(i);
         EXPECT_LE(pool.in_flight(), 400 / 4 * 1.25 + 10);
@@ -175,9 +175,10 @@ TEST(Choice, full_servers_make_requests_wait_in_order) {
     spec.queue_max = 1;
     Rig rig(spec);
     ServerPool& pool = rig.pool(0);
-    pool.enter();
+    ASSERT_TRUE(pool.enter());
     EXPECT_EQ(rig.pick(), 0);
-    pool.enter();
+    ASSERT_TRUE(pool.enter());
+    EXPECT_FALSE(pool.enter());
     EXPECT_EQ(rig.group->pick({}, {}).outcome, Group::Outcome::full);
     struct Waker final : loop::Runnable {
         void run() noexcept override { ++runs; }

@@ -185,5 +185,105 @@ TEST_F(HandingOver, an_upstream_that_is_forgotten_meanwhile_gets_nothing_back) {
     EXPECT_EQ(read().handed_over, 0u);
 }
 
+/// A server with few places, which answers when it is told to.
+class Places : public HandingOver {
+ protected:
+    Places() {
+        UpstreamSpec spec = one_server(kPort + 1);
+        spec.connections_max = 2;
+        spec.queue_max = 10;
+        upstream = std::make_shared<Upstream>(spec);
+        world.serve(kPort + 1, [this](ring::SimPeer& peer) {
+            peer.on_change = [this](ring::SimPeer& each) {
+                if (!each.received().ends_with("\r\n\r\n")) return;
+                each.clear_received();
+                busy.push_back(&each);
+                EXPECT_LE(busy.size(), 2u);
+            };
+        });
+    }
+    void answer_one() {
+        ASSERT_FALSE(busy.empty());
+        ring::SimPeer* first = busy.front();
+        busy.erase(busy.begin());
+        first->send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
+    }
+    Get& get(unsigned core) {
+        gets.push_back(std::make_unique<Get>(*cores[core], *upstream));
+        Get& made = *gets.back();
+        cores[core]->reactor->wake(made);  // As an exchange, which looks at once.
+        turn_shortly();
+        return made;
+    }
+    /// Less than those who wait would look for a place by themselves.
+    void turn_shortly() {
+        for (int i = 0; i < 300; ++i) turn_all();
+    }
+    void turn_all() {
+        for (auto& core : cores) core->reactor->turn(0);
+        for (auto& one : gets) {
+            if (one->over()) one->leave();
+        }
+        world.advance_to(world.now() + 10'000);
+    }
+
+    std::vector<ring::SimPeer*> busy;  ///< With a request that is not answered.
+    std::vector<std::unique_ptr<Get>> gets;
+};
+
+TEST_F(Places, are_the_upstreams_whichever_core_asks) {
+    for (unsigned i = 0; i < 12; ++i) get(i % 3);
+    EXPECT_EQ(upstream->queued.load(), 10u);
+    EXPECT_TRUE(get(0).failed);  // The queue is the upstream's, too.
+    gets.pop_back();
+    for (unsigned answered = 1; answered <= 12; ++answered) {
+        answer_one();
+        turn_shortly();
+        auto over = std::count_if(gets.begin(), gets.end(), [](auto& one) { return one->over(); });
+        EXPECT_EQ(over, answered);
+    }
+    for (auto& one : gets) EXPECT_EQ(one->body, "hi");
+    EXPECT_EQ(upstream->queued.load(), 0u);
+    EXPECT_EQ(upstream->waiting_cores.load(), 0u);
+}
+
+TEST_F(Places, a_turn_is_not_lost_with_the_request_it_was_for) {
+    Get& first = get(0);
+    get(0);
+    Get& leaves = get(1);
+    Get& stays = get(2);
+    EXPECT_EQ(upstream->queued.load(), 2u);
+    answer_one();
+    // Core 0 gives the place back, and core 1 the turn; there nobody waits any more.
+    for (int i = 0; i < 300 && !first.over(); ++i) {
+        cores[0]->reactor->turn(0);
+        world.advance_to(world.now() + 10'000);
+    }
+    EXPECT_TRUE(first.over());
+    first.leave();
+    leaves.leave();
+    turn_shortly();
+    ASSERT_EQ(busy.size(), 2u);
+    answer_one();
+    answer_one();
+    turn_shortly();
+    EXPECT_EQ(stays.body, "hi");
+}
+
+TEST_F(Places, one_looks_again_by_itself_should_its_turn_get_lost) {
+    get(0);
+    get(0);
+    Get& waits = get(1);
+    cores[1]->pool->leave();  // Hears of nothing any more.
+    answer_one();
+    answer_one();
+    turn_shortly();
+    EXPECT_EQ(busy.size(), 0u);
+    turn_until([&] { return busy.size() == 1; });
+    answer_one();
+    turn_until([&] { return waits.over(); });
+    waits.leave();
+}
+
 }  // namespace
 }  // namespace ringtime::upstream

@@ -129,10 +129,18 @@ void serve_core(unsigned index, Shared& shared) {
     core.reactor->turn(0);
 }
 
-TEST(HandoverThreads, every_request_is_answered_and_nothing_is_left) {
+// Without a limit to what a server is asked at once, and with one that makes requests of all cores
+// wait for each other.
+class HandoverThreads : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(Places, HandoverThreads, testing::Values(0, 1));
+
+TEST_P(HandoverThreads, every_request_is_answered_and_nothing_is_left) {
     Origin origin;
     Shared shared;
-    shared.upstream = std::make_shared<Upstream>(one_server(origin.port()));
+    UpstreamSpec spec = one_server(origin.port());
+    spec.connections_max = GetParam();
+    spec.queue_timeout = 60'000;
+    shared.upstream = std::make_shared<Upstream>(spec);
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < kCores; ++i)
         threads.emplace_back([i, &shared] { serve_core(i, shared); });
@@ -142,6 +150,8 @@ TEST(HandoverThreads, every_request_is_answered_and_nothing_is_left) {
     EXPECT_GT(seen.handed_over, 0u);
     EXPECT_EQ(seen.idle, 0u);
     EXPECT_EQ(seen.in_flight, 0u);
+    EXPECT_EQ(shared.upstream->queued.load(), 0u);
+    EXPECT_EQ(shared.upstream->waiting_cores.load(), 0u);
 }
 
 }  // namespace
