@@ -21,6 +21,7 @@ constexpr http::FieldSet kFraming = http::field_bit(http::FieldId::content_lengt
 
 Exchange::Exchange(Core& core)
     : gather(core.io.texts),
+      conduit(core.io.pipes),
       core_(core),
       fiber_(
           core.reactor, [](void* self) noexcept { static_cast<Exchange*>(self)->finish(); }, this),
@@ -131,6 +132,13 @@ void Exchange::relay_request_body() noexcept {
                 continue;
             }
         }
+        if (sink->takes_files() && received_ < body_bytes_max_) {
+            if (http::FileRange range = source_->file(); range.size > 0) {
+                moved += relay_file(*source_, *sink, range, received_);
+                if (moved >= kRelayBytesPerStep) return wake();
+                continue;
+            }
+        }
         Piece piece;
         switch (source_->pull(piece, room)) {
             case Pull::pending: return;
@@ -218,12 +226,13 @@ bool Exchange::start_response() noexcept {
     return true;
 }
 
-// What the kernel moves by itself, as far as the client takes it.
-uint64_t Exchange::relay_file(http::BodySource& body, http::FileRange range) noexcept {
+// What the kernel moves by itself, as far as it is taken.
+uint64_t Exchange::relay_file(http::BodySource& from, http::BodySink& to, http::FileRange range,
+                              uint64_t& total) noexcept {
     range.size = std::min(range.size, kRelayBytesPerStep);
-    uint64_t sent = sink_->send_file(range);
-    body.skip(sent);
-    sent_ += sent;
+    uint64_t sent = to.send_file(range);
+    from.skip(sent);
+    total += sent;
     return sent;
 }
 
@@ -238,7 +247,7 @@ bool Exchange::relay_response_body() noexcept {
         }
         if (sink_->takes_files()) {
             if (http::FileRange range = body.file(); range.size > 0) {
-                moved += relay_file(body, range);
+                moved += relay_file(body, *sink_, range, sent_);
                 continue;
             }
         }

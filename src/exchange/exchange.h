@@ -24,6 +24,7 @@
 #include "http/head_parser.h"
 #include "http/rewrite.h"
 #include "loop/fiber.h"
+#include "net/conduit.h"
 #include "net/gather.h"
 #include "upstream/pool.h"
 
@@ -52,6 +53,7 @@ class Exchange {
     Nanoseconds started = 0;  ///< When the first byte of the head arrived.
     ClientPace pace;
     http::BodyDecoder body_decoder;  ///< Of the request's body, or of a tunnel's bytes.
+    net::Conduit conduit;            ///< Of the request's body, when the kernel moves it.
     Error body_error;
     Nanoseconds half_closed_at = 0;  ///< When the client's FIN was noticed; 0: not yet.
 
@@ -161,7 +163,8 @@ class Exchange {
     [[nodiscard]] bool receive_in_place(http::BodySink& sink, uint32_t room,
                                         uint64_t& moved) noexcept;
     [[nodiscard]] bool relay_response_body() noexcept;
-    uint64_t relay_file(http::BodySource& body, http::FileRange range) noexcept;
+    [[nodiscard]] static uint64_t relay_file(http::BodySource& from, http::BodySink& to,
+                                             http::FileRange range, uint64_t& total) noexcept;
     [[nodiscard]] bool start_response() noexcept;
     void fail(Error error) noexcept;
     void finish() noexcept;

@@ -207,6 +207,7 @@ void Http1Connection::keep_trailers(http::TrailerStore& store) noexcept {
 }
 
 Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
+    if (exchange_->conduit.held() > 0) return Pull::pending;
     while (!exchange_->body_decoder.done() && exchange_->body_error.ok()) {
         std::string_view text = stream_.readable();
         if (text.empty()) {
@@ -219,8 +220,10 @@ Pull Http1Connection::pull(Piece& out, uint32_t max) noexcept {
                 exchange_->body_error = {Reason::client_closed, Source::client, Retry::no, 0, 0};
                 return Pull::failed;
             }
+            // Whoever takes the body is not ready for it, and the kernel keeps what comes.
+            if (exchange_->conduit.open() && holds_back()) return Pull::pending;
             ask_for_body();
-            stream_.receive(Receive::bulk);
+            if (!exchange_->conduit.open()) stream_.receive(Receive::bulk);
             return Pull::pending;
         }
         if (text.size() > max) text = text.substr(0, max);
@@ -247,16 +250,18 @@ void Http1Connection::ask_for_body() noexcept {
 
 // Only where it is known what is the body's and what is not, and when enough of it is to come that
 // leaving the mode for heads pays.
-http::InPlace Http1Connection::in_place() noexcept {
+bool Http1Connection::may_bypass(size_t bytes_min) const noexcept {
     if (exchange_->framing.kind != http::BodyKind::length || exchange_->body_decoder.done() ||
         !exchange_->body_error.ok() || tunnel_ || !stream_.readable().empty() ||
         stream_.ended() || stream_.failed())
-        return http::InPlace::no;
-    if (stream_.receive_mode() != Receive::watch) {
-        if (exchange_->body_decoder.expected() < limits::in_place_bytes_min)
-            return http::InPlace::no;
-        stream_.receive(Receive::watch);
-    }
+        return false;
+    return stream_.receive_mode() == Receive::watch ||
+           exchange_->body_decoder.expected() >= bytes_min;
+}
+
+http::InPlace Http1Connection::in_place() noexcept {
+    if (!may_bypass(limits::in_place_bytes_min)) return http::InPlace::no;
+    stream_.receive(Receive::watch);
     if (holds_back()) return http::InPlace::ready;
     ask_for_body();
     return http::InPlace::pending;
@@ -280,6 +285,22 @@ uint32_t Http1Connection::receive_into(char* memory, uint32_t size) noexcept {
     if (decoder.done()) stream_.receive(Receive::small);
     return received;
 }
+
+http::FileRange Http1Connection::file() noexcept {
+    net::Conduit& conduit = exchange_->conduit;
+    if (conduit.held() == 0) {
+        if (!may_bypass(limits::spliced_body_bytes_min)) return {};
+        http::BodyDecoder& decoder = exchange_->body_decoder;
+        conduit.fill(stream_, decoder.expected());
+        if (conduit.held() == 0) return {};
+        exchange_->pace.receive(conduit.held(), core_.reactor.now());
+        decoder.skip(conduit.held());
+        if (decoder.done()) stream_.receive(Receive::small);
+    }
+    return {conduit.from(), 0, conduit.held(), true};
+}
+
+void Http1Connection::skip(uint64_t size) noexcept { exchange_->conduit.skip(size); }
 
 Error Http1Connection::error() const noexcept { return exchange_->body_error; }
 
@@ -477,6 +498,7 @@ bool Http1Connection::client_gone() const noexcept {
 }
 
 void Http1Connection::exchange_ended() noexcept {
+    exchange_->conduit.close();
     bool answered = !stream_.failed() && cut_ == Cut::no && response_finished_;
     bool stays = answered && keep_alive_ && skip_body();
     core_.give_exchange(*exchange_);

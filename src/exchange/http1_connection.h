@@ -71,6 +71,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     [[nodiscard]] Error error() const noexcept override;
     [[nodiscard]] http::InPlace in_place() noexcept override;
     [[nodiscard]] uint32_t receive_into(char* memory, uint32_t size) noexcept override;
+    [[nodiscard]] http::FileRange file() noexcept override;
+    void skip(uint64_t size) noexcept override;
 
  private:
     enum class Phase : uint8_t { head, exchange, linger, closing };
@@ -105,6 +107,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     [[nodiscard]] bool may_keep_alive() const noexcept;
     [[nodiscard]] bool skip_body() noexcept;
     void ask_for_body() noexcept;
+    [[nodiscard]] bool may_bypass(size_t bytes_min) const noexcept;
     [[nodiscard]] bool holds_back() const noexcept;
     [[nodiscard]] bool write_head(const ResponseStart& start, size_t capacity) noexcept;
 

@@ -23,6 +23,7 @@ class Replay {
     void begin(uint64_t limit) noexcept {
         clear();
         left_ = limit;
+        keeps_ = limit > 0;
         whole_ = true;
     }
     void add(std::string_view bytes) noexcept {
@@ -30,6 +31,12 @@ class Replay {
         if (bytes.size() > left_ || !store(bytes)) return give_up();
         left_ -= bytes.size();
     }
+    /// Part of the body passes without being seen here: nothing of it is of use any more.
+    void forgo() noexcept {
+        if (whole_) give_up();
+    }
+    /// Bytes are still to be added.
+    [[nodiscard]] bool keeps() const noexcept { return keeps_ && whole_; }
     /// Everything that was added is here.
     [[nodiscard]] bool whole() const noexcept { return whole_; }
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
@@ -88,6 +95,7 @@ class Replay {
     net::TextBlock* block_ = nullptr;
     uint64_t left_ = 0;
     bool whole_ = true;
+    bool keeps_ = false;
     unsigned count_ = 0;
     Piece pieces_[kPiecesMax];
 };

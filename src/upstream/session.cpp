@@ -23,6 +23,7 @@ Session::Session(CorePool& pool) noexcept
     : pool_(pool),
       dial_(pool.io().reactor),
       replay_(pool.io().texts),
+      conduit_(pool.io().pipes),
       gathered_(pool.io().texts) {
     queue_timer_.owner = this;
     queue_timer_.on_expire = [](loop::Timer& timer) noexcept {
@@ -48,7 +49,7 @@ void Session::begin(Group& group, const UpstreamRequest& request,
     connect_ = Connect::if_needed;
     error_ = {};
     retries_ = interims_ = 0;
-    sent_ = overdue_ = tunnel_ = splices_ = false;
+    sent_ = overdue_ = tunnel_ = false;
     request_complete_ = request.body_length == 0;
     tried_.reset();
     bool may_need_it = spec().retries.max > 0 && http::is_idempotent(request.method_id);
@@ -136,6 +137,19 @@ void Session::push(const Piece& piece) noexcept {
     // Once the answer's head is here there will be no other attempt.
     if (state_ == State::waiting_for_head) replay_.add(piece.view());
     push_body(piece);
+}
+
+// What another server may have to be sent again has to be seen here.
+bool Session::takes_files() const noexcept {
+    bool kept = state_ == State::waiting_for_head && replay_.keeps();
+    return connection_ && !kept && request_->body_length != unknown_length && !tunnel_ &&
+           stream().takes_files();
+}
+
+uint64_t Session::send_file(const http::FileRange& range) noexcept {
+    replay_.forgo();
+    return range.pipe ? stream().send_pipe(range.fd, range.size)
+                      : stream().send_file(range.fd, range.offset, range.size);
 }
 
 void Session::push_body(const Piece& piece) noexcept {
@@ -326,7 +340,8 @@ Pull Session::cut_short() noexcept {
 
 // What was not asked of the kernel because the client takes nothing is no debt of the server's.
 bool Session::overdue_body() noexcept {
-    if (!connection_->expired() || !splices_ || stream().waits()) return connection_->expired();
+    if (!connection_->expired() || !conduit_.open() || stream().waits())
+        return connection_->expired();
     connection_->set_deadline(after(spec().idle_timeout));
     return false;
 }
@@ -338,13 +353,13 @@ Pull Session::pull(Piece& out, uint32_t max) noexcept {
     }
     if (state_ == State::failed) return Pull::failed;
     // What lies in the pipe comes first; the client takes it when it can.
-    if (in_pipe_ > 0) return Pull::pending;
+    if (conduit_.held() > 0) return Pull::pending;
     if (head_pin_.owner || !gathered_.empty()) drop_head();
     while (state_ == State::headed && !decoder_.done()) {
         std::string_view text = stream().readable();
         if (text.empty()) {
             if (stream().ended() || stream().failed() || overdue_body()) return cut_short();
-            if (!splices_) stream().receive(net::Receive::bulk);
+            if (!conduit_.open()) stream().receive(net::Receive::bulk);
             return Pull::pending;
         }
         if (text.size() > max) text = text.substr(0, max);
@@ -372,42 +387,27 @@ bool Session::may_splice() const noexcept {
     if (state_ != State::headed || tunnel_ || overdue_ || framing_.kind != http::BodyKind::length ||
         !stream().readable().empty())
         return false;
-    return decoder_.expected() >= (splices_ ? 1 : limits::spliced_body_bytes_min);
+    return decoder_.expected() >= (conduit_.open() ? 1 : limits::spliced_body_bytes_min);
 }
 
 http::FileRange Session::file() noexcept {
     if (state_ == State::failed || overdue_) return {};
-    if (in_pipe_ == 0) {
+    if (conduit_.held() == 0) {
         if (!may_splice()) return {};
-        pipe_ = pool_.io().pipes.take();
-        splices_ = pipe_.open();
-        if (!splices_) return {};
-        if (head_pin_.owner || !gathered_.empty()) drop_head();
-        stream().receive(net::Receive::watch);
-        uint64_t wanted = std::min<uint64_t>(decoder_.expected(), limits::relay_pipe_bytes);
         bool waited = stream().waits();
-        in_pipe_ = stream().splice_to(pipe_.to(), wanted);
+        conduit_.fill(stream(), decoder_.expected());
+        if (!conduit_.open()) return {};
+        if (head_pin_.owner || !gathered_.empty()) drop_head();
+        uint64_t taken = conduit_.held();
         // Its time begins when something was taken, or is first found missing.
-        if (in_pipe_ > 0 || !waited) connection_->set_deadline(after(spec().idle_timeout));
-        if (in_pipe_ == 0) {
-            pool_.io().pipes.give(pipe_);
-            return {};
-        }
-        decoder_.skip(in_pipe_);
+        if (taken > 0 || !waited) connection_->set_deadline(after(spec().idle_timeout));
+        if (taken == 0) return {};
+        decoder_.skip(taken);
     }
-    return {pipe_.from(), 0, in_pipe_, true};
+    return {conduit_.from(), 0, conduit_.held(), true};
 }
 
-void Session::skip(uint64_t size) noexcept {
-    in_pipe_ -= size;
-    if (in_pipe_ == 0) pool_.io().pipes.give(pipe_);
-}
-
-void Session::drop_spliced() noexcept {
-    if (in_pipe_ == 0) return;
-    in_pipe_ = 0;
-    pool_.io().pipes.spill(pipe_);
-}
+void Session::skip(uint64_t size) noexcept { conduit_.skip(size); }
 
 // One that ended on both sides still delivers what is queued; one that was cut shows it.
 void Session::end_tunnel() noexcept {
@@ -437,7 +437,7 @@ void Session::release() noexcept {
     reactor.disarm(queue_timer_);
     reactor.disarm(total_timer_);
     replay_.clear();
-    drop_spliced();
+    conduit_.close();
     if (connection_ && tunnel_) end_tunnel();
     if (connection_ && in_step()) {
         server_->keep(*connection_);

@@ -13,6 +13,7 @@
 #include "http/body_decoder.h"
 #include "http/framing.h"
 #include "http/head_parser.h"
+#include "net/conduit.h"
 #include "net/gather.h"
 #include "upstream/cause.h"
 #include "upstream/dial.h"
@@ -59,6 +60,8 @@ class Session final : public http::Answer, public http::BodySource, public http:
     // BodySink: the request's body.
     [[nodiscard]] uint32_t room() const noexcept override;
     void push(const Piece& piece) noexcept override;
+    [[nodiscard]] bool takes_files() const noexcept override;
+    [[nodiscard]] uint64_t send_file(const http::FileRange& range) noexcept override;
     void finish() noexcept override;
 
  private:
@@ -120,7 +123,6 @@ class Session final : public http::Answer, public http::BodySource, public http:
     void end_tunnel() noexcept;
     [[nodiscard]] bool overdue_body() noexcept;
     [[nodiscard]] bool may_splice() const noexcept;
-    void drop_spliced() noexcept;
     [[nodiscard]] net::Stream& stream() const noexcept { return connection_->stream(); }
     [[nodiscard]] Nanoseconds now() const noexcept { return pool_.io().reactor.now(); }
     [[nodiscard]] Nanoseconds after(Milliseconds time) const noexcept {
@@ -161,9 +163,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     http::Framing framing_;
     http::BodyDecoder decoder_;
     Piece head_pin_;                  ///< Keeps the bytes of head_ until the body is pulled.
-    bool splices_ = false;            ///< The rest of the body stays in the kernel.
-    net::Pipe pipe_;                  ///< While bytes of the body lie in it:
-    uint64_t in_pipe_ = 0;
+    net::Conduit conduit_;            ///< Of the answer's body.
     net::Gather gathered_;            ///< A head that came in several buffers.
     net::TextBlock* text_ = nullptr;  ///< Where this session writes its own head and chunk lines.
 };
