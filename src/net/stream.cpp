@@ -69,7 +69,7 @@ void Stream::open(int fd, loop::Runnable& owner) noexcept {
     error_ = 0;
     mode_ = Receive::off;
     queued_ = sent_ = 0;
-    ended_ = fin_wanted_ = fin_sent_ = holds_still_ = false;
+    ended_ = fin_wanted_ = fin_sent_ = holds_still_ = refused_ = false;
 }
 
 bool Stream::connect(const Endpoint& endpoint, loop::Runnable& owner) noexcept {
@@ -104,7 +104,7 @@ void Stream::receive(Receive mode) noexcept {
 
 void Stream::start_receive() noexcept {
     bool wanted = mode_ != Receive::off && mode_ != Receive::watch;
-    if (!wanted || state_ != State::open || ended_ || failed() || receive_op_.in_flight ||
+    if (!wanted || state_ != State::open || heard_all() || receive_op_.in_flight ||
         buffer_waiter_.linked() || unread_buffers_ >= unread_buffers_max())
         return;
     ring::Ring& ring = io_.reactor.ring();
@@ -205,7 +205,7 @@ Piece Stream::take(uint32_t size) noexcept {
 uint64_t Stream::splice_to(int pipe, uint64_t size) noexcept {
     ASSERT(mode_ == Receive::watch && first_buffer_ == kNoBuffer);
     // While a receive is being cancelled, or a poll says that there is nothing.
-    if (state_ != State::open || receive_op_.in_flight || ended_ || failed()) return 0;
+    if (state_ != State::open || receive_op_.in_flight || heard_all()) return 0;
     ssize_t moved;
     do {
         moved = ring::splice_bytes(fd_, pipe, size);
@@ -223,7 +223,7 @@ uint64_t Stream::splice_to(int pipe, uint64_t size) noexcept {
 
 uint32_t Stream::receive_into(char* memory, uint32_t size) noexcept {
     ASSERT(mode_ == Receive::watch && first_buffer_ == kNoBuffer);
-    if (state_ != State::open || receive_op_.in_flight || ended_ || failed()) return 0;
+    if (state_ != State::open || receive_op_.in_flight || heard_all()) return 0;
     ssize_t received;
     do {
         received = ring::receive_now(fd_, memory, size);
@@ -385,7 +385,7 @@ bool Stream::send_queue_now() noexcept {
             return false;
         }
         if (sent <= 0) {
-            fail(sent == 0 ? EPIPE : static_cast<int>(-sent));
+            fail_to_send(sent == 0 ? EPIPE : static_cast<int>(-sent));
             return false;
         }
         release_sent(static_cast<uint32_t>(sent));
@@ -404,7 +404,7 @@ template <typename Send> uint64_t Stream::send_from_kernel(uint64_t size, Send s
             wait_for_peer();
             break;
         } else if (sent != -EINTR) {
-            fail(sent == 0 ? EIO : static_cast<int>(-sent));
+            fail_to_send(sent == 0 ? EIO : static_cast<int>(-sent));
             break;
         }
     }
@@ -457,7 +457,7 @@ void Stream::on_sent(int32_t result) noexcept {
     if (result > 0) {
         release_sent(static_cast<uint32_t>(result));
     } else if (result != -EINTR && result != -EAGAIN && result != -ECANCELED) {
-        fail(result == 0 ? EPIPE : -result);
+        fail_to_send(result == 0 ? EPIPE : -result);
     }
     if (failed()) drop_queue();
     if (first_block_ || fin_wanted_) io_.reactor.flush_soon(*this);
@@ -509,8 +509,15 @@ void Stream::drop_queue() noexcept {
 
 void Stream::fail(int error) noexcept {
     if (!error_) error_ = error;
+    refused_ = false;
     if (!send_op_.in_flight) drop_queue();
     wake();
+}
+
+void Stream::fail_to_send(int error) noexcept {
+    bool first = !failed();
+    fail(error);
+    refused_ = first && (error == EPIPE || error == ECONNRESET);
 }
 
 // --- Teardown ---

@@ -77,8 +77,14 @@ class Stream final : public loop::Flushable {
     [[nodiscard]] uint64_t look_for_end() noexcept;
     /// The peer has sent everything (FIN). Bytes may still be readable.
     [[nodiscard]] bool ended() const noexcept { return ended_; }
-    /// Reset, or any other error: nothing more can be received or sent.
+    /// Reset, or any other error: nothing more can be sent, nor received unless more_may_come().
     [[nodiscard]] bool failed() const noexcept { return error_ != 0; }
+    /// It failed because the peer takes no more, but what that said before may still be read: the
+    /// owner is woken for it, or asks. A server may answer and close before it has read a request.
+    [[nodiscard]] bool more_may_come() const noexcept {
+        bool asked = receive_op_.in_flight || buffer_waiter_.linked() || mode_ == Receive::watch;
+        return refused_ && !ended_ && asked;
+    }
 
     // --- Changing cores ---
     /// Stops receiving for good; the owner is woken when the kernel has let go. Precondition:
@@ -130,6 +136,7 @@ class Stream final : public loop::Flushable {
     enum class State : uint8_t { closed, connecting, open, closing };
 
     [[nodiscard]] bool extend_last(const Piece& piece) noexcept;
+    [[nodiscard]] bool heard_all() const noexcept { return ended_ || (failed() && !refused_); }
     void start_receive() noexcept;
     void stop_receive() noexcept;
     void await_bytes() noexcept;
@@ -146,6 +153,7 @@ class Stream final : public loop::Flushable {
     void wait_for_peer() noexcept;
     void drop_queue() noexcept;
     void fail(int error) noexcept;
+    void fail_to_send(int error) noexcept;
     void maybe_close() noexcept;
     void wake() noexcept {
         if (owner_) io_.reactor.wake(*owner_);
@@ -184,6 +192,7 @@ class Stream final : public loop::Flushable {
     bool fin_sent_ = false;
     bool waits_for_peer_ = false;  ///< With a file to send: for the socket to take more.
     bool holds_still_ = false;
+    bool refused_ = false;  ///< Only sending has failed so far.
 };
 
 }  // namespace ringtime::net

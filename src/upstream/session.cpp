@@ -205,8 +205,14 @@ void Session::check_head() noexcept {
         return attempt_failed(Cause::invalid, outcome.error.detail);
     }
     if (outcome.complete()) return take_head();
-    if (stream().failed() || stream().ended()) return connection_lost();
+    if (said_all() || (stream().failed() && connection_->expired())) return connection_lost();
     if (connection_->expired()) head_overdue();
+}
+
+// One that refuses an upload may have answered and closed before it has read it all: then sending
+// fails first, and its answer is still on the way.
+bool Session::said_all() const noexcept {
+    return stream().ended() || (stream().failed() && !stream().more_may_come());
 }
 
 // While the request is on its way the server has its time again whenever it takes something, and
@@ -358,7 +364,7 @@ Pull Session::pull(Piece& out, uint32_t max) noexcept {
     while (state_ == State::headed && !decoder_.done()) {
         std::string_view text = stream().readable();
         if (text.empty()) {
-            if (stream().ended() || stream().failed() || overdue_body()) return cut_short();
+            if (said_all() || overdue_body()) return cut_short();
             if (!conduit_.open()) stream().receive(net::Receive::bulk);
             return Pull::pending;
         }

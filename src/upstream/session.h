@@ -112,6 +112,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     [[nodiscard]] bool write_proxy_header() noexcept;
     void push_body(const Piece& piece) noexcept;
     void check_head() noexcept;
+    [[nodiscard]] bool said_all() const noexcept;
     void head_overdue() noexcept;
     void take_head() noexcept;
     [[nodiscard]] bool refused_by_status() noexcept;

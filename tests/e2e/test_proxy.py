@@ -368,6 +368,33 @@ class Breaks(Proxy):
             answer = client.read_response()
             self.assertEqual((answer.status, answer.body), (403, b"no"))
 
+    def test_an_answer_outlives_the_upload_that_it_refuses(self):
+        # The server answers and closes; what it has not read makes that a reset. The answer is
+        # before it, whatever the gateway was doing when sending failed.
+        def refuse(connection, _):
+            size = int(connection.read_head().target[1:])
+            connection.answer(pattern(size), "413 Too Large", [("Connection", "close")])
+        upstream = self.add(Upstream(refuse))
+        self.packages.proxy("refuse", "/refuse", upstream.port, "  passive: false\n")
+        gateway = self.start()
+        body = pattern(3_000_000)
+
+        def upload(client):
+            try:
+                client.send(body)
+            except OSError:
+                pass  # It is told to stop.
+        for turn in range(20):
+            size = (10, 10_000)[turn % 2]
+            with gateway.connect() as client:
+                client.request("POST", f"/refuse/{size}", {"Content-Length": str(len(body))})
+                sending = threading.Thread(target=upload, args=(client,))
+                sending.start()
+                answer = client.read_response()
+                self.assertEqual((answer.status, answer.body), (413, pattern(size)))
+                client.socket.shutdown(socket.SHUT_RDWR)
+                sending.join()
+
     def test_a_stalled_reader_does_not_fill_the_gateway(self):
         """A slow client holds back its upstream: the gateway is no buffer."""
         sent = []

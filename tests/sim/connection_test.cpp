@@ -20,7 +20,7 @@ using ring::SimWorld;
 constexpr Nanoseconds kSecond = kNanosecondsPerSecond;
 constexpr Nanoseconds kSettle = 100 * kNanosecondsPerMillisecond;
 /// More than an upstream that takes nothing leaves room for, so that the gateway stops reading.
-constexpr size_t kUntakenBytes = 300'000;
+constexpr size_t kUntakenBytes = 60'000;
 /// Longer than any deadline of a connection.
 constexpr Nanoseconds kForever = 300 * kSecond;
 
@@ -44,7 +44,7 @@ enum class Event : uint8_t { fin, reset, silence, garbage, drain, abort };
 
 struct Scene {
     explicit Scene(State in)
-        : world(1, SimFaults{}), origin(world, 9001), rig(world, CoreSpec{}), state(in) {}
+        : world(1, SimFaults{}), origin(world, 9001, ledger), rig(world, CoreSpec{}), state(in) {}
 
     void run_for(Nanoseconds time) {
         (void)rig.run_until([] { return false; }, time);
@@ -53,6 +53,7 @@ struct Scene {
     void happen(Event event);
 
     SimWorld world;
+    Ledger ledger;
     Origin origin;
     CoreRig rig;
     State state;
@@ -71,7 +72,7 @@ void Scene::enter_state() {
                          body_of(2, 10));
             break;
         case State::untaken:
-            client->send("POST /up/x?id=2&fault=10 HTTP/1.1\r\nHost: h\r\n"
+            client->send("POST /up/x?id=2&fault=11 HTTP/1.1\r\nHost: h\r\n"
                          "Content-Length: 2000000\r\n\r\n" +
                          std::string(kUntakenBytes, 'x'));
             break;
@@ -83,7 +84,7 @@ void Scene::enter_state() {
             client->send("GET /up/x?id=2&size=900000 HTTP/1.1\r\nHost: h\r\n\r\n");
             break;
         case State::taking_unbounded:
-            client->send("GET /up/x?id=2&fault=9 HTTP/1.1\r\nHost: h\r\n\r\n");
+            client->send("GET /up/x?id=2&fault=10 HTTP/1.1\r\nHost: h\r\n\r\n");
             break;
         case State::pipelined:
             client->stop_reading();

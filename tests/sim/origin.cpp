@@ -6,7 +6,8 @@
 
 namespace ringtime::sim {
 
-Origin::Origin(ring::SimWorld& world, uint16_t port) : world_(world) {
+Origin::Origin(ring::SimWorld& world, uint16_t port, Ledger& ledger)
+    : world_(world), ledger_(ledger) {
     world.serve(port, [this](ring::SimPeer& peer) {
         peer.on_change = [this](ring::SimPeer& changed) { on_change(changed); };
     });
@@ -31,6 +32,9 @@ void Origin::on_change(ring::SimPeer& peer) {
         const std::string target = request.first_line.substr(request.first_line.find(' ') + 1);
         const uint64_t id = query_number(target, "id", 0);
         const auto fault = static_cast<OriginFault>(query_number(target, "fault", 0));
+        if (request.first_line.starts_with("POST") &&
+            ledger_.emplace(id, &peer).first->second != &peer)
+            return world_.violate("a request that must not be repeated was sent twice");
         if (fault == OriginFault::deaf) return peer.stop_reading();
         const std::string& expected = expected_body(id, query_number(target, "upload", 0));
         if (!expected.starts_with(request.body))
@@ -41,6 +45,11 @@ void Origin::on_change(ring::SimPeer& peer) {
             peer.close();
             return;
         }
+        const bool early = fault == OriginFault::early;
+        if (early && answered_early_.emplace(&peer, id).second) {
+            answer(peer, id, target, request.first_line[0] != 'H');
+            if (!peer.on_change) return;
+        }
         if (request.state != Message::State::complete) {
             // The client gave up, or the gateway did; nobody expects an answer.
             if (peer.ended()) peer.close();
@@ -50,7 +59,7 @@ void Origin::on_change(ring::SimPeer& peer) {
             return world_.violate("an upstream received a body that ended early as a complete one");
         peer.tag += request.size;
         ++requests_;
-        answer(peer, id, target, request.first_line[0] != 'H');
+        if (!early) answer(peer, id, target, request.first_line[0] != 'H');
         if (!peer.on_change) return;
     }
 }
@@ -89,6 +98,7 @@ void Origin::answer(ring::SimPeer& peer, uint64_t id, std::string_view target, b
             peer.send("HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n");
             break;
         case OriginFault::none:
+        case OriginFault::early:
         case OriginFault::cut_by_fin:
         case OriginFault::cut_by_reset:
         case OriginFault::before_body:

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "ring/sim/sim_world.h"
 
@@ -23,14 +25,18 @@ enum class OriginFault : uint8_t {
     silence,       ///< Never answers.
     before_body,   ///< Answers without having read the request's body.
     interim,       ///< Not a fault: 103 before the answer.
+    early,         ///< Nor this: answers the head, takes the body, and keeps the connection.
     count_,
     drip = count_,  ///< On request only: a chunk each second, without end.
     deaf,          ///< On request only: takes what it was sent with the head, and no more.
 };
 
+/// Which connection of which server has seen a request: for those that must not be repeated.
+using Ledger = std::map<uint64_t, const ring::SimPeer*>;
+
 class Origin {
  public:
-    Origin(ring::SimWorld& world, uint16_t port);
+    Origin(ring::SimWorld& world, uint16_t port, Ledger& ledger);
     [[nodiscard]] uint64_t requests() const noexcept { return requests_; }
 
  private:
@@ -40,6 +46,8 @@ class Origin {
     void answer(ring::SimPeer& peer, uint64_t id, std::string_view target, bool has_body);
 
     ring::SimWorld& world_;
+    Ledger& ledger_;
+    std::set<std::pair<const ring::SimPeer*, uint64_t>> answered_early_;
     uint64_t requests_ = 0;
     std::map<uint64_t, std::string> bodies_;
 };
