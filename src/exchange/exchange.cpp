@@ -261,7 +261,7 @@ bool Exchange::relay_response_body() noexcept {
                 sink_->push(piece);
                 break;
             case Pull::end:
-                sink_->finish();
+                finish_response();
                 response_complete_ = true;
                 return !lends_memory_ || sink_->drained();
             case Pull::failed:

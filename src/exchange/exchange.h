@@ -139,6 +139,9 @@ class Exchange {
 
     // upstream_fields.cpp
     void dispatch_upstream() noexcept;
+    [[nodiscard]] http::TrailerStore* make_trailer_store() noexcept;
+    void begin_trailers() noexcept;
+    void finish_response() noexcept;
     void edit_upstream_answer() noexcept;
     void note_attempts() noexcept;
     void rewrite_paths() noexcept;
@@ -222,6 +225,7 @@ class Exchange {
     Error outcome_;                ///< For the access log.
     uint16_t status_ = 0;
     bool trusted_ = false;
+    bool takes_trailers_ = false;  ///< The client, as it said.
     bool lends_memory_ = false;    ///< Pieces on their way lie in this exchange's arena.
     bool head_is_lent_ = false;    ///< A target keeps views of the head's text where it is.
     bool request_done_ = false;

@@ -74,7 +74,7 @@ void Exchange::add_forwarded() noexcept {
 
 void Exchange::add_forwarding_fields(BaseSeen base) noexcept {
     request_.remove_all(kFramingAndHost);
-    http::drop_hop_by_hop(request_, head.fields);
+    takes_trailers_ = http::drop_hop_by_hop(request_, head.fields);
     char text[net::PeerAddress::text_bytes_max];
     append_to_list(FieldId::x_forwarded_for, connection_->peer().text(text));
     if (!request_.has(FieldId::x_forwarded_proto))

@@ -52,11 +52,7 @@ void Exchange::begin_hooks() noexcept {
 
 void Exchange::begin_request_body() noexcept {
     if (chain_run_.watches_request() && framing.kind == http::BodyKind::chunked) {
-        auto* trailers = arena_.create<http::TrailerStore>();
-        auto* text = static_cast<char*>(arena_.allocate(limits::trailer_bytes_max, 1));
-        if (trailers && text) {
-            trailers->text = text;
-            trailers->capacity = limits::trailer_bytes_max;
+        if (http::TrailerStore* trailers = make_trailer_store()) {
             connection_->keep_trailers(*trailers);
             facts_.trailers = &trailers->fields;
         }

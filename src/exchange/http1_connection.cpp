@@ -475,9 +475,10 @@ uint64_t Http1Connection::send_file(const http::FileRange& range) noexcept {
     return sent;
 }
 
-void Http1Connection::finish() noexcept {
+void Http1Connection::end_body(const http::FieldTable* trailers) noexcept {
     if (coding_ == Coding::length && remaining_ != 0) return abort_response();
-    if (coding_ == Coding::chunked) http::push_last_chunk(stream_);
+    if (coding_ == Coding::chunked)
+        http::push_last_chunk(stream_, core_.io.texts, text_, trailers);
     response_finished_ = true;
     if (tunnel_) {
         stream_.finish_sending();

@@ -63,7 +63,8 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     void push(const Piece& piece) noexcept override;
     [[nodiscard]] bool takes_files() const noexcept override;
     [[nodiscard]] uint64_t send_file(const http::FileRange& range) noexcept override;
-    void finish() noexcept override;
+    void finish() noexcept override { end_body(nullptr); }
+    void finish_with(const http::FieldTable& trailers) noexcept override { end_body(&trailers); }
 
     // BodySource: the request's body.
     [[nodiscard]] http::Pull pull(Piece& out, uint32_t max) noexcept override;
@@ -85,6 +86,7 @@ class Http1Connection final : public loop::Runnable, public ResponseSink, public
     };
 
     void push_bytes(const Piece& piece) noexcept;
+    void end_body(const http::FieldTable* trailers) noexcept;
     void read_head() noexcept;
     [[nodiscard]] bool read_preface() noexcept;
     void begin_exchange() noexcept;

@@ -37,6 +37,8 @@ class ResponseSink : public http::BodySink {
  public:
    /// Exactly once, before any piece. The body then is pushed and finished (also when it is empty).
    virtual void start_response(const ResponseStart& start) noexcept = 0;
+   /// finish(), with trailers where the framing has a place for them.
+   virtual void finish_with(const http::FieldTable& trailers) noexcept = 0;
    /// 103 and other interim heads; dropped where the client cannot take them.
    virtual void send_interim(uint16_t status, const http::FieldDraft& fields) noexcept = 0;
    /// The body cannot be completed: the client must be able to see that.

@@ -96,6 +96,40 @@ upstream::Affinity Exchange::affinity(const UpstreamSpec& spec) const noexcept {
     return affinity;
 }
 
+http::TrailerStore* Exchange::make_trailer_store() noexcept {
+    auto* store = arena_.create<http::TrailerStore>();
+    auto* text = static_cast<char*>(arena_.allocate(limits::trailer_bytes_max, 1));
+    if (!store || !text) return nullptr;
+    store->text = text;
+    store->capacity = limits::trailer_bytes_max;
+    return store;
+}
+
+// Trailers pass in both directions where somebody has said so: the client that it sends some
+// (RFC 9110 §6.6.2) or understands them (§10.1.4). Nobody else pays for their memory. What is said
+// of a body that plugins may have changed is not true any more.
+void Exchange::begin_trailers() noexcept {
+    upstream_request_.trailers = nullptr;
+    upstream_request_.answer_trailers = nullptr;
+    bool announced = framing.kind == http::BodyKind::chunked && source_ == connection_ &&
+                     head.fields.has(FieldId::trailer);
+    if (announced) {
+        if (http::TrailerStore* store = make_trailer_store()) {
+            connection_->keep_trailers(*store);
+            upstream_request_.trailers = &store->fields;
+        }
+    }
+    if (takes_trailers_ && head.version == http::Version::http_1_1)
+        upstream_request_.answer_trailers = make_trailer_store();
+}
+
+void Exchange::finish_response() noexcept {
+    bool may_have_some = session_ && answer_ == session_ && body_ == session_ &&
+                         upstream_request_.answer_trailers;
+    if (!may_have_some) return sink_->finish();
+    sink_->finish_with(upstream_request_.answer_trailers->fields);
+}
+
 void Exchange::dispatch_upstream() noexcept {
     upstream::Upstream& target = *hold_->snapshot->upstreams[mount_->target];
     const UpstreamSpec& spec = target.spec();
@@ -114,6 +148,7 @@ void Exchange::dispatch_upstream() noexcept {
     request.fields = &request_;
     request.body_length = source_->length();
     request.upgrade = upgrade_;
+    begin_trailers();
     if (spec.proxy_header != upstream::ProxyHeader::off)
         request.peers = {connection_->peer(), connection_->local_address()};
     session_ = core_.upstreams.send(target, request, fiber_);

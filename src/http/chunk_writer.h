@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/piece.h"
+#include "http/fields.h"
 #include "http/head_writer.h"
 
 namespace ringtime::http {
@@ -46,6 +47,31 @@ template <typename Stream, typename Texts, typename Block>
 template <typename Stream>
 void push_last_chunk(Stream& stream) noexcept {
     stream.push(Piece{last_chunk.data(), last_chunk.size(), nullptr, 0});
+}
+
+/// The end of a body with trailers, which were checked when they were read. Null, or no memory:
+/// without; they may always be left out (RFC 9110 §6.5.1).
+template <typename Stream, typename Texts, typename Block>
+void push_last_chunk(Stream& stream, Texts& texts, Block*& block,
+                     const FieldTable* trailers) noexcept {
+    size_t size = last_chunk.size();
+    for (unsigned i = 0; trailers && i < trailers->size(); ++i)
+        size += trailers->name((*trailers)[i]).size() + trailers->value((*trailers)[i]).size() + 4;
+    char* out = size > last_chunk.size() ? texts.reserve(block, size) : nullptr;
+    if (!out) return push_last_chunk(stream);
+    auto append = [&out](std::string_view text) {
+        std::memcpy(out, text.data(), text.size());
+        out += text.size();
+    };
+    append("0\r\n");
+    for (unsigned i = 0; i < trailers->size(); ++i) {
+        append(trailers->name((*trailers)[i]));
+        append(": ");
+        append(trailers->value((*trailers)[i]));
+        append("\r\n");
+    }
+    append("\r\n");
+    stream.push(texts.commit(*block, size));
 }
 
 }  // namespace ringtime::http

@@ -48,12 +48,13 @@ HopByHop hop_by_hop_fields(const FieldTable& fields) noexcept {
     return result;
 }
 
-void drop_hop_by_hop(FieldDraft& draft, const FieldTable& fields) noexcept {
+bool drop_hop_by_hop(FieldDraft& draft, const FieldTable& fields) noexcept {
     HopByHop hop = hop_by_hop_fields(fields);
-    if (hop.drop.empty()) return;
+    if (hop.drop.empty()) return false;
     for (unsigned i = 0; i < fields.size(); ++i) {
         if (hop.drop.test(i)) draft.drop(i);
     }
+    return hop.accepts_trailers;
 }
 
 bool is_forwardable_trailer(FieldId id, std::string_view name) noexcept {

@@ -35,8 +35,8 @@ struct HopByHop {
 /// afterwards, so that a nomination cannot remove them. Precondition: the head's framing was
 /// decided, which bounds the nominations.
 [[nodiscard]] HopByHop hop_by_hop_fields(const FieldTable& fields) noexcept;
-/// Takes them out of a draft that was begun with `fields`.
-void drop_hop_by_hop(FieldDraft& draft, const FieldTable& fields) noexcept;
+/// Takes them out of a draft that was begun with `fields`. Whether the sender understands trailers.
+bool drop_hop_by_hop(FieldDraft& draft, const FieldTable& fields) noexcept;
 
 /// Whether a trailer may be sent on: none of framing, routing, authentication, cookies, content,
 /// request conditions and forwarding (RFC 9110 §6.5.1); so no known field, and no unknown one of

@@ -7,6 +7,7 @@
 
 #include "base/pool.h"
 #include "http/body.h"
+#include "http/body_decoder.h"
 #include "http/draft.h"
 #include "net/io.h"
 #include "net/proxy_header.h"
@@ -29,6 +30,10 @@ struct UpstreamRequest {
     /// Bytes of the body; unknown_length: it is sent chunked.
     uint64_t body_length = 0;
     http::Method method_id = http::Method::other;
+    /// Of the body, when it is sent chunked, as soon as it has ended; null: none are sent.
+    const http::FieldTable* trailers = nullptr;
+    /// Where those of the answer go; null: nobody wants any.
+    http::TrailerStore* answer_trailers = nullptr;
     /// Protocols the client offers to change to, written as Upgrade; empty: 101 is refused.
     std::string_view upgrade;
     Affinity affinity;

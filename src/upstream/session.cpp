@@ -78,6 +78,8 @@ bool Session::write_head(size_t capacity) noexcept {
     if (!request_->upgrade.empty()) {
         writer.prepared("connection: upgrade\r\n");
         writer.field("upgrade", request_->upgrade);
+    } else if (request_->answer_trailers) {
+        writer.prepared("connection: te\r\nte: trailers\r\n");
     }
     bool has_length = request_->body_length != 0 && request_->body_length != unknown_length;
     bool expects_body = request_->method_id == http::Method::post ||
@@ -123,8 +125,7 @@ void Session::start_request() noexcept {
             piece.release();
         }
     });
-    if (connection_ && request_complete_ && request_->body_length == unknown_length)
-        http::push_last_chunk(stream());
+    if (connection_ && request_complete_) push_end();
 }
 
 uint32_t Session::room() const noexcept {
@@ -157,11 +158,16 @@ void Session::push_body(const Piece& piece) noexcept {
     if (!http::push_chunk(stream(), pool_.io().texts, text_, piece)) fail(Reason::overload);
 }
 
+void Session::push_end() noexcept {
+    if (request_->body_length == unknown_length)
+        http::push_last_chunk(stream(), pool_.io().texts, text_, request_->trailers);
+}
+
 void Session::finish() noexcept {
     request_complete_ = true;
     if (!connection_) return;
     if (tunnel_) return stream().finish_sending();
-    if (request_->body_length == unknown_length) http::push_last_chunk(stream());
+    push_end();
     // The server's time to answer begins when it has been asked completely.
     if (state_ == State::waiting_for_head)
         connection_->set_deadline(after(spec().head_timeout));
@@ -244,7 +250,7 @@ void Session::take_head() noexcept {
         return attempt_failed(Cause::invalid, framing.error().detail);
     }
     framing_ = *framing;
-    decoder_ = http::BodyDecoder(framing_, Source::upstream);
+    decoder_ = http::BodyDecoder(framing_, Source::upstream, request_->answer_trailers);
     note_answer();
     if (refused_by_status()) return;
     state_ = State::headed;

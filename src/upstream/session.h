@@ -111,6 +111,7 @@ class Session final : public http::Answer, public http::BodySource, public http:
     [[nodiscard]] bool write_head(size_t capacity) noexcept;
     [[nodiscard]] bool write_proxy_header() noexcept;
     void push_body(const Piece& piece) noexcept;
+    void push_end() noexcept;
     void check_head() noexcept;
     [[nodiscard]] bool said_all() const noexcept;
     void head_overdue() noexcept;

@@ -180,6 +180,33 @@ class Fields(Proxy):
             self.assertIsNone(got.header("keep-alive"))
             self.assertEqual(client.ask("GET", "/fields").status, 200)
 
+    def test_trailers_pass_where_somebody_said_so(self):
+        def answer(connection, upstream):
+            while True:
+                upstream.requests.append(connection.read_request())
+                connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+                                b"Trailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 5\r\n"
+                                b"Content-Length: 9\r\nSet-Cookie: a=b\r\nX-Also: 1\r\n\r\n")
+        upstream = self.add(Upstream(answer))
+        self.packages.proxy("sums", "/sums", upstream.port)
+        gateway = self.start()
+        passing = [("x-sum", "5"), ("x-also", "1")]
+        body = b"2\r\nhi\r\n0\r\nX-Sum: 2\r\nHost: evil\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"
+        with gateway.connect() as client:
+            for te, seen in (("trailers", passing), ("gzip, Trailers", passing), ("gzip", [])):
+                got = client.ask("GET", "/sums", {"TE": te, "Connection": "TE"})
+                self.assertEqual((got.body, list(got.trailers)), (b"hello", seen), te)
+                asked = upstream.requests[-1]
+                self.assertEqual((asked.header("te"), asked.header("connection")),
+                                 ("trailers", "te") if seen else (None, None))
+            for said, seen in (({"Trailer": "X-Sum"}, [b"X-Sum: 2"]), ({}, [])):
+                client.request("POST", "/sums", {"Transfer-Encoding": "chunked", **said}, body)
+                self.assertEqual(client.read_response().trailers, [])
+                self.assertEqual((upstream.requests[-1].body, upstream.requests[-1].trailers),
+                                 (b"hi", seen))
+            client.send(b"GET /sums HTTP/1.0\r\nHost: a\r\nTE: trailers\r\n\r\n")
+            self.assertEqual(client.read_response().body, b"hello")
+
     def test_interim_answers_lose_what_is_the_hops(self):
         def hint(connection, _):
             while connection.read_request():
