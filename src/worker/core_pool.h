@@ -48,6 +48,10 @@ class CorePool final : public loop::Poller {
     [[nodiscard]] bool closed() const noexcept;
 
     [[nodiscard]] const CorePoolCounters& counters() const noexcept { return counters_; }
+    /// Answers, pieces of bodies and large heads in use: none when no exchange is open.
+    [[nodiscard]] size_t in_use() const noexcept {
+        return answers_.used() + chunks_.used() + head_blocks_.used();
+    }
 
     // loop::Poller
     bool poll() noexcept override;
@@ -69,8 +73,18 @@ class CorePool final : public loop::Poller {
     void tell(WorkerState& worker, uint32_t bits) noexcept;
     void link_changed(Link& link) noexcept;
 
+    // Word from whoever has the processes, as messages to this core: `context` is the pool, but for
+    // a worker that comes, with which it is the offer; `value` a WorkerState or an app's number.
+    static void on_message_attach(void* context, uint64_t value) noexcept;
+    static void on_message_lose(void* context, uint64_t value) noexcept;
+    static void on_message_cut(void* context, uint64_t value) noexcept;
+    static void on_message_renew(void* context, uint64_t value) noexcept;
+    static void on_message_serve(void* context, uint64_t value) noexcept;
+    static void on_message_gate(void* context, uint64_t value) noexcept;
+    static void on_message_hopeless(void* context, uint64_t value) noexcept;
+    static void on_message_left(void* context, uint64_t value) noexcept;
+
   private:
-    friend class Supervisor;
     struct Queue {
         AppState* app = nullptr;
         List<WorkerAnswer> waiting;
@@ -113,14 +127,6 @@ class CorePool final : public loop::Poller {
     // tidy: allow(bool-parameter) the state to be set
     void mark_waiting(Queue& queue, bool waiting) noexcept;
     static void on_growth(loop::Timer& timer) noexcept;
-    static void on_message_attach(void* context, uint64_t value) noexcept;
-    static void on_message_lose(void* context, uint64_t value) noexcept;
-    static void on_message_cut(void* context, uint64_t value) noexcept;
-    static void on_message_renew(void* context, uint64_t value) noexcept;
-    static void on_message_serve(void* context, uint64_t value) noexcept;
-    static void on_message_gate(void* context, uint64_t value) noexcept;
-    static void on_message_hopeless(void* context, uint64_t value) noexcept;
-    static void on_message_left(void* context, uint64_t value) noexcept;
 
     loop::Reactor& reactor_;
     Supervisor& supervisor_;

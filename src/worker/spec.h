@@ -74,7 +74,7 @@ struct WorkerRequest {
 };
 
 struct SupervisorOptions {
-    std::string host_path;  ///< ringtime-worker-host.
+    std::string host_path;  ///< ringtime-worker-host; empty: processes are somebody else's.
     unsigned cores = 1;
     uint32_t pool_size = 500;  ///< Workers alive at once, all apps together.
     uint32_t ephemeral_max = 64;  ///< Requests of ephemeral apps at once, all apps together.

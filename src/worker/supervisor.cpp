@@ -97,7 +97,7 @@ uint32_t Supervisor::add(AppSpec spec) {
     if (!vacant) return no_app;
     App& app = *vacant;
     app.state.spec = std::move(spec);
-    if (!zygote_.running() && !start_zygote(app.problem))
+    if (!zygote_.running() && !options_.host_path.empty() && !start_zygote(app.problem))
         log_line(LogLevel::error, "worker", app.problem);
     reconcile(app);
     return app.state.index;

@@ -31,6 +31,14 @@ std::shared_ptr<exchange::Snapshot> snapshot_of(const CoreSpec& spec) {
     snapshot->mounts.push_back(mount);
     route::TableBuilder builder;
     builder.add_mount({{}, "/up", 0, 0});
+    if (spec.app) {
+        mount.name = "app";
+        mount.base = "/app";
+        mount.kind = exchange::TargetKind::worker;
+        snapshot->mounts.push_back(mount);
+        snapshot->apps = {0};
+        builder.add_mount({{}, "/app", 1, 0});
+    }
     snapshot->routes = std::move(builder.build().table);
     ASSERT(snapshot->routes);
     return snapshot;
@@ -49,6 +57,7 @@ CoreRig::CoreRig(ring::SimWorld& world, const CoreSpec& spec)
     exchange::CoreSettings settings;
     settings.connections_max = spec.connections_max;
     supervisor_ = std::make_unique<worker::Supervisor>(worker::SupervisorOptions{});
+    if (spec.app) ASSERT(supervisor_->add(*spec.app) == 0);
     workers_ = std::make_unique<worker::CorePool>(*reactor_, *supervisor_);
     sites_ = std::make_unique<site::SiteCache>(*reactor_);
     hook_port_ = std::make_unique<hook::ReactorPort>(*reactor_);
@@ -125,6 +134,7 @@ void CoreRig::finish() {
     expect(io_->send_blocks.used() == 0, "blocks of sends did not all come back");
     expect(io_->texts.used() == 0, "blocks of text did not all come back");
     expect(reactor_->fiber_frames().used() == 0, "frames of fibers did not all come back");
+    expect(workers_->in_use() == 0, "what answers of workers take did not all come back");
     expect(world_.open_sockets() == 1, "sockets were left open");
     expect(world_.in_flight() <= 1, "operations were left in flight");
     core_.reset();

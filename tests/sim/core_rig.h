@@ -3,6 +3,7 @@
 // The same objects as in production, made as runtime makes them.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct CoreSpec {
     /// Everything else about them.
     upstream::UpstreamSpec upstream;
     exchange::Timeouts timeouts;
+    /// A worker app behind the base `/app`; who plays its processes is the test's business.
+    std::optional<worker::AppSpec> app;
 };
 
 class CoreRig {
@@ -37,6 +40,8 @@ class CoreRig {
     [[nodiscard]] loop::Reactor& reactor() noexcept { return *reactor_; }
     [[nodiscard]] net::Io& io() noexcept { return *io_; }
     [[nodiscard]] ring::Ring& ring() noexcept { return *ring_; }
+    [[nodiscard]] worker::Supervisor& supervisor() noexcept { return *supervisor_; }
+    [[nodiscard]] worker::CorePool& workers() noexcept { return *workers_; }
 
     /// Turns until `condition` holds; false when `time` passed first.
     template <typename Condition>
@@ -79,7 +84,7 @@ class CoreRig {
     std::unique_ptr<loop::Reactor> reactor_;
     std::unique_ptr<net::Io> io_;
     std::unique_ptr<upstream::CorePool> upstreams_;
-    std::unique_ptr<worker::Supervisor> supervisor_;  ///< Without apps: nothing is started.
+    std::unique_ptr<worker::Supervisor> supervisor_;  ///< It starts nothing.
     std::unique_ptr<worker::CorePool> workers_;
     std::unique_ptr<site::SiteCache> sites_;
     hook::Cores hook_cores_{1};
