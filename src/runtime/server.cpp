@@ -53,6 +53,20 @@ sigset_t handled_signals() {
     return set;
 }
 
+void name_unready_apps(const exchange::Snapshot& snapshot, const worker::Supervisor& supervisor,
+                       std::vector<Unready>& out) {
+    for (const exchange::Mount& mount : snapshot.mounts) {
+        if (mount.kind != exchange::TargetKind::worker || supervisor.ready(mount.target)) continue;
+        std::string_view version = mount.version;
+        out.push_back({.kind = "app",
+                       .name = mount.name,
+                       .version = version == "latest" ? "" : version,
+                       .problem = supervisor.hopeless(mount.target)
+                                      ? "it does not start; the log says why"
+                                      : "no worker is ready"});
+    }
+}
+
 }  // namespace
 
 Server::Server(config::Environment environment, config::Configuration configuration)
@@ -69,17 +83,9 @@ Server::~Server() = default;
 std::string Server::not_ready_because(const exchange::Snapshot& snapshot, Form form) const {
     std::vector<Unready> all;
     if (!ready_.load()) all.push_back({.problem = "starting"});
-    for (const exchange::Mount& mount : snapshot.mounts) {
-        if (mount.kind != exchange::TargetKind::worker || supervisor_->ready(mount.target))
-            continue;
-        std::string_view version = mount.version;
-        all.push_back({.kind = "app",
-                       .name = mount.name,
-                       .version = version == "latest" ? "" : version,
-                       .problem = supervisor_->hopeless(mount.target)
-                                      ? "it does not start; the log says why"
-                                      : "no worker is ready"});
-    }
+    bool workers = std::all_of(snapshot.apps.begin(), snapshot.apps.end(),
+                               [this](uint32_t app) { return supervisor_->ready(app); });
+    if (!workers) name_unready_apps(snapshot, *supervisor_, all);
     if (const hook::Probes::Problem* problem = probes_->problem())
         all.push_back({.kind = "plugin", .name = problem->plugin, .problem = problem->text});
     return readiness_report(all, form);
