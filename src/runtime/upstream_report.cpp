@@ -1,7 +1,6 @@
 #include "runtime/upstream_report.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include "config/words.h"
 #include "runtime/api_text.h"
