@@ -124,4 +124,41 @@ void Client::judge() {
     if (goes_on && !text.empty()) complain("more answers than requests");
 }
 
+Crowd::Crowd(ring::SimWorld& world, int listener, size_t count, Milliseconds period,
+             std::function<Intent()> make)
+    : count_(count), make_(std::move(make)) {
+    for (size_t i = 0; i < count; ++i) {
+        world.after(world.random().below(period) * kNanosecondsPerMillisecond,
+                    [this, &world, listener] {
+                        auto [plan, manners] = make_();
+                        // Whoever resets the connection has no claim to an answer.
+                        for (Planned& planned : plan)
+                            if (manners.reset_after > 0) planned.must_succeed = false;
+                        clients_.push_back(std::make_unique<Client>(world, listener,
+                                                                    std::move(plan), manners));
+                    });
+    }
+}
+
+bool Crowd::done() const noexcept {
+    return clients_.size() == count_ &&
+           std::all_of(clients_.begin(), clients_.end(), [](auto& each) { return each->done(); });
+}
+
+size_t Crowd::judge() {
+    size_t answered = 0;
+    for (auto& client : clients_) {
+        client->judge();
+        answered += client->answered();
+    }
+    return answered;
+}
+
+size_t passable_bytes(const ring::SimFaults& faults, size_t most) noexcept {
+    if (faults.segment_bytes_max < 1000) most = std::min<size_t>(most, 32'000);
+    if (faults.segment_bytes_max < 50) most = std::min<size_t>(most, 6'000);
+    if (faults.window_bytes < 1000) most = std::min<size_t>(most, 3'000);
+    return most;
+}
+
 }  // namespace ringtime::sim

@@ -4,7 +4,10 @@
 // order, exactly the right bytes or a failure that it can see.
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "http_text.h"
@@ -66,5 +69,28 @@ class Client {
     bool was_reset_ = false;
     bool done_ = false;
 };
+
+/// The clients of a scenario, each arriving at a time of its own within `period`.
+class Crowd {
+ public:
+    using Intent = std::pair<std::vector<Planned>, Manners>;
+    /// `make` is asked when one arrives.
+    Crowd(ring::SimWorld& world, int listener, size_t count, Milliseconds period,
+          std::function<Intent()> make);
+
+    /// All have arrived and have what they came for, or are over.
+    [[nodiscard]] bool done() const noexcept;
+    /// How many answers they have; breaches go to the world.
+    size_t judge();
+    [[nodiscard]] size_t count() const noexcept { return count_; }
+
+ private:
+    size_t count_;
+    std::function<Intent()> make_;
+    std::vector<std::unique_ptr<Client>> clients_;
+};
+
+/// Of a body: what gets through in reasonable time (and work, cut into single bytes).
+[[nodiscard]] size_t passable_bytes(const ring::SimFaults& faults, size_t most) noexcept;
 
 }  // namespace ringtime::sim

@@ -29,7 +29,7 @@ constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
 struct Setting {
     bool kind_world;  ///< No errors are injected: everything must succeed.
     bool one_stops;   ///< The second server refuses connections from some time on.
-    size_t body_max;  ///< What gets through in reasonable time (and work, cut into single bytes).
+    size_t body_max;
     CoreSpec core;
     uint32_t reloads_per_mille;  ///< Of the turns.
 };
@@ -65,11 +65,7 @@ Setting draw_setting(SimWorld& world) {
         setting.core.timeouts.head_ms = 50'000;
         setting.core.timeouts.body.bytes_per_s = 1;
     }
-    size_t body_max = 200'000;
-    if (faults.segment_bytes_max < 1000) body_max = 32'000;
-    if (faults.segment_bytes_max < 50) body_max = 6'000;
-    if (faults.window_bytes < 1000) body_max = std::min<size_t>(body_max, 3'000);
-    setting.body_max = body_max;
+    setting.body_max = passable_bytes(faults, 200'000);
     const auto pick = [&random](std::initializer_list<uint32_t> values) {
         return *(values.begin() + random.below(values.size()));
     };
@@ -94,6 +90,8 @@ class Planner {
         std::vector<Planned> plan;
         const size_t count = random_.between(1, 4);
         for (size_t i = 0; i < count; ++i) plan.push_back(request(i + 1 == count));
+        // Of an unkind world nothing can be asked, not even what concerns no upstream.
+        for (Planned& planned : plan) planned.must_succeed &= setting_.kind_world;
         return plan;
     }
 
@@ -236,21 +234,8 @@ void run_scenario(SimWorld& world, Totals& totals) {
     Origin first(world, 9001, ledger), second(world, 9002, ledger);
     CoreRig rig(world, setting.core);
     Planner planner(random, setting);
-    std::vector<std::unique_ptr<Client>> clients;
-    const size_t count = random.between(1, 8);
-    for (size_t i = 0; i < count; ++i) {
-        world.after(random.below(300) * kNanosecondsPerMillisecond, [&] {
-            std::vector<Planned> plan = planner.plan();
-            const Manners manners = planner.manners();
-            // Whoever resets the connection has no claim to an answer.
-            if (manners.reset_after > 0)
-                for (Planned& planned : plan) planned.must_succeed = false;
-            if (!setting.kind_world)
-                for (Planned& planned : plan) planned.must_succeed = false;
-            clients.push_back(
-                std::make_unique<Client>(world, rig.listener(), std::move(plan), manners));
-        });
-    }
+    Crowd clients(world, rig.listener(), random.between(1, 8), 300,
+                  [&] { return Crowd::Intent{planner.plan(), planner.manners()}; });
     if (setting.one_stops)
         world.after(random.below(300) * kNanosecondsPerMillisecond,
                     [&] { world.stop_serving(9002); });
@@ -260,16 +245,12 @@ void run_scenario(SimWorld& world, Totals& totals) {
                 rig.publish(random.chance(500) ? CoreRig::Upstreams::carried_over
                                                : CoreRig::Upstreams::made_anew);
             rig.tend();
-            return clients.size() == count &&
-                   std::all_of(clients.begin(), clients.end(), [](auto& c) { return c->done(); });
+            return clients.done();
         },
         kScenarioTime);
     if (!ended) world.violate("clients were left waiting");
-    for (auto& client : clients) {
-        client->judge();
-        totals.answered += client->answered();
-    }
-    totals.clients += count;
+    totals.answered += clients.judge();
+    totals.clients += clients.count();
     rig.finish();
     totals.completions += world.counters().completions;
 }

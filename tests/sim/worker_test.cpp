@@ -64,10 +64,7 @@ Setting draw_setting(SimWorld& world) {
     setting.core.ring.small_buffers = setting.kind ? 64 : pick({4, 8, 64});
     setting.core.ring.bulk_buffers = setting.kind ? 64 : pick({4, 8, 64});
     setting.core.ring.bulk_buffer_bytes = pick({512, 4096, 32768});
-    setting.body_max = 100'000;
-    if (faults.segment_bytes_max < 1000) setting.body_max = 32'000;
-    if (faults.segment_bytes_max < 50) setting.body_max = 6'000;
-    if (faults.window_bytes < 1000) setting.body_max = std::min<size_t>(setting.body_max, 3'000);
+    setting.body_max = passable_bytes(faults, 100'000);
     return setting;
 }
 
@@ -154,38 +151,23 @@ void run_scenario(SimWorld& world, Totals& totals) {
     CoreRig rig(world, setting.core);
     SimWorkers workers(world, rig, setting.workers);
     Planner planner(random, setting);
-    std::vector<std::unique_ptr<Client>> clients;
-    const size_t count = random.between(1, 12);
-    for (size_t i = 0; i < count; ++i) {
-        world.after(random.below(200) * kNanosecondsPerMillisecond, [&] {
-            std::vector<Planned> plan = planner.plan();
-            const Manners manners = planner.manners();
-            // Whoever resets the connection has no claim to an answer.
-            for (Planned& planned : plan)
-                if (manners.reset_after > 0) planned.must_succeed = false;
-            clients.push_back(
-                std::make_unique<Client>(world, rig.listener(), std::move(plan), manners));
-        });
-    }
+    Crowd clients(world, rig.listener(), random.between(1, 12), 200,
+                  [&] { return Crowd::Intent{planner.plan(), planner.manners()}; });
     const bool ended = rig.run_until(
         [&] {
             workers.tend();
-            return clients.size() == count &&
-                   std::all_of(clients.begin(), clients.end(), [](auto& c) { return c->done(); });
+            return clients.done();
         },
         kScenarioTime);
     if (!ended) world.violate("clients were left waiting");
-    for (auto& client : clients) {
-        client->judge();
-        totals.answered += client->answered();
-    }
+    totals.answered += clients.judge();
     if (!rig.run_until([&] { return workers.closed(); }, kScenarioTime))
         world.violate("the memory of a worker was not let go of");
     const worker::CorePoolCounters& counters = rig.workers().counters();
     totals.strikes += counters.strikes;
     totals.retried += counters.retried;
     totals.recalled += counters.recalled;
-    totals.clients += count;
+    totals.clients += clients.count();
     totals.begun += workers.begun();
     totals.workers += workers.started();
     workers.hand_notices_on();
