@@ -182,7 +182,8 @@ typedef struct rtw_response_head {
 } rtw_response_head;
 
 /* Control socket. worker -> gateway: READY. gateway -> worker: ATTACH with the descriptors of
- * region A, region B and the core's doorbell, DETACH, TERMINATE.
+ * region A, region B and the core's doorbell, DETACH, TERMINATE. An ATTACH for a core that had one
+ * replaces its regions: no exchange is open in them, and what was lent of B need not come back.
  *
  * An ephemeral application's process is a template: it is asked to FORK a process for one request
  * each. With the word come the descriptors of that process's seat: its doorbell, then those of an

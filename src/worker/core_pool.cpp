@@ -321,8 +321,12 @@ void CorePool::announce_awake() noexcept {
 void CorePool::on_message_attach(void* context, uint64_t) noexcept {
     std::unique_ptr<LinkOffer> offer(static_cast<LinkOffer*>(context));
     CorePool& pool = *offer->pool;
-    auto link = std::make_unique<Link>(pool, *offer->worker, std::move(offer->region));
     Queue& queue = pool.queue_of(offer->worker->app->index);
+    if (Link* before = link_to(queue, *offer->worker)) {
+        std::erase(queue.links, before);
+        before->lose_worker(AfterLoss::end);
+    }
+    auto link = std::make_unique<Link>(pool, *offer->worker, std::move(offer->region));
     queue.links.push_back(link.get());
     pool.links_.push_back(std::move(link));
     pool.serve(queue);
@@ -351,6 +355,17 @@ void CorePool::on_message_renew(void* context, uint64_t value) noexcept {
     auto* worker = reinterpret_cast<WorkerState*>(value);
     if (Link* link = link_to(pool.queue_of(worker->app->index), *worker))
         link->lose_worker(AfterLoss::renew);
+}
+
+// The worker is idle. What large requests have touched of the memory for them is sealed, and pages
+// of it cannot be given back: the supervisor is asked for another pair of regions.
+void CorePool::on_message_slim(void* context, uint64_t value) noexcept {
+    auto& pool = *static_cast<CorePool*>(context);
+    auto* worker = reinterpret_cast<WorkerState*>(value);
+    Link* link = link_to(pool.queue_of(worker->app->index), *worker);
+    if (!link || !link->rest_if_swollen(pool.supervisor_.options().arena_kept_bytes)) return;
+    worker->bare_cores.fetch_or(uint64_t{1} << pool.reactor_.core(), std::memory_order_release);
+    pool.tell(*worker, kWorkerBare);
 }
 
 void CorePool::on_message_serve(void* context, uint64_t value) noexcept {

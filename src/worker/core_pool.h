@@ -79,6 +79,7 @@ class CorePool final : public loop::Poller {
     static void on_message_lose(void* context, uint64_t value) noexcept;
     static void on_message_cut(void* context, uint64_t value) noexcept;
     static void on_message_renew(void* context, uint64_t value) noexcept;
+    static void on_message_slim(void* context, uint64_t value) noexcept;
     static void on_message_serve(void* context, uint64_t value) noexcept;
     static void on_message_gate(void* context, uint64_t value) noexcept;
     static void on_message_hopeless(void* context, uint64_t value) noexcept;

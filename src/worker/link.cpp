@@ -1,5 +1,8 @@
 #include "worker/link.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/log.h"
 #include "ring/direct.h"
 #include "worker/answer.h"
@@ -86,12 +89,17 @@ uint32_t Link::places() const noexcept {
 }
 
 bool Link::usable() noexcept {
-    if (lost_ || condemned_ || recalled_ > 0) return false;
+    if (lost_ || condemned_ || rests_ || recalled_ > 0) return false;
     return unsaid_count_ > 0 ? unsaid_count_ <= unsaid_before_request
                              : rtw_room(&producer_) > ring_reserve;
 }
 
 // ---- Memory of region A ----
+
+bool Link::rest_if_swollen(uint32_t bytes) noexcept {
+    if (open_slots_ > 0 || lost_ || touched_units_ * RTW_UNIT_BYTES <= bytes) return false;
+    return !std::exchange(rests_, true);
+}
 
 uint32_t Link::take_slab(uint32_t slot, uint32_t bytes) noexcept {
     uint32_t units = rtw_slab_units(bytes);
@@ -118,6 +126,7 @@ void Link::shrink_slab(uint32_t slab, uint32_t bytes) noexcept {
 }
 
 void Link::chain_slab(Slot& slot, uint32_t slab) noexcept {
+    touched_units_ = std::max(touched_units_, slab + slabs_[slab].units);
     if (slot.last_slab == RTW_NO_SLAB) {
         slot.first_slab = slab;
     } else {

@@ -52,6 +52,9 @@ class Link final : public PieceOwner, public loop::Flushable {
     /// Requests this worker may have, counting those it has not begun: those handed in advance
     /// would be answered within ahead_ns.
     [[nodiscard]] uint32_t places() const noexcept;
+    /// Takes no more requests, for another link is to take its place, when no exchange is open and
+    /// requests have touched more than `bytes` of the memory for them. False: it goes on.
+    [[nodiscard]] bool rest_if_swollen(uint32_t bytes) noexcept;
     /// Whether a request can be handed over now (a place apart).
     [[nodiscard]] bool usable() noexcept;
 
@@ -173,6 +176,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     bool urgent_ = false;  ///< Of what the next flush says, something concerns an open exchange.
     uint32_t first_free_slot_ = no_slot;
     uint32_t open_slots_ = 0;
+    uint32_t touched_units_ = 0;  ///< Of region A: none behind these was ever used.
     uint32_t sequence_ = 0;
     uint32_t strikes_ = 0;
     uint32_t users_ = 0;
@@ -185,6 +189,7 @@ class Link final : public PieceOwner, public loop::Flushable {
     Nanoseconds no_ahead_until_ = 0;
     bool condemned_ = false;
     bool lost_ = false;
+    bool rests_ = false;  ///< Another link is to take its place.
     bool renews_ = false;
     loop::Timer watch_timer_;
     loop::Timer liveness_timer_;

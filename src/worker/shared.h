@@ -79,6 +79,7 @@ inline constexpr uint32_t kWorkerWornOut =
 inline constexpr uint32_t kWorkerReleased = 16;  ///< One more core has let go of it.
 inline constexpr uint32_t kWorkerRenewed = 32;   ///< One more core has made its link as new.
 inline constexpr uint32_t kWorkerStruck = 64;    ///< Broke a rule or lost a request: replaced.
+inline constexpr uint32_t kWorkerBare = 128;     ///< A core waits for other memory: `bare_cores`.
 /// Bits of an app's notice.
 inline constexpr uint32_t kAppWantsMore = 1;  ///< Requests wait.
 /// Bits of a core's notice.
@@ -112,6 +113,7 @@ struct WorkerState {
     std::atomic<uint64_t> used_at{0};  ///< When it last got one.
     std::atomic<uint32_t> released_by{0};
     std::atomic<uint32_t> renewed_by{0};
+    std::atomic<uint64_t> bare_cores{0};  ///< Those that wait for other memory, a bit each.
     std::atomic<uint32_t> user{nobody};  ///< Spare: the core that has taken it.
     static constexpr uint32_t nobody = UINT32_MAX;
     Notice notice;

@@ -80,6 +80,8 @@ struct SupervisorOptions {
     uint32_t ephemeral_max = 64;  ///< Requests of ephemeral apps at once, all apps together.
     /// Virtual size of each region; memory is used as it is touched.
     uint32_t arena_bytes = 4 * 1024 * 1024;
+    /// What an idle worker's requests may leave touched of it.
+    uint32_t arena_kept_bytes = 256 * 1024;
     /// How long workers look for work before they sleep, as long as that pays. Only for machines
     /// with processors to spare: beside a busy gateway it is theft.
     uint32_t spin_us = 0;

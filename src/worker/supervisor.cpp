@@ -205,7 +205,7 @@ void Supervisor::enlist(Worker& worker, App& app, WorkerRole role) {
     worker.origin = nullptr;
     worker.seats = 0;
     worker.attached = 0;
-    worker.attached_cores = 0;
+    worker.attached_cores = worker.bare_cores = 0;
     worker.vacant = worker.unlinked = false;
     worker.exited = true;
     app.members.push_back(&worker);
@@ -214,6 +214,7 @@ void Supervisor::enlist(Worker& worker, App& app, WorkerRole role) {
     state.doorbell = worker.channels.doorbell.get();
     state.spare = role == WorkerRole::spare;
     state.released_by.store(0);
+    state.bare_cores.store(0);
     state.handed.store(0);
     state.notice.subject = &worker;
     state.notice.kind = Notice::Kind::worker;

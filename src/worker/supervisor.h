@@ -143,6 +143,7 @@ class Supervisor {
     }
     [[nodiscard]] unsigned cores() const noexcept { return options_.cores; }
     [[nodiscard]] Gate& gate() noexcept { return gate_; }
+    [[nodiscard]] const SupervisorOptions& options() const noexcept { return options_; }
     [[nodiscard]] CorePool* pool_of(unsigned core) noexcept {
         return seats_[core]->pool.load(std::memory_order_acquire);
     }
@@ -196,8 +197,9 @@ class Supervisor {
         bool vacant = false;          ///< A seat that waits for its next process.
         uint32_t renewals = 0;        ///< Cores that have to renew their link before that.
         int wait_status = 0;
-        uint32_t attached = 0;  ///< Cores that have a link to it.
+        uint32_t attached = 0;  ///< Links to it that cores were given; each is released once.
         uint64_t attached_cores = 0;
+        uint64_t bare_cores = 0;  ///< Of those: where it is to get other memory.
         std::vector<Fd> memory;  ///< Of a spare: what FORK passes on, three for each core.
         Nanoseconds started_at = 0;
         Nanoseconds phase_deadline = 0;
@@ -255,6 +257,7 @@ class Supervisor {
     void take_core_notice(CoreSeat& seat, uint32_t bits);
     void tick();
     void tick_worker(Worker& worker);
+    void tell_idle(Worker& worker);
     void reconcile(App& app);
     void serve_wanting_apps();
     void drain_worn_out(App& app);

@@ -48,7 +48,9 @@ bool Supervisor::send_control(int socket, const rtw_control& control, std::span<
 
 bool Supervisor::attach(Worker& worker, unsigned core) {
     CoreSeat& seat = *seats_[core];
-    if (!seat.member || seat.leaving || (worker.attached_cores >> core & 1)) return true;
+    uint64_t bit = uint64_t{1} << core;
+    bool has_memory = (worker.attached_cores & ~worker.bare_cores & bit) != 0;
+    if (!seat.member || seat.leaving || has_memory) return true;
     auto offer = std::make_unique<LinkOffer>();
     offer->pool = seat.member;
     offer->worker = &worker.state;
@@ -83,7 +85,8 @@ bool Supervisor::attach(Worker& worker, unsigned core) {
             return false;
         }
     }
-    worker.attached_cores |= uint64_t{1} << core;
+    worker.attached_cores |= bit;
+    worker.bare_cores &= ~bit;
     ++worker.attached;
     post(core, {&CorePool::on_message_attach, offer.release(), 0});
     return true;

@@ -245,6 +245,10 @@ void Supervisor::take_worker_notice(Worker& worker, uint32_t bits) {
         return reconcile(*worker.app);
     }
     if (worker.exited) return;
+    if (bits & kWorkerBare) {
+        worker.bare_cores |= worker.state.bare_cores.exchange(0, std::memory_order_acquire);
+        if (worker.phase == WorkerPhase::ready) (void)attach_all(worker);
+    }
     if (bits & kWorkerBroken) return kill_worker(worker, "broke the protocol");
     if (bits & kWorkerHung) return kill_worker(worker, "did not answer and did not advance");
     if (bits & kWorkerStruck) doubt(worker);
@@ -328,14 +332,22 @@ void Supervisor::tick_worker(Worker& worker) {
     if (idle < from_milliseconds(spec.idle_timeout_ms)) {
         worker.idle_told = false;
     } else if (!worker.idle_told) {
-        worker.idle_told = true;
-        rtw_control message{};
-        message.kind = RTW_IDLE;
-        if (send(worker.channels.control.get(), &message, sizeof message,
-                 MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-            // It is about to end; the zygote will say so.
-        }
+        tell_idle(worker);
     }
+}
+
+void Supervisor::tell_idle(Worker& worker) {
+    worker.idle_told = true;
+    rtw_control message{};
+    message.kind = RTW_IDLE;
+    if (send(worker.channels.control.get(), &message, sizeof message,
+             MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        // It is about to end; the zygote will say so.
+    }
+    for (unsigned core = 0; core < options_.cores; ++core)
+        if (worker.attached_cores >> core & 1)
+            post(core, {&CorePool::on_message_slim, seats_[core]->member,
+                        reinterpret_cast<uint64_t>(&worker.state)});
 }
 
 uint32_t Supervisor::count(const App& app, WorkerPhase phase) const {

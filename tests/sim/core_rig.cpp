@@ -56,7 +56,8 @@ CoreRig::CoreRig(ring::SimWorld& world, const CoreSpec& spec)
     upstreams_ = std::make_unique<upstream::CorePool>(*io_);
     exchange::CoreSettings settings;
     settings.connections_max = spec.connections_max;
-    supervisor_ = std::make_unique<worker::Supervisor>(worker::SupervisorOptions{});
+    supervisor_ = std::make_unique<worker::Supervisor>(
+        worker::SupervisorOptions{.arena_kept_bytes = 4096});
     if (spec.app) ASSERT(supervisor_->add(*spec.app) == 0);
     workers_ = std::make_unique<worker::CorePool>(*reactor_, *supervisor_);
     sites_ = std::make_unique<site::SiteCache>(*reactor_);

@@ -60,6 +60,7 @@ Setting draw_setting(SimWorld& world) {
     setting.workers.concurrency = app.concurrency = pick({1, 1, 3, 100});
     setting.workers.most = pick({1, 2, 3});
     setting.workers.arena_bytes = pick({2, 4, 64}) * RTW_BLOCK_BYTES;
+    setting.workers.slims_per_mille = pick({0, 20, 200});
     setting.core.app = app;
     setting.core.ring.small_buffers = setting.kind ? 64 : pick({4, 8, 64});
     setting.core.ring.bulk_buffers = setting.kind ? 64 : pick({4, 8, 64});
@@ -143,6 +144,7 @@ struct Totals {
     uint64_t strikes = 0;
     uint64_t retried = 0;
     uint64_t recalled = 0;
+    uint64_t replaced = 0;
 };
 
 void run_scenario(SimWorld& world, Totals& totals) {
@@ -170,6 +172,7 @@ void run_scenario(SimWorld& world, Totals& totals) {
     totals.clients += clients.count();
     totals.begun += workers.begun();
     totals.workers += workers.started();
+    totals.replaced += workers.replaced();
     workers.hand_notices_on();
     rig.finish();
 }
@@ -192,11 +195,12 @@ TEST(Workers, get_each_request_an_answer_or_an_end_whatever_they_do) {
         EXPECT_GT(totals.answered, totals.clients);
         EXPECT_GT(totals.strikes, 0U);
         EXPECT_GT(totals.retried, 0U);
+        EXPECT_GT(totals.replaced, 0U);
     }
     std::printf("clients: %lu, answers: %lu, begun: %lu, workers: %lu, strikes: %lu, "
-                "retried: %lu, recalled: %lu\n",
+                "retried: %lu, recalled: %lu, replaced: %lu\n",
                 totals.clients, totals.answered, totals.begun, totals.workers, totals.strikes,
-                totals.retried, totals.recalled);
+                totals.retried, totals.recalled, totals.replaced);
 }
 
 }  // namespace

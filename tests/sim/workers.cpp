@@ -34,35 +34,57 @@ SimWorker::SimWorker(SimWorkers& all, uint32_t id) : all_(all), random_(all.worl
     state.doorbell = ring::make_doorbell();
     state.concurrency = all.spec.concurrency;
     state.notice.subject = this;
-    map_regions();
+    share_memory();
+    use_memory(memory_.front());
     state.places.store(0);
     all_.world.after(1, [this] { step(); });
 }
 
 SimWorker::~SimWorker() {
-    ::munmap(const_cast<rtw_region*>(incoming_), bytes_);
-    ::munmap(outgoing_, bytes_);
-    ring::close_doorbell(bell_);
+    for (const Memory& memory : memory_) let_go(memory);
     ring::close_doorbell(state.doorbell);
 }
 
-void SimWorker::map_regions() {
+void SimWorker::let_go(const Memory& memory) {
+    ::munmap(const_cast<rtw_region*>(memory.incoming), memory.bytes);
+    ::munmap(memory.outgoing, memory.bytes);
+    ring::close_doorbell(memory.bell);
+}
+
+void SimWorker::share_memory() {
     Fd fds[2];
     auto offer = std::make_unique<worker::LinkOffer>();
     ASSERT(offer->region.create(0, all_.spec.arena_bytes, fds[0], fds[1]) == 0);
-    bytes_ = offer->region.bytes();
-    void* a = ::mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fds[0].get(), 0);
-    void* b = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1].get(), 0);
+    const size_t bytes = offer->region.bytes();
+    void* a = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fds[0].get(), 0);
+    void* b = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1].get(), 0);
     ASSERT(a != MAP_FAILED && b != MAP_FAILED);
-    incoming_ = static_cast<const rtw_region*>(a);
-    outgoing_ = static_cast<rtw_region*>(b);
-    bell_ = ::dup(offer->region.doorbell());
+    memory_.push_back({bytes, static_cast<const rtw_region*>(a), static_cast<rtw_region*>(b),
+                       ::dup(offer->region.doorbell())});
+    offer->pool = &all_.rig.workers();
+    offer->worker = &state;
+    ++links;
+    ASSERT(all_.rig.reactor().post({&worker::CorePool::on_message_attach, offer.release(), 0}));
+    if (memory_.size() == 1) return;
+    all_.world.after(random_.below(20 * kMillisecond), [this] {
+        if (!requests_.empty()) complain("given other memory in the middle of a request");
+        let_go(memory_.front());
+        memory_.pop_front();
+        use_memory(memory_.front());
+    });
+}
+
+void SimWorker::use_memory(const Memory& memory) {
+    incoming_ = memory.incoming;
+    outgoing_ = memory.outgoing;
     producer_ = {outgoing_, incoming_, 0, 0, 0};
     consumer_ = {incoming_, outgoing_, 0, 0};
     rtw_arena_init(&arena_, all_.spec.arena_bytes);
-    offer->pool = &all_.rig.workers();
-    offer->worker = &state;
-    ASSERT(all_.rig.reactor().post({&worker::CorePool::on_message_attach, offer.release(), 0}));
+    slabs_.clear();
+    requests_.clear();
+    waiting_.clear();
+    open_ = 0;
+    asleep_ = false;  // As by every word of its gateway.
 }
 
 void SimWorker::complain(const std::string& what) {
@@ -398,7 +420,8 @@ void SimWorker::forget(Request& request) {
 void SimWorker::spew_garbage(uint32_t exchange) {
     honest_ = false;
     for (uint64_t count = random_.between(1, 40); count > 0 && rtw_room(&producer_) > 8; --count) {
-        const uint64_t offset = random_.chance(500) ? random_.below(bytes_) : random_.next();
+        const size_t inside = memory_.front().bytes;
+        const uint64_t offset = random_.chance(500) ? random_.below(inside) : random_.next();
         const uint64_t length = random_.chance(500) ? random_.below(70'000) : random_.next();
         say(static_cast<uint8_t>(random_.below(9)), static_cast<uint8_t>(random_.next()),
             random_.chance(700) ? exchange : static_cast<uint32_t>(random_.next()),
@@ -409,9 +432,9 @@ void SimWorker::spew_garbage(uint32_t exchange) {
 void SimWorker::publish() {
     const bool wanted = rtw_publish(&producer_) != RTW_WAKE_NEVER;
     const bool kind = all_.spec.kind;
-    if (wanted && (kind || !random_.chance(20))) ring::ring_doorbell(bell_);
+    if (wanted && (kind || !random_.chance(20))) ring::ring_doorbell(memory_.front().bell);
     for (uint64_t more = !kind && random_.chance(20) ? random_.below(200) : 0; more > 0; --more)
-        ring::ring_doorbell(bell_);
+        ring::ring_doorbell(memory_.front().bell);
 }
 
 // --- Who starts and ends them ---
@@ -458,12 +481,15 @@ void SimWorkers::retire(SimWorker& worker) {
 }
 
 void SimWorkers::hear(SimWorker& worker, uint32_t bits) {
-    if (bits & worker::kWorkerReleased) worker.released = true;
+    if (bits & worker::kWorkerBare && !worker.ended) {
+        worker.share_memory();
+        ++replaced_;
+    }
     if (bits & (worker::kWorkerBroken | worker::kWorkerHung)) crash(worker);
     if (bits & (worker::kWorkerStruck | worker::kWorkerWornOut)) retire(worker);
     if (!worker.state.is_open() && worker.state.in_flight() == 0) crash(worker);
     if (spec.kind && bits & ~(worker::kWorkerReleased | worker::kWorkerWornOut |
-                              worker::kWorkerDrained))
+                              worker::kWorkerDrained | worker::kWorkerBare))
         world.violate("an honest worker was accused");
 }
 
@@ -485,6 +511,11 @@ void SimWorkers::tend() {
         }
         notice = next;
     }
+    if (closing_ || !world.random().chance(spec.slims_per_mille)) return;
+    SimWorker& one = *workers_[world.random().below(workers_.size())];
+    if (one.ended) return;
+    ASSERT(rig.reactor().post({&worker::CorePool::on_message_slim, &rig.workers(),
+                               reinterpret_cast<uint64_t>(&one.state)}));
 }
 
 bool SimWorkers::closed() {
@@ -492,7 +523,7 @@ bool SimWorkers::closed() {
     tend();
     for (auto& one : workers_) crash(*one);
     return std::all_of(workers_.begin(), workers_.end(), [](const auto& one) {
-        return one->released;
+        return one->released();
     });
 }
 

@@ -56,7 +56,11 @@ class SimWorker {
 
     worker::WorkerState state;
     bool ended = false;     ///< The process is gone.
-    bool released = false;  ///< The gateway has let go of its memory as well.
+    uint32_t links = 0;     ///< That the gateway was given.
+    /// The gateway has let go of all its memory as well.
+    [[nodiscard]] bool released() const { return state.released_by.load() == links; }
+    /// Gets another pair of regions, and hears of it in a while.
+    void share_memory();
 
  private:
     struct Request {
@@ -82,7 +86,6 @@ class SimWorker {
         uint32_t left = 0;   ///< Of those, not given back.
     };
 
-    void map_regions();
     void step();
     void sleep_or_go_on(bool busy);
     [[nodiscard]] bool woken();
@@ -110,12 +113,21 @@ class SimWorker {
     void publish();
     void complain(const std::string& what);
 
+    /// A pair of regions as the worker sees it.
+    struct Memory {
+        size_t bytes = 0;  ///< Of each.
+        const rtw_region* incoming = nullptr;
+        rtw_region* outgoing = nullptr;
+        int bell = -1;  ///< The gateway's.
+    };
+    void use_memory(const Memory& memory);
+    static void let_go(const Memory& memory);
+
     SimWorkers& all_;
     ring::SimRandom& random_;
-    size_t bytes_ = 0;  ///< Of each region.
+    std::deque<Memory> memory_;  ///< The first one is in use, the others are on their way.
     const rtw_region* incoming_ = nullptr;
     rtw_region* outgoing_ = nullptr;
-    int bell_ = -1;  ///< The gateway's.
     rtw_producer producer_{};
     rtw_consumer consumer_{};
     rtw_arena arena_{};
@@ -136,6 +148,7 @@ struct SimWorkersSpec {
     uint32_t most = 2;         ///< At once.
     uint32_t arena_bytes = 1 << 20;
     bool kind = false;  ///< Nobody ends a worker, and no doorbell is lost.
+    uint32_t slims_per_mille = 0;  ///< Of the turns: an idle worker's memory is replaced.
 };
 
 class SimWorkers {
@@ -155,6 +168,8 @@ class SimWorkers {
     void note_begun(uint64_t id, bool idempotent);
     [[nodiscard]] uint64_t begun() const noexcept { return begun_count_; }
     [[nodiscard]] uint64_t started() const noexcept { return workers_.size(); }
+    /// Pairs of regions, by others.
+    [[nodiscard]] uint64_t replaced() const noexcept { return replaced_; }
 
     ring::SimWorld& world;
     CoreRig& rig;
@@ -171,6 +186,7 @@ class SimWorkers {
     std::vector<std::unique_ptr<SimWorker>> workers_;  ///< Their records stay.
     std::map<uint64_t, unsigned> begun_;
     uint64_t begun_count_ = 0;
+    uint64_t replaced_ = 0;
     bool closing_ = false;
     bool starting_ = false;
     worker::Notice* core_notice_ = nullptr;

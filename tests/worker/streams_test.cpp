@@ -1,6 +1,8 @@
 // Many slow readers beside quick ones; several cores beside each other.
 #include <atomic>
 #include <fstream>
+#include <set>
+#include <sstream>
 #include <thread>
 
 #include "harness.h"
@@ -134,12 +136,61 @@ TEST(Streams, a_tunnel_carries_bytes_both_ways) {
     EXPECT_EQ(world.pool().counters().strikes, 0U);
 }
 
+// Which memory a process shares with others.
+std::set<std::string> shared_memory(int32_t pid) {
+    std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
+    std::set<std::string> inodes;
+    for (std::string line; std::getline(maps, line);) {
+        std::istringstream words(line);
+        std::string range, access, offset, device, inode, name;
+        words >> range >> access >> offset >> device >> inode >> name;
+        if (name.starts_with("/memfd:")) inodes.insert(inode);
+    }
+    return inodes;
+}
+
+TEST(Streams, an_idle_worker_gets_other_memory_when_uploads_have_touched_much_of_it) {
+    AppSpec app = plain_app();
+    app.idle_timeout_ms = 20;
+    app.workers_max = 1;
+    World world({app}, [](SupervisorOptions& options) { options.arena_kept_bytes = 150'000; });
+    Client slow(world.pool(), World::request("/generate", "100000"));
+    slow.hold_pieces = true;
+    ASSERT_TRUE(world.until([&] { return slow.done(); }));
+    int32_t pid = world.supervisor().workers().at(0).pid;
+    std::set<std::string> before = shared_memory(pid);
+    ASSERT_EQ(before.size(), 2U);
+    auto upload = [&](size_t size) {
+        return world.fetch(World::request("/count", {}, http::Method::post), std::string(size, 'x'))
+            ->received;
+    };
+    EXPECT_EQ(upload(10'000), "10000");
+    world.run_for(100);
+    EXPECT_EQ(shared_memory(pid), before);
+    for (int round = 0; round < 3; ++round) {
+        EXPECT_EQ(upload(200'000), "200000");
+        ASSERT_TRUE(world.until([&] {
+            std::set<std::string> both = shared_memory(pid);
+            both.merge(std::set<std::string>(before));
+            return both.size() == 4;
+        }));
+        before = shared_memory(pid);
+    }
+    EXPECT_EQ(world.supervisor().workers().at(0).pid, pid);
+    // What was answered from the first pair is still there.
+    EXPECT_EQ(slow.received, std::string(100'000, 'x'));
+    slow.drop_pieces();
+    EXPECT_EQ(upload(10), "10");
+    EXPECT_EQ(world.pool().counters().strikes, 0U);
+}
+
 // ---- Several cores ----
 
 struct CoreRun {
     std::atomic<unsigned> done{0};
     std::atomic<unsigned> failed{0};
     std::atomic<bool> finished{false};
+    Nanoseconds pause = 0;  ///< Behind each eight.
 };
 
 // One core's thread: `count` requests, eight at a time, then it leaves.
@@ -152,8 +203,9 @@ void run_core(Supervisor& supervisor, unsigned core, unsigned count, std::string
     CorePool pool(reactor, supervisor);
     Clients clients;
     unsigned started = 0;
+    Nanoseconds resume_at = 0;
     while (run.done.load() < count) {
-        while (clients.size() < 8 && started < count) {
+        while (clients.size() < 8 && started < count && monotonic_now() >= resume_at) {
             clients.push_back(std::make_unique<Client>(pool, World::request(path, query)));
             ++started;
         }
@@ -164,15 +216,18 @@ void run_core(Supervisor& supervisor, unsigned core, unsigned count, std::string
             run.done.fetch_add(1);
             client.reset();
         }
-        std::erase(clients, nullptr);
+        if (std::erase(clients, nullptr) > 0 && clients.empty())
+            resume_at = monotonic_now() + run.pause;
     }
     pool.close();
     while (!pool.closed()) reactor.turn(kNanosecondsPerMillisecond);
     run.finished = true;
 }
 
-void run_two_cores(AppSpec app, unsigned count, std::string_view path, std::string_view query) {
+void run_two_cores(AppSpec app, unsigned count, std::string_view path, std::string_view query,
+                   Nanoseconds pause = 0) {
     SupervisorOptions options;
+    if (pause > 0) options.arena_kept_bytes = 0;
     options.ephemeral_max = 2;
     options.host_path = WORKER_HOST;
     options.cores = 2;
@@ -182,6 +237,7 @@ void run_two_cores(AppSpec app, unsigned count, std::string_view path, std::stri
     ASSERT_TRUE(supervisor.start({std::move(app)}, problem)) << problem;
     ASSERT_TRUE(forks || supervisor.wait_ready(monotonic_now() + 60 * kNanosecondsPerSecond));
     CoreRun runs[2];
+    for (CoreRun& run : runs) run.pause = pause;
     std::thread first([&] { run_core(supervisor, 0, count, path, query, runs[0]); });
     std::thread second([&] { run_core(supervisor, 1, count, path, query, runs[1]); });
     Nanoseconds deadline = monotonic_now() + 60 * kNanosecondsPerSecond;
@@ -213,6 +269,13 @@ TEST(Cores, see_recycling_as_nothing) {
     AppSpec app = plain_app();
     app.requests_max = 20;
     run_two_cores(app, 1000, "/hello", {});
+}
+
+TEST(Cores, get_other_memory_in_the_pauses_of_a_worker) {
+    AppSpec app = plain_app();
+    app.workers_max = 1;
+    app.idle_timeout_ms = 1;
+    run_two_cores(app, 400, "/hello", {}, 8 * kNanosecondsPerMillisecond);
 }
 
 TEST(Cores, take_turns_at_the_gate_of_ephemeral_apps) {
