@@ -85,6 +85,8 @@ class UnderLoad(Case):
             self.answers(statuses, 200)
             backends[0].kill()
             backends[0].wait()
+            # Only what was noticed to be down is ever up again.
+            harness.wait_until(lambda: " is down" in gateway.log(), "its end is noticed")
             self.answers(statuses, 300)
             backends[0] = self.backend(ports[0])
             harness.wait_until(lambda: gateway.log().count("is up again") >= 1, "it is back")
