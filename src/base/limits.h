@@ -31,18 +31,6 @@ inline constexpr uint64_t body_bytes_default = 10 * 1024 * 1024;
 inline constexpr size_t interim_responses_max = 16;
 
 // --- Buffers of one core ---
-#ifdef RINGTIME_TINY_BUFFERS
-inline constexpr size_t small_buffer_bytes = 256;
-inline constexpr size_t small_buffers = 8;
-inline constexpr size_t small_buffers_ready = 8;
-inline constexpr size_t bulk_buffer_bytes = 512;
-inline constexpr size_t bulk_buffers = 8;
-inline constexpr size_t bulk_buffers_ready = 8;
-inline constexpr size_t spliced_body_bytes_min = 600;
-inline constexpr size_t spliced_upload_bytes_min = 600;
-inline constexpr size_t relay_pipe_bytes = 4 * 1024;
-inline constexpr size_t relay_pipes = 2;
-#else
 /// Receive buffers for heads and small bodies: 4 MiB a core at ease, 64 MiB when thousands of
 /// clients make it keep what they sent.
 inline constexpr size_t small_buffer_bytes = 4 * 1024;
@@ -63,7 +51,6 @@ inline constexpr size_t spliced_upload_bytes_min = 512 * 1024;
 /// that a user without privileges may ask for. Pipes of one core, two descriptors each: 64 MiB.
 inline constexpr size_t relay_pipe_bytes = 1024 * 1024;
 inline constexpr size_t relay_pipes = 64;
-#endif
 /// Pieces of one send; each is an iovec of the message.
 inline constexpr size_t send_pieces_max = 16;
 /// Bytes queued towards one peer before its source is paused.
