@@ -41,6 +41,7 @@ class Readiness {
 
 struct CoreSettings {
     size_t connections_max = limits::connections_per_core;
+    size_t spliced_upload_bytes_min = limits::spliced_upload_bytes_min;
     PeerCounts* peers = nullptr;       ///< Of all cores; null: no limit per peer can be set.
     CoreCounters* counters = nullptr;  ///< Outlives the core; null: it counts for itself.
 };

@@ -289,7 +289,7 @@ uint32_t Http1Connection::receive_into(char* memory, uint32_t size) noexcept {
 http::FileRange Http1Connection::file() noexcept {
     net::Conduit& conduit = exchange_->conduit;
     if (conduit.held() == 0) {
-        if (!may_bypass(limits::spliced_upload_bytes_min)) return {};
+        if (!may_bypass(core_.settings.spliced_upload_bytes_min)) return {};
         http::BodyDecoder& decoder = exchange_->body_decoder;
         conduit.fill(stream_, decoder.expected());
         if (conduit.held() == 0) return {};

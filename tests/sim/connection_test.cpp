@@ -43,8 +43,8 @@ enum class State : uint8_t {
 enum class Event : uint8_t { fin, reset, silence, garbage, drain, abort };
 
 struct Scene {
-    explicit Scene(State in)
-        : world(1, SimFaults{}), origin(world, 9001, ledger), rig(world, CoreSpec{}), state(in) {}
+    explicit Scene(State in, const CoreSpec& spec = {})
+        : world(1, SimFaults{}), origin(world, 9001, ledger), rig(world, spec), state(in) {}
 
     void run_for(Nanoseconds time) {
         (void)rig.run_until([] { return false; }, time);
@@ -271,6 +271,26 @@ TEST(Connection, trickles_buy_no_time) {
         scene.run_for(kSettle);
         EXPECT_EQ(seen_by(*scene.client).substr(0, 3), std::string(row.seen).substr(0, 3));
         scene.client->close();
+        scene.rig.finish();
+        EXPECT_TRUE(scene.world.violations().empty()) << scene.world.violations().front();
+    }
+}
+
+// What comes behind the head; whether that is worth while depends on how much is left then.
+TEST(Connection, large_uploads_of_known_length_pass_through_a_pipe) {
+    CoreSpec spec;
+    spec.upstream.retries.body_bytes_max = 0;  // Nothing is kept for another attempt.
+    for (bool large : {false, true}) {
+        Scene scene(State::fresh, spec);
+        scene.enter_state();
+        size_t size = limits::spliced_upload_bytes_min + (large ? kUntakenBytes : 0);
+        scene.client->send("POST /up/x?id=2&fault=11 HTTP/1.1\r\nHost: h\r\nContent-Length: " +
+                           std::to_string(size) + "\r\n\r\nx");
+        scene.run_for(kSettle);
+        scene.client->send(std::string(size - 1, 'x'));
+        scene.run_for(kSettle);
+        EXPECT_EQ(scene.rig.io().pipes.used(), large ? 1U : 0U);
+        scene.client->reset();
         scene.rig.finish();
         EXPECT_TRUE(scene.world.violations().empty()) << scene.world.violations().front();
     }

@@ -56,6 +56,7 @@ CoreRig::CoreRig(ring::SimWorld& world, const CoreSpec& spec)
     upstreams_ = std::make_unique<upstream::CorePool>(*io_);
     exchange::CoreSettings settings;
     settings.connections_max = spec.connections_max;
+    settings.spliced_upload_bytes_min = spec.spliced_upload_bytes_min;
     supervisor_ = std::make_unique<worker::Supervisor>(
         worker::SupervisorOptions{.arena_kept_bytes = 4096});
     if (spec.app) ASSERT(supervisor_->add(*spec.app) == 0);

@@ -21,6 +21,7 @@ namespace ringtime::sim {
 struct CoreSpec {
     ring::RingOptions ring;
     size_t connections_max = 1000;
+    size_t spliced_upload_bytes_min = limits::spliced_upload_bytes_min;
     /// Upstream servers: ports of 127.0.0.1, all behind the base `/up`.
     std::vector<uint16_t> ports = {9001};
     /// Everything else about them.

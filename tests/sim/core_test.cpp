@@ -76,6 +76,7 @@ Setting draw_setting(SimWorld& world) {
     setting.core.ring.bulk_buffers_ready = pick({2, 8, 1024});
     setting.core.ring.small_buffer_bytes = pick({256, 1024, 4096});
     setting.core.ring.bulk_buffer_bytes = pick({512, 4096, 32768});
+    setting.core.spliced_upload_bytes_min = pick({600, 24 * 1024});
     draw_upstream(random, setting);
     setting.reloads_per_mille = pick({0, 5, 100});
     return setting;
