@@ -21,6 +21,13 @@ inline std::vector<const ScanPath*> scan_paths() {
     return paths;
 }
 
+/// A row of a table.
+struct Refused {
+    std::string_view text;
+    std::string_view outcome;  ///< Rule and status.
+    std::string_view source;   ///< Where it is written, or which exploit it stops.
+};
+
 /// A copy of exactly the text's size.
 class Exact {
   public:

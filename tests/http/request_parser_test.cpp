@@ -10,12 +10,6 @@ namespace {
 
 using namespace std::string_view_literals;
 
-struct Refused {
-    std::string_view text;
-    std::string_view outcome;  ///< Rule and status.
-    std::string_view source;   ///< Where it is written, or which exploit it stops.
-};
-
 std::string with_host(std::string_view lines) {
     return "GET / HTTP/1.1\r\nHost: h\r\n" + std::string(lines) + "\r\n";
 }

@@ -7,12 +7,6 @@ namespace {
 
 using namespace std::string_view_literals;
 
-struct Refused {
-    std::string_view text;
-    std::string_view outcome;
-    std::string_view source;
-};
-
 TEST(ResponseParser, refuses_with_502_whatever_is_malformed) {
     const Refused rows[] = {
         {"HTTP/2 200 OK\r\n\r\n", "status_version 502", "RFC 9112 2.3"},

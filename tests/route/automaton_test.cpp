@@ -5,13 +5,12 @@
 #include <random>
 
 #include "../oracle/brute_matcher.h"
+#include "methods.h"
 #include "route/automaton.h"
 #include "route/automaton_code.h"
 
 namespace ringtime::route {
 namespace {
-
-constexpr uint16_t get = 1 << 1;
 
 class Compiled {
   public:

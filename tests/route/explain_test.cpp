@@ -2,14 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "methods.h"
 #include "route/explain.h"
 #include "route/table_builder.h"
 
 namespace ringtime::route {
 namespace {
-
-constexpr uint16_t get = 1 << 1;
-constexpr uint16_t post = 1 << 3;
 
 [[nodiscard]] std::unique_ptr<const RouteTable> table() {
     TableBuilder builder;

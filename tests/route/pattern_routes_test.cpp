@@ -5,13 +5,12 @@
 #include <random>
 #include <set>
 
+#include "methods.h"
 #include "route/pattern_routes.h"
 
 namespace ringtime::route {
 namespace {
 
-constexpr uint16_t get = 1 << 1;
-constexpr uint16_t post = 1 << 3;
 constexpr uint16_t put = 1 << 4;
 using Status = PatternMatch::Status;
 

@@ -2,13 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "methods.h"
 #include "route/table_builder.h"
 
 namespace ringtime::route {
 namespace {
 
-constexpr uint16_t get = 1 << 1;
-constexpr uint16_t post = 1 << 3;
 constexpr uint16_t all = 0x3ff;
 
 [[nodiscard]] std::unique_ptr<const RouteTable> build(TableBuilder& builder) {

@@ -9,13 +9,12 @@
 #include <random>
 #include <string>
 
+#include "methods.h"
 #include "route/shortcuts.h"
 #include "route/table_builder.h"
 
 namespace ringtime::route {
 namespace {
-
-constexpr uint16_t get = 1 << 1;
 
 /// Readable bytes right in front of some that are not.
 class PageEnd {

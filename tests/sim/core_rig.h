@@ -31,6 +31,9 @@ struct CoreSpec {
     std::optional<worker::AppSpec> app;
 };
 
+/// More than whatever is planned may take.
+inline constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
+
 class CoreRig {
  public:
     CoreRig(ring::SimWorld& world, const CoreSpec& spec);

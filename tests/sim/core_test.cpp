@@ -23,8 +23,6 @@ using ring::SimFaults;
 using ring::SimRandom;
 using ring::SimWorld;
 
-constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
-
 /// What the seed decided about the whole scenario.
 struct Setting {
     bool kind_world;  ///< No errors are injected: everything must succeed.

@@ -22,7 +22,6 @@ using ring::SimPeer;
 using ring::SimRandom;
 using ring::SimWorld;
 
-constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
 constexpr uint16_t kPort = 9001;
 
 /// One end: it sends `sends` in two halves and then FIN, and expects `expects` and FIN.

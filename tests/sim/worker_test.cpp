@@ -26,8 +26,6 @@ using ring::SimFaults;
 using ring::SimRandom;
 using ring::SimWorld;
 
-constexpr Nanoseconds kScenarioTime = 600 * kNanosecondsPerSecond;
-
 struct Setting {
     bool kind = false;  ///< Nothing goes wrong: everything must succeed.
     size_t body_max = 0;

@@ -10,8 +10,6 @@
 namespace ringtime::worker::test {
 namespace {
 
-using Clients = std::vector<std::unique_ptr<Client>>;
-
 AppSpec ephemeral_app(uint32_t spares = 1) {
     AppSpec app = plain_app();
     app.ephemeral = true;
@@ -21,10 +19,6 @@ AppSpec ephemeral_app(uint32_t spares = 1) {
 
 std::function<void(SupervisorOptions&)> at_once(uint32_t most) {
     return [most](SupervisorOptions& options) { options.ephemeral_max = most; };
-}
-
-bool all_done(const Clients& clients) {
-    return std::all_of(clients.begin(), clients.end(), [](const auto& c) { return c->done(); });
 }
 
 size_t open_descriptors() {

@@ -110,6 +110,10 @@ void Client::run() noexcept {
     read_body();
 }
 
+bool all_done(const Clients& clients) {
+    return std::all_of(clients.begin(), clients.end(), [](const auto& c) { return c->done(); });
+}
+
 World::World(std::vector<AppSpec> apps, std::function<void(SupervisorOptions&)> change) {
     SupervisorOptions options;
     options.host_path = WORKER_HOST;

@@ -61,6 +61,9 @@ class Client final : public loop::Runnable {
     Error error_;
 };
 
+using Clients = std::vector<std::unique_ptr<Client>>;
+[[nodiscard]] bool all_done(const Clients& clients);
+
 class World {
   public:
     explicit World(std::vector<AppSpec> apps, std::function<void(SupervisorOptions&)> change = {});

@@ -9,14 +9,6 @@
 namespace ringtime::worker::test {
 namespace {
 
-using Clients = std::vector<std::unique_ptr<Client>>;
-
-bool all_done(const Clients& clients) {
-    for (const auto& client : clients)
-        if (!client->done()) return false;
-    return true;
-}
-
 TEST(Pool, answers_from_a_worker_process) {
     World world({plain_app()});
     auto client = world.fetch(World::request("/hello"));

@@ -10,8 +10,6 @@
 namespace ringtime::worker::test {
 namespace {
 
-using Clients = std::vector<std::unique_ptr<Client>>;
-
 TEST(Streams, slow_readers_stall_only_themselves) {
     AppSpec app = program_app("ticker");
     app.concurrency = 0;
