@@ -64,7 +64,7 @@ class Counters(Case):
         server, refused = self.server(script), harness.free_port()
         self.upstream([server.port, refused],
                       "  passive: false\n  retries: 0\n  balance: hash:header:X\n"
-                      "  timeouts: {head: 300ms}\n")
+                      "  timeouts: {head: 3s}\n")
         gateway = self.one_core()
         # A value that leads to the server that listens, and one that leads to the other.
         ways = {}
