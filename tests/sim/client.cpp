@@ -5,6 +5,26 @@
 
 namespace ringtime::sim {
 
+void Planned::add_rest(ring::SimRandom& random, const std::optional<std::string>& upload,
+                       bool old) {
+    if (random.chance(100)) bytes += "X-Padding: " + std::string(random.below(6000), 'p') + "\r\n";
+    if (!upload) {
+        bytes += "\r\n";
+        return;
+    }
+    if (random.chance(150) && !old) bytes += "Expect: 100-continue\r\n";
+    const bool chunked = !old && random.chance(500);
+    bytes += chunked ? "Transfer-Encoding: chunked\r\n\r\n"
+                     : "Content-Length: " + std::to_string(upload->size()) + "\r\n\r\n";
+    bytes += chunked ? in_chunks(*upload, random.between(1, 3000)) : *upload;
+}
+
+void Manners::may_read_slowly(ring::SimRandom& random) {
+    if (!random.chance(200)) return;
+    read_bytes = random.between(50, 5000);
+    read_pause = random.between(1, 20) * kNanosecondsPerMillisecond;
+}
+
 Client::Client(ring::SimWorld& world, int listener, std::vector<Planned> plan,
                const Manners& manners)
     : world_(world), peer_(world.connect(listener)), plan_(std::move(plan)), manners_(manners) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +30,10 @@ struct Planned {
     [[nodiscard]] bool uploads() const {
         return bytes.starts_with("POST") || bytes.starts_with("PUT");
     }
+    /// Behind what `bytes` holds of the head: its end, and the body in a framing of the seed's.
+    /// `old`: of HTTP/1.0.
+    void add_rest(ring::SimRandom& random, const std::optional<std::string>& upload,
+                  bool old = false);
 };
 
 struct Manners {
@@ -37,6 +42,8 @@ struct Manners {
     Nanoseconds reset_after = 0;   ///< 0: does not.
     size_t read_bytes = SIZE_MAX;  ///< At a time, `read_pause` apart.
     Nanoseconds read_pause = 0;
+
+    void may_read_slowly(ring::SimRandom& random);
 };
 
 class Client {

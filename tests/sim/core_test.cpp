@@ -100,10 +100,7 @@ class Planner {
         manners.half_closes = random_.chance(150);
         if (random_.chance(setting_.kind_world ? 50 : 150))
             manners.reset_after = random_.between(1, 200) * kNanosecondsPerMillisecond;
-        if (random_.chance(200)) {
-            manners.read_bytes = random_.between(50, 5000);
-            manners.read_pause = random_.between(1, 20) * kNanosecondsPerMillisecond;
-        }
+        manners.may_read_slowly(random_);
         return manners;
     }
 
@@ -178,18 +175,7 @@ class Planner {
                 "&fault=" + std::to_string(static_cast<int>(fault)) +
                 "&upload=" + std::to_string(upload) + (old ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
         text += "Host: gateway.test\r\nUser-Agent: simulated\r\n";
-        if (random_.chance(100))
-            text += "X-Padding: " + std::string(random_.below(6000), 'p') + "\r\n";
-        if (uploads) {
-            if (random_.chance(150) && !old) text += "Expect: 100-continue\r\n";
-            const std::string body = body_of(id, upload);
-            const bool chunked = !old && random_.chance(500);
-            text += chunked ? "Transfer-Encoding: chunked\r\n\r\n"
-                            : "Content-Length: " + std::to_string(upload) + "\r\n\r\n";
-            text += chunked ? in_chunks(body, random_.between(1, 3000)) : body;
-        } else {
-            text += "\r\n";
-        }
+        planned.add_rest(random_, uploads ? std::optional(body_of(id, upload)) : std::nullopt, old);
         return planned;
     }
 

@@ -82,10 +82,7 @@ class Planner {
         manners.pipelines = random_.chance(400);
         if (random_.chance(setting_.kind ? 50 : 200))
             manners.reset_after = random_.between(1, 200) * kNanosecondsPerMillisecond;
-        if (random_.chance(200)) {
-            manners.read_bytes = random_.between(50, 5000);
-            manners.read_pause = random_.between(1, 20) * kNanosecondsPerMillisecond;
-        }
+        manners.may_read_slowly(random_);
         return manners;
     }
 
@@ -114,18 +111,7 @@ class Planner {
                 "&known=" + std::to_string(fault == WorkerFault::too_much || random_.chance(500)) +
                 "&fault=" + std::to_string(static_cast<int>(fault)) +
                 "&upload=" + std::to_string(upload) + " HTTP/1.1\r\nHost: gateway.test\r\n";
-        if (random_.chance(100))
-            text += "X-Padding: " + std::string(random_.below(6000), 'p') + "\r\n";
-        if (!uploads) {
-            text += "\r\n";
-            return planned;
-        }
-        if (random_.chance(150)) text += "Expect: 100-continue\r\n";
-        const std::string body = body_of(id, upload);
-        const bool chunked = random_.chance(500);
-        text += chunked ? "Transfer-Encoding: chunked\r\n\r\n"
-                        : "Content-Length: " + std::to_string(upload) + "\r\n\r\n";
-        text += chunked ? in_chunks(body, random_.between(1, 3000)) : body;
+        planned.add_rest(random_, uploads ? std::optional(body_of(id, upload)) : std::nullopt);
         return planned;
     }
 
